@@ -1,0 +1,1 @@
+"""Finding faces, their landmarks and identities; the content guard."""

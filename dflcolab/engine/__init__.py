@@ -1,0 +1,1 @@
+"""The machinery of training: checkpoints, history, precision."""

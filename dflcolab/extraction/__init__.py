@@ -1,0 +1,1 @@
+"""Stage: from videos and frames to aligned faces."""

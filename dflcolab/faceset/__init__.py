@@ -1,0 +1,1 @@
+"""Folders and packs of faces: listing, loading, sorting, cleaning, splitting."""

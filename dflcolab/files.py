@@ -1,0 +1,129 @@
+"""Writing files so that a power cut leaves either the old or the new one, never a half.
+
+Temporary name in the same folder, flush, fsync, replace. Every other module writes through
+these functions; none calls `open(..., "w")` on a file somebody may want to keep.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from dflcolab.errors import StorageError
+
+TEMPORARY_SUFFIX = ".tmp"
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's complaints about a full or read-only disk into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"The disk is full while writing {path}; free some space and run the same command again."
+            ) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise StorageError(
+                f"No permission to write {path}; choose a folder that you may write to."
+            ) from error
+        if error.errno in (errno.EIO, errno.ENOTCONN, errno.ESTALE):
+            raise StorageError(
+                f"The disk or drive that holds {path} does not answer; reconnect it and run again."
+            ) from error
+        raise
+
+
+def fsync_dir(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut (no-op where the system cannot)."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Give a temporary path to write to; on success it takes the place of `path`.
+
+    The temporary name keeps the suffix of `path` (encoders look at it). On an error it is removed
+    and the old file stays as it was.
+
+    Args:
+        path: Final path; its folder must exist.
+        durable: False skips fsync, for files that can be made again (debug pictures).
+
+    Raises:
+        StorageError: Disk full, read-only or gone.
+    """
+    temporary = path.with_name(
+        f".{path.stem}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}{path.suffix}"
+    )
+    with storage_errors(path):
+        try:
+            yield temporary
+            if durable:
+                with temporary.open("rb+") as stream:
+                    os.fsync(stream.fileno())
+            os.replace(temporary, path)
+            if durable:
+                fsync_dir(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write `data` to `path` atomically (see `replacing`)."""
+    with replacing(path, durable=durable) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 `text` to `path` atomically (see `replacing`)."""
+    write_bytes(path, text.encode())
+
+
+def sha256_of(source: Path | BinaryIO) -> str:
+    """Hex SHA-256 of a file, read in pieces."""
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def natural_key(path: Path) -> tuple[object, ...]:
+    """Sort key under which `frame9` comes before `frame10`."""
+    parts = re.split(r"(\d+)", path.name.lower())
+    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
+
+
+def list_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Files of a folder with one of the (lower-case) suffixes, sorted by name; [] if it is missing.
+
+    Hidden files are left out: that is what half-written temporary files are.
+    """
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        names = [
+            entry.name
+            for entry in entries
+            if not entry.name.startswith(".")
+            and os.path.splitext(entry.name)[1].lower() in suffixes
+            and entry.is_file()
+        ]
+    return [folder / name for name in sorted(names)]

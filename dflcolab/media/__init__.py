@@ -1,0 +1,1 @@
+"""Videos, sound, picture sequences and their provenance marks."""

@@ -1,0 +1,1 @@
+"""Stage: from a trained model and frames to merged frames."""

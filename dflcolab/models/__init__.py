@@ -1,0 +1,1 @@
+"""Networks. They know no workspace and no files but weights."""

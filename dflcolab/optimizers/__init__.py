@@ -1,0 +1,1 @@
+"""DeepFaceLab's optimizers."""

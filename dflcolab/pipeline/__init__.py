@@ -1,0 +1,1 @@
+"""The verbs. The only place where stages meet."""

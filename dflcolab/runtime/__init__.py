@@ -1,0 +1,1 @@
+"""Where the program runs and what notebooks need from there."""

@@ -1,0 +1,1 @@
+"""Copies of a workspace on a remote, each verified."""

@@ -1,0 +1,1 @@
+"""Stage: from facesets to a trained model."""

@@ -1,0 +1,1 @@
+"""Where things live: the folder layout, its manifest, rights record and trash."""
