@@ -129,10 +129,15 @@ def describe(config_class: type[Config]) -> tuple[OptionInfo, ...]:
 def add_arguments(parser: argparse.ArgumentParser, config_class: type[Config]) -> None:
     """Add one command-line argument per field of `config_class`.
 
-    Booleans become `--name/--no-name`, tuples take several values, everything else takes one.
+    Booleans become `--name/--no-name`, tuples take several values and may be repeated, a field
+    called `action` becomes a positional word (`sync push`), everything else takes one value.
     """
     for info in describe(config_class):
         if not info.on_command_line:
+            continue
+        if info.name == "action":
+            choices = [str(choice) for choice in info.choices or ()]
+            parser.add_argument("action", choices=choices, help=info.help)
             continue
         kind, _ = _without_none(info.type)
         arguments: dict[str, Any] = {"dest": info.name, "help": _help_text(info)}
@@ -147,6 +152,7 @@ def add_arguments(parser: argparse.ArgumentParser, config_class: type[Config]) -
             if typing.get_origin(kind) is tuple:
                 item = typing.get_args(kind)[0]
                 arguments["nargs"] = "+"
+                arguments["action"] = "extend"
             arguments["metavar"] = _metavar(info, item)
         parser.add_argument("--" + info.name.replace("_", "-"), **arguments)
 

@@ -1,0 +1,195 @@
+"""The `dflcolab` command: parse, run one verb, turn every failure into one sentence.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted after a safe save.
+Progress and errors go to standard error; with `--json` the report is the only thing on standard
+output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from dflcolab import __version__
+from dflcolab.cli.commands import COMMANDS, Command
+from dflcolab.config import Config, add_arguments, from_arguments, to_plain
+from dflcolab.errors import DFLColabError, MissingDependencyError, StorageError
+from dflcolab.files import storage_errors
+from dflcolab.progress import Progress, TerminalProgress
+
+_EPILOG = "Every command explains its options: dflcolab COMMAND --help"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Words after the program name; `sys.argv` when None.
+
+    Returns:
+        The exit code.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser(words)
+    try:
+        parsed = parser.parse_args(words)
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    progress = Progress() if parsed.quiet else TerminalProgress()
+    try:
+        with _stop_on_signals(progress), _failures_as_sentences():
+            report = _run(COMMANDS[parsed.command], parsed, progress)
+            _print_report(report, as_json=parsed.json)
+    except DFLColabError as error:
+        print(f"dflcolab {parsed.command}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(
+            f"dflcolab {parsed.command}: stopped at once; run it again to go on.", file=sys.stderr
+        )
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser; only the command that `words` name gets its options (imports cost time)."""
+    parser = argparse.ArgumentParser(
+        prog="dflcolab",
+        description="Face-swap training after DeepFaceLab: from two people's footage to a video.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"dflcolab {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = next((word for word in words if word in COMMANDS), None)
+    for name, command in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=command.help, description=command.help + ".")
+        if name == wanted:
+            _add_options(sub, command)
+    return parser
+
+
+def _add_options(sub: argparse.ArgumentParser, command: Command) -> None:
+    if command.takes != "nothing":
+        sub.add_argument(
+            "-w",
+            "--workspace",
+            type=Path,
+            default=Path("workspace"),
+            metavar="PATH",
+            help="the workspace folder (default ./workspace)",
+        )
+    sub.add_argument("--json", action="store_true", help="print the report as one JSON object")
+    sub.add_argument("--quiet", action="store_true", help="show no progress")
+    add_arguments(sub, command.load_config())
+
+
+def _run(command: Command, parsed: argparse.Namespace, progress: Progress) -> Any:
+    config: Config = from_arguments(command.load_config(), parsed)
+    function = command.load_function()
+    if command.takes == "nothing":
+        return function(config, progress=progress)
+    if command.takes == "path":
+        return function(parsed.workspace, config, progress=progress)
+    from dflcolab.workspace.workspace import Workspace
+
+    return function(Workspace.open(parsed.workspace), config, progress=progress)
+
+
+def _print_report(report: Any, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(to_plain(report), ensure_ascii=False))
+        return
+    summary = getattr(report, "summary", None)
+    if callable(summary):
+        print(summary())
+        return
+    for field in dataclasses.fields(report):
+        value = to_plain(getattr(report, field.name))
+        if value not in (None, [], {}, ""):
+            print(f"{field.name.replace('_', ' ')}: {value}")
+
+
+@contextlib.contextmanager
+def _stop_on_signals(progress: Progress) -> Iterator[None]:
+    """The first SIGINT or SIGTERM asks for a safe stop, the second ends at once."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if progress.stop_requested:
+            raise KeyboardInterrupt
+        progress.request_stop()
+        progress.message("Stopping at the next safe point; press Ctrl-C again to stop at once.")
+
+    try:
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: whoever called us owns the signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _failures_as_sentences() -> Iterator[None]:
+    """Turn what the system and libraries raise for a user's reason into our own errors.
+
+    `DFLCOLAB_DEBUG=1` shows the traceback instead, for developers.
+    """
+    if os.environ.get("DFLCOLAB_DEBUG"):
+        yield
+        return
+    try:
+        with storage_errors(Path.cwd()):
+            yield
+    except DFLColabError:
+        raise
+    except ImportError as error:
+        raise MissingDependencyError(_import_advice(error)) from error
+    except MemoryError as error:
+        raise StorageError(
+            "The machine's memory is used up; close other programs or choose smaller options."
+        ) from error
+    except FileNotFoundError as error:
+        raise StorageError(f"{error.filename or error} is missing; check the path.") from error
+    except OSError as error:
+        raise StorageError(f"{error}; check the disk and the path, then run again.") from error
+    except Exception as error:
+        logging.getLogger(__name__).debug("unexpected failure", exc_info=True)
+        raise DFLColabError(
+            f"an unexpected failure ({type(error).__name__}: {error}); "
+            "set DFLCOLAB_DEBUG=1 and run again to see where, then please report it."
+        ) from error
+
+
+def _import_advice(error: ImportError) -> str:
+    text = str(error)
+    if "libGL" in text or "libgthread" in text:
+        return (
+            "OpenCV needs system libraries that this machine lacks; run "
+            "`pip install --force-reinstall --no-deps opencv-python-headless` and try again."
+        )
+    name = (error.name or text).split(".")[0]
+    if name == "dflcolab":
+        return f"A part of dflcolab does not load ({text}); reinstall the package with pip."
+    return f"The library {name!r} does not load ({text}); install it with `pip install {name}`."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

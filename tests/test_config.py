@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import argparse
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dflcolab.config import (
+    Config,
+    add_arguments,
+    describe,
+    from_arguments,
+    from_mapping,
+    from_toml,
+    option,
+    parse_assignments,
+    to_plain,
+    to_toml,
+    updated,
+)
+from dflcolab.errors import ConfigError
+
+
+class Color(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintConfig(Config):
+    """How to paint."""
+
+    color: Color
+    """Which paint. Costs the same."""
+
+    coats: int = option(2, low=1, high=9)
+    """Number of coats;
+    more cover better."""
+
+    gloss: float | None = option(None, low=0, high=1)
+    """Share of gloss, or none for matt."""
+
+    dry: bool = True
+    """Wait between coats."""
+
+    brush: Literal["flat", "round"] = "flat"
+    """Shape of the brush."""
+
+    walls: tuple[str, ...] = ()
+    """Which walls."""
+
+    out: Path = Path("out")
+    """Where to."""
+
+
+def _parse(words: list[str]) -> PaintConfig:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser, PaintConfig)
+    return from_arguments(PaintConfig, parser.parse_args(words))
+
+
+def test_field_texts_become_help():
+    help_of = {info.name: info.help for info in describe(PaintConfig)}
+
+    assert help_of["coats"] == "Number of coats; more cover better."
+
+
+def test_the_command_line_is_made_from_the_fields():
+    config = _parse(
+        "--color blue --coats 3 --no-dry --gloss 0.5 --walls n s --walls e --out x".split()
+    )
+
+    assert config == PaintConfig(
+        color=Color.BLUE,
+        coats=3,
+        dry=False,
+        gloss=0.5,
+        walls=("n", "s", "e"),
+        out=Path("x"),
+    )
+
+
+def test_what_the_user_leaves_out_keeps_its_default():
+    assert _parse(["--color", "red"]) == PaintConfig(color=Color.RED)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"color": "green"}, "red, blue"),
+        ({"color": "red", "coats": 10}, "1 to 9"),
+        ({"color": "red", "coats": "two"}, "whole number"),
+        ({"color": "red", "coats": 2.5}, "whole number"),
+        ({"color": "red", "gloss": float("nan")}, "gloss"),
+        ({"color": "red", "dry": "maybe"}, "true or false"),
+        ({"color": "red", "brush": "square"}, "flat, round"),
+        ({"color": "red", "coat": 3}, "did you mean 'coats'"),
+        ({}, "'color' is missing"),
+        ({"color": None}, "needs a value"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_remedy(values: dict[str, object], named: str):
+    with pytest.raises(ConfigError, match=named.replace("(", r"\(")):
+        from_mapping(PaintConfig, values)
+
+
+def test_no_wrong_object_can_be_built():
+    with pytest.raises(ConfigError):
+        PaintConfig(color=Color.RED, coats=0)
+
+
+@given(
+    coats=st.integers(1, 9),
+    gloss=st.none() | st.floats(0, 1),
+    dry=st.booleans(),
+    walls=st.lists(
+        st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])), max_size=4
+    ),
+)
+def test_toml_round_trip(coats: int, gloss: float | None, dry: bool, walls: list[str]):
+    config = PaintConfig(color=Color.BLUE, coats=coats, gloss=gloss, dry=dry, walls=tuple(walls))
+
+    assert from_toml(PaintConfig, to_toml(config)) == config
+
+
+def test_broken_toml_is_refused_with_its_name():
+    with pytest.raises(ConfigError, match=r"paint\.toml is not valid TOML"):
+        from_toml(PaintConfig, "color = ", source="paint.toml")
+
+
+def test_updates_convert_text():
+    assert updated(PaintConfig(color=Color.RED), {"coats": "7", "dry": "no"}).coats == 7
+
+
+def test_assignments_need_an_equals_sign():
+    assert parse_assignments(["a=1", "b = x=y"]) == {"a": "1", "b": "x=y"}
+    with pytest.raises(ConfigError, match="key=value"):
+        parse_assignments(["a"])
+
+
+def test_plain_values_are_json_ready():
+    plain = to_plain(PaintConfig(color=Color.RED))
+
+    assert plain["color"] == "red"
+    assert plain["out"] == "out"

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dflcolab.errors import StorageError
+from dflcolab.files import list_files, natural_key, replacing, sha256_of, write_bytes
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path):
+    path = tmp_path / "a.bin"
+    write_bytes(path, b"old")
+
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.bin"]
+
+
+@pytest.mark.parametrize(
+    ("number", "word"),
+    [(errno.ENOSPC, "full"), (errno.EROFS, "permission"), (errno.ENOTCONN, "reconnect")],
+)
+def test_complaints_of_the_disk_become_sentences(tmp_path: Path, number: int, word: str):
+    with pytest.raises(StorageError, match=word), replacing(tmp_path / "a") as _:
+        raise OSError(number, os.strerror(number))
+
+
+def test_a_full_disk_is_named():
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    from dflcolab.files import storage_errors
+
+    with (
+        pytest.raises(StorageError, match="disk is full"),
+        storage_errors(full),
+        full.open("wb") as out,
+    ):
+        out.write(b"x" * 10_000)
+        out.flush()
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path):
+    path = tmp_path / "a.bin"
+    write_bytes(path, b"A" * 2_000_000)
+    code = (
+        "import sys; from pathlib import Path; from dflcolab.files import write_bytes\n"
+        "path = Path(sys.argv[1])\n"
+        "print('ready', flush=True)\n"
+        "while True:\n"
+        "    for letter in (b'A', b'B'):\n"
+        "        write_bytes(path, letter * 2_000_000)\n"
+    )
+    for delay in (0.0, 0.01, 0.03, 0.05, 0.08):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        content = path.read_bytes()
+        assert len(content) == 2_000_000
+        assert len(set(content)) == 1
+
+
+def test_listings_leave_half_written_files_out(tmp_path: Path):
+    for name in ("b.jpg", "a.JPG", ".a.1234.tmp.jpg", "c.txt"):
+        (tmp_path / name).touch()
+
+    assert [path.name for path in list_files(tmp_path, (".jpg",))] == ["a.JPG", "b.jpg"]
+    assert list_files(tmp_path / "missing", (".jpg",)) == []
+
+
+def test_natural_order_counts():
+    names = [Path(name) for name in ("f10", "f9", "F1")]
+
+    assert [path.name for path in sorted(names, key=natural_key)] == ["F1", "f9", "f10"]
+
+
+def test_hash_of_a_file(tmp_path: Path):
+    write_bytes(tmp_path / "a", b"abc")
+
+    assert sha256_of(tmp_path / "a").startswith("ba7816bf")
