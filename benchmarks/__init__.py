@@ -1,0 +1,1 @@
+"""Speed measurements with the script that made them; run with `make bench`."""
