@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dflcolab.config import parse_toml
-from dflcolab.errors import WorkspaceError
+from dflcolab.errors import ConfigError, WorkspaceError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.files import storage_errors, write_text
 
@@ -171,7 +171,7 @@ def _face_type(values: Mapping[str, Any], path: Path) -> FaceType:
     text = values.get("face_type", FaceType.WHOLE.value)
     try:
         return FaceType.parse(str(text))
-    except (ValueError, KeyError) as error:
+    except ConfigError as error:
         known = ", ".join(member.value for member in FaceType)
         raise WorkspaceError(
             f"{path}: face_type = {text!r} is not known; choose one of {known}."

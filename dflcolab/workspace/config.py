@@ -1,0 +1,48 @@
+# pyright: strict
+"""Options of `init` and `doctor`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dflcolab.config import Config, option
+from dflcolab.faces.face_type import FaceType
+from dflcolab.workspace.settings import RightsBasis
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitConfig(Config):
+    """What a new workspace starts with; run again to add or change something."""
+
+    src: tuple[Path, ...] = option(())
+    """Videos or picture folders of the person whose face is taken. They are copied in; a second run adds to them."""
+
+    dst: tuple[Path, ...] = option(())
+    """Videos or picture folders that receive the face. They are copied in; a second run adds to them."""
+
+    name: str | None = option(None)
+    """Name of the project. The folder's name unless you give one."""
+
+    face_type: FaceType | None = option(None)
+    """How much of the head the crops show. whole_face suits most work; head needs XSeg masks."""
+
+    src_rights: RightsBasis | None = option(None)
+    """On what basis the src person's likeness is used. merge refuses until both sides have one."""
+
+    dst_rights: RightsBasis | None = option(None)
+    """On what basis the dst person's likeness is used. merge refuses until both sides have one."""
+
+    note: str | None = option(None)
+    """Free text kept with the rights given in the same call: who agreed, when, where the paper is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorConfig(Config):
+    """What `doctor` looks at besides the machine."""
+
+    file: Path | None = option(None)
+    """A picture or video whose signed provenance shall be read and checked."""
+
+    gpu: bool = option(True)
+    """Load TensorFlow and let it compute once on the GPU. Takes some seconds; turn it off for a quick look."""

@@ -1,0 +1,197 @@
+# pyright: strict
+"""Removing faces so that every removal says why and can be undone.
+
+A removal is a line in `trash.jsonl` and a move. The lines of a batch are on the disk before the
+first file moves, and where a file *is* decides whether the move happened; so a kill at any moment
+leaves every file in exactly one of the two folders and the journal readable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from dflcolab.files import fsync_dir, list_files, storage_errors
+from dflcolab.workspace.moving import free_name, move_file
+from dflcolab.workspace.workspace import Side, Workspace
+
+JOURNAL_NAME = "trash.jsonl"
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pak")
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A file that shall go, why, and the number behind the reason (None: there is none)."""
+
+    path: Path
+    reason: str
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class TrashEntry:
+    """One line of the journal.
+
+    Attributes:
+        name: File name it had in the faceset.
+        trash_name: File name it has in the trash; never used twice.
+        reason: Why it was removed.
+        score: The number behind the reason.
+        time: ISO 8601 time in UTC.
+    """
+
+    name: str
+    trash_name: str
+    reason: str
+    score: float | None
+    time: str
+
+
+class Trash:
+    """The trash of one faceset folder.
+
+    Args:
+        home: The faceset folder; removed files come from there and go back there.
+        folder: The trash folder; made when first needed.
+    """
+
+    def __init__(self, home: Path, folder: Path) -> None:
+        self.home = home
+        self.folder = folder
+
+    @classmethod
+    def of(cls, workspace: Workspace, side: Side) -> Trash:
+        """The trash of one side's `aligned` folder."""
+        return cls(workspace.aligned_dir(side), workspace.trash_dir(side))
+
+    def move(self, removals: Sequence[Removal]) -> list[TrashEntry]:
+        """Move files of the faceset to the trash, each with its reason.
+
+        Files that have gone in the meantime are left out.
+
+        Raises:
+            StorageError: The disk is full or read-only; nothing is lost.
+        """
+        present = [removal for removal in removals if removal.path.exists()]
+        if not present:
+            return []
+        with storage_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            used = {entry.trash_name for entry in self._journal()}
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            entries: list[TrashEntry] = []
+            for removal in present:
+                name = free_name(self.folder, removal.path.name, taken=used.__contains__)
+                used.add(name)
+                entries.append(
+                    TrashEntry(removal.path.name, name, removal.reason, removal.score, now)
+                )
+            self._append([asdict(entry) for entry in entries])
+            for removal, entry in zip(present, entries, strict=True):
+                move_file(removal.path, self.folder / entry.trash_name)
+            fsync_dir(self.folder)
+            fsync_dir(self.home)
+        return entries
+
+    def entries(self) -> list[TrashEntry]:
+        """What lies in the trash now, oldest first; files without a line come last."""
+        if not self.folder.is_dir():
+            return []
+        found = {
+            entry.trash_name: entry
+            for entry in self._journal()
+            if (self.folder / entry.trash_name).exists()
+        }
+        for path in list_files(self.folder, _PICTURES):
+            if path.name not in found:
+                reason = "put here by another program"
+                found[path.name] = TrashEntry(path.name, path.name, reason, None, "")
+        return list(found.values())
+
+    def restore(self, entries: Iterable[TrashEntry] | None = None) -> list[Path]:
+        """Bring files back, all or some; safe to call again after an interruption.
+
+        A file whose old name is taken by now (the faceset was sorted since) comes back as
+        `<stem>~2.jpg`.
+
+        Returns:
+            Where the files are now.
+
+        Raises:
+            StorageError: The disk is read-only or gone; nothing is lost.
+        """
+        restored: list[Path] = []
+        with storage_errors(self.home):
+            self.home.mkdir(parents=True, exist_ok=True)
+            for entry in self.entries() if entries is None else entries:
+                source = self.folder / entry.trash_name
+                if not source.exists():
+                    continue
+                target = self.home / free_name(self.home, entry.name)
+                move_file(source, target)
+                restored.append(target)
+            fsync_dir(self.home)
+        return restored
+
+    def _journal(self) -> list[TrashEntry]:
+        path = self.folder / JOURNAL_NAME
+        if not path.exists():
+            return []
+        found: list[TrashEntry] = []
+        for line in path.read_bytes().splitlines():
+            entry = _parsed(line)
+            if entry is not None:
+                found.append(entry)
+        return found
+
+    def _append(self, lines: Sequence[dict[str, Any]]) -> None:
+        """Add lines and have them on the disk before returning."""
+        path = self.folder / JOURNAL_NAME
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        with path.open("ab+") as stream:
+            if stream.tell() > 0:
+                stream.seek(-1, os.SEEK_END)
+                if stream.read(1) != b"\n":  # a torn line of a run that died while writing it
+                    text = "\n" + text
+            stream.write(text.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+        fsync_dir(self.folder)
+
+
+def move_to_trash(
+    workspace: Workspace, side: Side, removals: Sequence[Removal]
+) -> list[TrashEntry]:
+    """Move faces of one side to its trash (see `Trash.move`)."""
+    return Trash.of(workspace, side).move(removals)
+
+
+def _parsed(line: bytes) -> TrashEntry | None:
+    """A journal line; None for a torn or foreign one, or one that names a path."""
+    try:
+        read: object = json.loads(line)
+    except (ValueError, UnicodeDecodeError):
+        return None
+    if not isinstance(read, dict):
+        return None
+    values = cast(dict[str, Any], read)
+    name, trash_name = values.get("name"), values.get("trash_name")
+    if not (_is_plain_name(name) and _is_plain_name(trash_name)):
+        return None
+    score = values.get("score")
+    return TrashEntry(
+        str(name),
+        str(trash_name),
+        str(values.get("reason", "")),
+        float(score) if isinstance(score, (int, float)) else None,
+        str(values.get("time", "")),
+    )
+
+
+def _is_plain_name(name: object) -> bool:
+    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set("/\\")
