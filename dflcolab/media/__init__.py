@@ -1,1 +1,1 @@
-"""Videos, sound, picture sequences and their provenance marks."""
+"""Videos, pictures and sound: bytes in, frames with exact times out, and the way back."""

@@ -1,0 +1,180 @@
+# pyright: strict
+"""From a decoder's YUV to BGR and back, with the matrix and the range that the video states.
+
+A video states how its brightness and color planes were made from RGB: the matrix (BT.601, BT.709,
+BT.2020 …) and the range (limited 16..235 or full 0..255). Both are honoured on the way in and on the
+way out, so that a frame nobody touched comes out as it went in. Primaries and transfer curve are
+carried along as tags only: pictures are processed in the video's own RGB.
+
+The conversion asks swscale for accurate rounding and full-resolution chroma. Its quick path is
+about 1 ms faster on a 720p frame, but makes every frame 1.1 levels darker on the way in and another
+0.5 on the way out; this one has no bias.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame as AVFrame
+from av.video.reformatter import VideoReformatter
+
+from dflcolab.arrays import Array, Image
+
+UNSPECIFIED = 2
+"""Code of ITU-T H.273 for "not stated" (primaries, transfer, matrix)."""
+
+# swscale flags; PyAV accepts their sum as a number in every version.
+_BILINEAR, _FULL_CHROMA_OUT, _FULL_CHROMA_IN, _ACCURATE = 0x2, 0x2000, 0x4000, 0x40000
+_TO_BGR = _BILINEAR | _FULL_CHROMA_OUT | _ACCURATE
+_FROM_BGR = _BILINEAR | _FULL_CHROMA_IN | _ACCURATE
+
+
+class ColorRange(enum.IntEnum):
+    """FFmpeg's AVColorRange."""
+
+    UNSPECIFIED = 0
+    LIMITED = 1
+    FULL = 2
+
+
+# Matrix code of H.273 -> swscale's number. 470BG and 170M are both BT.601.
+_SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+
+
+@dataclass(frozen=True)
+class ColorTags:
+    """What a video states about its colors; codes of ITU-T H.273, 2 = not stated.
+
+    Attributes:
+        range: 1 limited, 2 full, 0 not stated (FFmpeg's numbers).
+        primaries: For example 1 = BT.709, 9 = BT.2020.
+        transfer: For example 1 = BT.709, 16 = PQ, 18 = HLG.
+        matrix: For example 1 = BT.709, 5 and 6 = BT.601, 9 = BT.2020, 0 = RGB.
+    """
+
+    range: int = ColorRange.UNSPECIFIED
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+    matrix: int = UNSPECIFIED
+
+
+class _HasTags(Protocol):
+    color_range: int
+    color_primaries: int
+    color_trc: int
+    colorspace: int
+
+
+def tags_of(thing: object) -> ColorTags:
+    """Tags of a PyAV frame, stream or codec context."""
+    source = cast(_HasTags, thing)
+    return ColorTags(
+        range=int(source.color_range),
+        primaries=int(getattr(source, "color_primaries", UNSPECIFIED)),
+        transfer=int(getattr(source, "color_trc", UNSPECIFIED)),
+        matrix=int(source.colorspace),
+    )
+
+
+def working_matrix(tags: ColorTags, *, width: int, height: int) -> int:
+    """The matrix to convert with, as a number of swscale.
+
+    A video that states none is taken for BT.709 from 720 lines (or 1280 columns) on and for BT.601
+    below: what players do. The same answer serves the way back, so untouched pixels stay the same
+    even if the guess is wrong.
+    """
+    stated = _SWSCALE_MATRIX.get(tags.matrix)
+    if stated is not None:
+        return stated
+    return 1 if height >= 720 or width >= 1280 else 5
+
+
+def working_range(tags: ColorTags, pix_fmt: str) -> ColorRange:
+    """The range to convert with; a video that states none is limited, as the standards say."""
+    if pix_fmt.startswith("yuvj"):
+        return ColorRange.FULL
+    if tags.range in (ColorRange.LIMITED, ColorRange.FULL):
+        return ColorRange(tags.range)
+    return ColorRange.FULL if pix_fmt.startswith("gray") else ColorRange.LIMITED
+
+
+def is_rgb(pix_fmt: str) -> bool:
+    """Whether a pixel format holds RGB (or a palette of it) rather than YUV."""
+    return pix_fmt.startswith(("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2"))
+
+
+class FromVideo:
+    """Converts decoded frames to BGR pictures; keeps swscale's tables between frames.
+
+    Not for two threads at once.
+    """
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def image(self, frame: AVFrame) -> Image:
+        """The frame as a fresh BGR picture `[H, W, 3]`, uint8, whatever its format and depth."""
+        pix_fmt = frame.format.name
+        arguments: dict[str, Any] = {"format": "gbrp", "interpolation": _TO_BGR}
+        if not is_rgb(pix_fmt):
+            tags = tags_of(frame)
+            matrix = working_matrix(tags, width=frame.width, height=frame.height)
+            arguments |= {
+                "src_colorspace": matrix,
+                "dst_colorspace": matrix,
+                "src_color_range": int(working_range(tags, pix_fmt)),
+                "dst_color_range": int(ColorRange.FULL),
+            }
+        # Planar output: swscale writes it in half the time of packed BGR, with the same values.
+        planar = _reformat(self._reformatter, frame, arguments)
+        green, blue, red = (_plane(plane) for plane in planar.planes[:3])
+        return cast(Image, cv2.merge([blue, green, red]))
+
+
+class ToVideo:
+    """Converts BGR pictures to an encoder's format.
+
+    Args:
+        pix_fmt: Pixel format wanted.
+        tags: Matrix and range wanted.
+        width: Width of the video, for the guess when no matrix is stated.
+        height: Height of the video.
+    """
+
+    def __init__(self, pix_fmt: str, tags: ColorTags, *, width: int, height: int) -> None:
+        self._reformatter = VideoReformatter()
+        self._arguments: dict[str, Any] = {"format": pix_fmt, "interpolation": _FROM_BGR}
+        self._pix_fmt = pix_fmt
+        if not is_rgb(pix_fmt):
+            matrix = working_matrix(tags, width=width, height=height)
+            self._arguments |= {
+                "src_colorspace": matrix,
+                "dst_colorspace": matrix,
+                "src_color_range": int(ColorRange.FULL),
+                "dst_color_range": int(working_range(tags, pix_fmt)),
+            }
+
+    def frame(self, image: Image) -> AVFrame:
+        """A frame of the wanted format, from BGR `[H, W, 3]` uint8."""
+        source = AVFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
+        if self._pix_fmt == "bgr24":
+            return source
+        return _reformat(self._reformatter, source, self._arguments)
+
+
+def _reformat(reformatter: VideoReformatter, frame: AVFrame, arguments: dict[str, Any]) -> AVFrame:
+    # One thread: a frame takes a millisecond or two, and the other cores have work of their own.
+    try:
+        return reformatter.reformat(frame, threads=1, **arguments)
+    except TypeError:  # PyAV before 16 knows no `threads`
+        return reformatter.reformat(frame, **arguments)
+
+
+def _plane(plane: Any) -> Array:
+    """A plane as an array `[H, W]`, without copying."""
+    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    return rows[:, : plane.width]
