@@ -28,3 +28,6 @@ Transform: TypeAlias = npt.NDArray[np.float32]
 
 Array: TypeAlias = npt.NDArray[Any]
 """Any numeric array; its docstring says more."""
+
+Tensor: TypeAlias = Any
+"""A TensorFlow tensor; this module does not load TensorFlow for its sake."""

@@ -1,0 +1,181 @@
+"""The few building blocks of DeepFaceLab's autoencoders, as descriptions that can be applied.
+
+A block knows the names and shapes of its weights and is called with a `Weights` lookup, so the
+same network runs on variables, on constants, in float32 or in half precision. Names are DFL's, so
+its files need no translation. Formulas: DFL interoperability notes, sections 2.0 and 2.1.
+
+Pictures are `[B, H, W, C]`. Dense layers see the channel-first order that DFL's weights expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import tensorflow as tf
+
+from dflcolab.arrays import Tensor
+
+Shapes: TypeAlias = dict[str, tuple[int, ...]]
+"""Variable name (`encoder/down1/downs_0/conv1/weight:0`) to shape."""
+
+Activation: TypeAlias = Callable[[Tensor, float], Tensor]
+"""Function of a tensor and the slope below zero."""
+
+
+class Weights:
+    """Looks up weights by name and gives them in the type the network computes in.
+
+    Args:
+        values: Variables or tensors by full name.
+        dtype: Type to compute in; the values themselves stay as they are.
+    """
+
+    def __init__(self, values: Mapping[str, Tensor], dtype: tf.DType = tf.float32) -> None:
+        self._values = values
+        self.dtype = dtype
+
+    def __getitem__(self, name: str) -> Tensor:
+        return tf.cast(self._values[name], self.dtype)
+
+
+def leaky_relu(x: Tensor, alpha: float) -> Tensor:
+    """`max(x, alpha * x)`."""
+    return tf.nn.leaky_relu(x, alpha)
+
+
+def x_cos_x(x: Tensor, alpha: float) -> Tensor:
+    """`x * cos(x)`: what the letter `c` puts in the place of every leaky ReLU."""
+    return x * tf.cos(x)
+
+
+def depth_to_space(x: Tensor) -> Tensor:
+    """`[B, H, W, 4C]` to `[B, 2H, 2W, C]`; channel `(2 dy + dx) C + c` goes to pixel (dy, dx)."""
+    return tf.nn.depth_to_space(x, 2)
+
+
+def flatten(x: Tensor) -> Tensor:
+    """`[B, H, W, C]` to `[B, C*H*W]` in channel-first order."""
+    _, height, width, channels = x.shape
+    return tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [-1, channels * height * width])
+
+
+def unflatten(x: Tensor, height: int, width: int, channels: int) -> Tensor:
+    """The way back of `flatten`."""
+    return tf.transpose(tf.reshape(x, [-1, channels, height, width]), [0, 2, 3, 1])
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """Scale each code to unit mean square, in float32."""
+    wide = tf.cast(x, tf.float32)
+    norm = tf.math.rsqrt(tf.reduce_mean(tf.square(wide), axis=-1, keepdims=True) + 1e-6)
+    return tf.cast(wide * norm, x.dtype)
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Convolution with zero padding `(kernel // 2)` on all four sides, and a bias."""
+
+    name: str
+    n_in: int
+    n_out: int
+    kernel: int = 3
+    stride: int = 1
+
+    def shapes(self) -> Shapes:
+        return {
+            f"{self.name}/weight:0": (self.kernel, self.kernel, self.n_in, self.n_out),
+            f"{self.name}/bias:0": (self.n_out,),
+        }
+
+    def __call__(self, weights: Weights, x: Tensor) -> Tensor:
+        # At stride 2 TensorFlow's SAME pads one side less than DFL does.
+        pad = self.kernel // 2
+        padding = "SAME" if self.stride == 1 else [[0, 0], [pad, pad], [pad, pad], [0, 0]]
+        y = tf.nn.conv2d(x, weights[f"{self.name}/weight:0"], self.stride, padding)
+        return tf.nn.bias_add(y, weights[f"{self.name}/bias:0"])
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Fully connected layer with a bias."""
+
+    name: str
+    n_in: int
+    n_out: int
+
+    def shapes(self) -> Shapes:
+        return {
+            f"{self.name}/weight:0": (self.n_in, self.n_out),
+            f"{self.name}/bias:0": (self.n_out,),
+        }
+
+    def __call__(self, weights: Weights, x: Tensor) -> Tensor:
+        y = tf.linalg.matmul(x, weights[f"{self.name}/weight:0"])
+        return tf.nn.bias_add(y, weights[f"{self.name}/bias:0"])
+
+
+@dataclass(frozen=True)
+class Down:
+    """Half the size: 5x5 convolution at stride 2, slope 0.1."""
+
+    name: str
+    n_in: int
+    n_out: int
+    activation: Activation
+
+    @property
+    def conv(self) -> Conv:
+        return Conv(f"{self.name}/conv1", self.n_in, self.n_out, kernel=5, stride=2)
+
+    def shapes(self) -> Shapes:
+        return self.conv.shapes()
+
+    def __call__(self, weights: Weights, x: Tensor) -> Tensor:
+        return self.activation(self.conv(weights, x), 0.1)
+
+
+@dataclass(frozen=True)
+class Up:
+    """Double the size: 3x3 convolution to four times the channels, slope 0.1, depth to space."""
+
+    name: str
+    n_in: int
+    n_out: int
+    activation: Activation
+
+    @property
+    def conv(self) -> Conv:
+        return Conv(f"{self.name}/conv1", self.n_in, 4 * self.n_out)
+
+    def shapes(self) -> Shapes:
+        return self.conv.shapes()
+
+    def __call__(self, weights: Weights, x: Tensor) -> Tensor:
+        return depth_to_space(self.activation(self.conv(weights, x), 0.1))
+
+
+@dataclass(frozen=True)
+class Residual:
+    """Two 3x3 convolutions around which the input is added, slope 0.2."""
+
+    name: str
+    n_in: int
+    activation: Activation
+
+    @property
+    def convs(self) -> tuple[Conv, Conv]:
+        return (
+            Conv(f"{self.name}/conv1", self.n_in, self.n_in),
+            Conv(f"{self.name}/conv2", self.n_in, self.n_in),
+        )
+
+    def shapes(self) -> Shapes:
+        first, second = self.convs
+        return first.shapes() | second.shapes()
+
+    def __call__(self, weights: Weights, x: Tensor) -> Tensor:
+        first, second = self.convs
+        y = second(weights, self.activation(first(weights, x), 0.2))
+        return self.activation(x + y, 0.2)

@@ -1,0 +1,38 @@
+# pyright: strict
+"""Named starting points for a new model: sizes that fit together for a kind of machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+Preset = Literal["tiny", "demo", "light", "standard", "high"]
+
+PRESETS: Mapping[str, Mapping[str, object]] = {
+    # The smallest network that still learns; for tests and for trying the steps.
+    "tiny": {
+        "resolution": 64, "archi": "df-ud", "ae_dims": 32, "e_dims": 16, "d_dims": 16,
+        "d_mask_dims": 16, "batch_size": 4,
+    },
+    # Minutes on two CPU cores.
+    "demo": {
+        "resolution": 96, "archi": "df-ud", "ae_dims": 128, "e_dims": 32, "d_dims": 32,
+        "d_mask_dims": 16, "batch_size": 8, "eyes_mouth_prio": True,
+    },
+    # Small GPUs and patient CPUs.
+    "light": {
+        "resolution": 128, "archi": "liae-ud", "ae_dims": 192, "e_dims": 48, "d_dims": 48,
+        "d_mask_dims": 16, "batch_size": 8,
+    },
+    # A 15 GB GPU, such as Colab's T4.
+    "standard": {
+        "resolution": 192, "archi": "liae-ud", "ae_dims": 256, "e_dims": 64, "d_dims": 64,
+        "d_mask_dims": 22, "batch_size": 8,
+    },
+    # 24 GB and more.
+    "high": {
+        "resolution": 320, "archi": "liae-udt", "ae_dims": 320, "e_dims": 72, "d_dims": 72,
+        "d_mask_dims": 24, "batch_size": 8,
+    },
+}  # fmt: skip
+"""Option values per preset; everything else keeps DFL's default."""

@@ -1,0 +1,159 @@
+"""AdaBelief and RMSprop as DeepFaceLab computes them, with its slots.
+
+No bias correction, epsilon 1e-6 outside of the root, optional clipping of the global norm and
+learning-rate dropout with its cosine. Formulas: DFL interoperability notes, section 3.8.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from dflcolab.arrays import Array, Tensor
+from dflcolab.errors import CheckpointError
+
+_EPSILON = 1e-6
+_ADABELIEF_BETAS = (0.9, 0.999)
+_RMSPROP_RHO = 0.9
+DROPOUT_KEEP = 0.3
+COSINE_PERIOD = 500
+
+Kind = Literal["adabelief", "rmsprop"]
+_SLOTS: Mapping[str, tuple[str, ...]] = {"adabelief": ("ms", "vs"), "rmsprop": ("acc",)}
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """How a step is computed.
+
+    Attributes:
+        kind: `adabelief` or `rmsprop`.
+        learning_rate: Size of a step.
+        clip_norm: Largest global norm of the gradients; 0 = no limit.
+        dropout_keep: Share of the weights that a step changes; 1 = all.
+        cosine_period: Steps in which the rate swings to 0 and back; 0 = constant.
+    """
+
+    kind: Kind = "adabelief"
+    learning_rate: float = 5e-5
+    clip_norm: float = 0.0
+    dropout_keep: float = 1.0
+    cosine_period: int = 0
+
+
+class Optimizer:
+    """Slots and step count of all variables, and the update.
+
+    Args:
+        variables: Full variable name to variable. All of them have slots, also those that a run
+            leaves frozen.
+        kind: `adabelief` or `rmsprop`.
+    """
+
+    def __init__(self, variables: Mapping[str, tf.Variable], kind: Kind) -> None:
+        self.kind: Kind = kind
+        self.iterations = tf.Variable(0, dtype=tf.int64, trainable=False, name="iters")
+        self._variables = dict(variables)
+        self._slots: dict[str, tuple[tf.Variable, ...]] = {
+            name: tuple(
+                tf.Variable(tf.zeros(variable.shape, tf.float32), trainable=False)
+                for _ in _SLOTS[kind]
+            )
+            for name, variable in variables.items()
+        }
+
+    def apply(
+        self,
+        gradients: Mapping[str, Tensor],
+        settings: OptimizerSettings,
+        *,
+        seed: Tensor | None = None,
+    ) -> None:
+        """Change the variables by one step. All gradients must come from the old weights.
+
+        Args:
+            gradients: Full variable name to gradient, float32.
+            settings: Rate, clipping, dropout.
+            seed: Two integers for the dropout masks; needed when `dropout_keep` is below 1.
+        """
+        gradients = dict(gradients)
+        step = self.iterations.assign_add(1, read_value=True)
+        rate = tf.constant(settings.learning_rate, tf.float32)
+        if settings.cosine_period:
+            turn = 2 * math.pi / settings.cosine_period
+            rate *= (tf.cos(tf.cast(step, tf.float32) * turn) + 1) / 2
+        if settings.clip_norm:
+            norm = tf.linalg.global_norm(list(gradients.values()))
+            factor = tf.where(norm >= settings.clip_norm, settings.clip_norm / norm, 1.0)
+            gradients = {name: gradient * factor for name, gradient in gradients.items()}
+        for name, gradient in gradients.items():
+            change = self._change(name, gradient) * rate
+            if settings.dropout_keep < 1:
+                assert seed is not None
+                own_seed = tf.random.experimental.stateless_fold_in(
+                    seed, zlib.crc32(name.encode()) & 0x7FFFFFFF
+                )
+                drawn = tf.random.stateless_uniform(change.shape, own_seed)
+                change = tf.where(drawn < settings.dropout_keep, change, 0.0)
+            self._variables[name].assign_sub(change, read_value=False)
+
+    def _change(self, name: str, gradient: Tensor) -> Tensor:
+        """Update the slots of one variable and return its change at rate 1."""
+        if self.kind == "rmsprop":
+            (acc,) = self._slots[name]
+            new_acc = acc.assign(
+                _RMSPROP_RHO * acc + (1 - _RMSPROP_RHO) * tf.square(gradient), read_value=True
+            )
+            return gradient / (tf.sqrt(new_acc) + _EPSILON)
+        m, v = self._slots[name]
+        beta_1, beta_2 = _ADABELIEF_BETAS
+        new_m = beta_1 * m + (1 - beta_1) * gradient
+        new_v = beta_2 * v + (1 - beta_2) * tf.square(gradient - new_m)
+        m.assign(new_m, read_value=False)
+        v.assign(new_v, read_value=False)
+        return new_m / (tf.sqrt(new_v) + _EPSILON)
+
+    def state(self) -> dict[str, Array]:
+        """All slots and the step count under DFL's keys (`ms_encoder/…/weight_0:0`, `iters:0`)."""
+        found: dict[str, Array] = {"iters:0": np.asarray(self.iterations.numpy(), np.int64)}
+        for position, slot in enumerate(_SLOTS[self.kind]):
+            for name, slots in self._slots.items():
+                found[slot_key(slot, name)] = slots[position].numpy()
+        return found
+
+    def load(self, state: Mapping[str, Array], *, source: str) -> None:
+        """Take over slots and step count.
+
+        Slots of the other kind of optimizer are not used: the step count is kept and the slots
+        start from zero, as in DFL.
+
+        Raises:
+            CheckpointError: A slot is missing or has another shape.
+        """
+        if "iters:0" not in state:
+            raise CheckpointError(f"{source} has no optimizer step count; use another checkpoint.")
+        self.iterations.assign(int(state["iters:0"]))
+        if not any(key.startswith(f"{_SLOTS[self.kind][0]}_") for key in state):
+            return
+        for position, slot in enumerate(_SLOTS[self.kind]):
+            for name, slots in self._slots.items():
+                key = slot_key(slot, name)
+                if key not in state:
+                    raise CheckpointError(f"{source} lacks {key}; use another checkpoint.")
+                if tuple(state[key].shape) != tuple(slots[position].shape):
+                    raise CheckpointError(
+                        f"{source}: {key} has shape {list(state[key].shape)} instead of "
+                        f"{list(slots[position].shape)}; use another checkpoint."
+                    )
+                slots[position].assign(state[key])
+
+
+def slot_key(slot: str, variable_name: str) -> str:
+    """DFL's key of a slot: `ms_encoder/down1/downs_0/conv1/weight_0:0`."""
+    return f"{slot}_{variable_name.replace(':', '_')}:0"
