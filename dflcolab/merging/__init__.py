@@ -1,1 +1,1 @@
-"""Stage: from a trained model and frames to merged frames."""
+"""Putting the predicted face into the frames: masks, colors, compositing, the resumable run."""

@@ -1,0 +1,147 @@
+# pyright: strict
+"""Working in the part of a frame that a face covers.
+
+A merge at 1080p touches some tenths of the frame. All warps between frame and crop go through
+these functions, which read and write only the box that the crop covers; the numbers are those of
+the same warp over the whole frame.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from dflcolab.arrays import FloatImage, Image, Transform
+from dflcolab.faces.alignment import transform_points
+
+_REACH = 3
+"""Pixels a cubic interpolation may look beyond a point, with one for rounding."""
+
+
+class Box(NamedTuple):
+    """Pixels `left <= x < right`, `top <= y < bottom` of a frame."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        return max(self.right - self.left, 0)
+
+    @property
+    def height(self) -> int:
+        return max(self.bottom - self.top, 0)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.width == 0 or self.height == 0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index a picture with."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def union(self, other: Box) -> Box:
+        """The smallest box that holds both; an empty one adds nothing."""
+        if self.is_empty:
+            return other
+        if other.is_empty:
+            return self
+        return Box(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+        )
+
+    def grown(self, margin: int, frame: npt.NDArray[np.generic]) -> Box:
+        """The box with a margin, cut to the frame."""
+        return Box(
+            max(self.left - margin, 0),
+            max(self.top - margin, 0),
+            min(self.right + margin, frame.shape[1]),
+            min(self.bottom + margin, frame.shape[0]),
+        )
+
+    def within(self, outer: Box) -> tuple[slice, slice]:
+        """Rows and columns of this box in a picture that shows `outer`."""
+        return (
+            slice(self.top - outer.top, self.bottom - outer.top),
+            slice(self.left - outer.left, self.right - outer.left),
+        )
+
+
+EMPTY_BOX = Box(0, 0, 0, 0)
+
+
+def box_of_points(points: npt.NDArray[np.float32], frame: npt.NDArray[np.generic]) -> Box:
+    """The box around points `[N, 2]` with the reach of an interpolation, cut to the frame."""
+    height, width = frame.shape[:2]
+    low = np.clip(np.floor(points.min(axis=0)) - _REACH, 0, (width, height))
+    high = np.clip(np.ceil(points.max(axis=0)) + _REACH + 1, 0, (width, height))
+    return Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+
+def box_of_crop(matrix: Transform, size: int, frame: npt.NDArray[np.generic]) -> Box:
+    """The part of the frame that a crop of `size` pixels shows."""
+    corners = [(-1, -1), (size, -1), (size, size), (-1, size)]
+    return box_of_points(transform_points(corners, matrix, invert=True), frame)
+
+
+def box_of_mask(
+    mask: npt.NDArray[np.float32], matrix: Transform, frame: npt.NDArray[np.generic]
+) -> Box:
+    """The part of the frame that the non-zero pixels of a crop's mask can reach."""
+    columns = np.flatnonzero(mask.any(axis=0))
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not columns.size:
+        return EMPTY_BOX
+    # A mask pixel spreads over two pixels of the crop on each side when it is interpolated.
+    left, right = columns[0] - 2.0, columns[-1] + 2.0
+    top, bottom = rows[0] - 2.0, rows[-1] + 2.0
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    return box_of_points(transform_points(corners, matrix, invert=True), frame)
+
+
+def as_float(picture: Image) -> FloatImage:
+    """8-bit values as float32 in 0..1."""
+    return picture * np.float32(1.0 / 255.0)
+
+
+def crop_from(picture: FloatImage, box: Box, matrix: Transform, size: int) -> FloatImage:
+    """Warp into a crop of `size` from a picture that shows `box` of the frame; black outside.
+
+    Cubic interpolation; values may leave 0..1.
+    """
+    if box.is_empty:
+        return np.zeros((size, size, picture.shape[2]), np.float32)
+    return cv2.warpAffine(picture, _moved(matrix, box), (size, size), flags=cv2.INTER_CUBIC).astype(
+        np.float32, copy=False
+    )
+
+
+def paste_from(
+    crop: npt.NDArray[np.float32], box: Box, matrix: Transform
+) -> npt.NDArray[np.float32]:
+    """Warp a crop back to the frame, as seen in `box`; zero outside of the crop.
+
+    Cubic interpolation; values may leave 0..1. A crop without channel axis gives a plane.
+    """
+    return cv2.warpAffine(
+        crop,
+        _moved(matrix, box),
+        (box.width, box.height),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+    ).astype(np.float32, copy=False)
+
+
+def _moved(matrix: Transform, box: Box) -> npt.NDArray[np.float64]:
+    """The matrix for pixels counted from the corner of the box."""
+    moved = matrix.astype(np.float64)
+    moved[:, 2] += moved[:, :2] @ (box.left, box.top)
+    return moved

@@ -1,0 +1,53 @@
+# pyright: strict
+"""Sharpness of face and frame brought together: motion blur, sharpening, denoising, degrading.
+
+DFL interoperability notes, section 8.3, step 14.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from dflcolab.arrays import FloatImage
+from dflcolab.imaging.filters import blursharpen, motion_blur
+from dflcolab.merging.config import CompositeOptions, SharpenMode
+from dflcolab.merging.motion import Motion
+
+_SHARPEN_NUMBER = {SharpenMode.NONE: 0, SharpenMode.BOX: 1, SharpenMode.GAUSSIAN: 2}
+_MEDIAN = 5
+
+
+def filter_face(crop: FloatImage, options: CompositeOptions, motion: Motion) -> FloatImage:
+    """The face crop with motion blur and sharpening (or smoothing) as asked."""
+    strength = int(motion.power * options.motion_blur_power / 100.0)
+    if strength >= 1:
+        crop = motion_blur(crop, min(max(strength + 1, 2), 50), motion.deg)
+    if options.blursharpen_amount != 0:
+        crop = blursharpen(
+            crop, _SHARPEN_NUMBER[options.sharpen_mode], 3, options.blursharpen_amount
+        )
+    return crop
+
+
+def changes_frame(options: CompositeOptions) -> bool:
+    """True if the options take detail from the whole frame, not from the face alone."""
+    return options.image_denoise_power != 0 or options.bicubic_degrade_power != 0
+
+
+def degrade_frame(picture: FloatImage, options: CompositeOptions) -> FloatImage:
+    """The frame with less detail as asked; must be the whole frame, as scaling depends on it."""
+    power, degrade = options.image_denoise_power, options.bicubic_degrade_power
+    while power > 0:
+        median = cv2.medianBlur(picture, _MEDIAN).astype(np.float32, copy=False)
+        share = np.float32((power % 100) / 100.0)
+        picture = median if power >= 100 else picture * (np.float32(1.0) - share) + median * share
+        power -= 10
+    if degrade:
+        height, width = picture.shape[:2]
+        size = tuple(max(int(side * (1.0 - degrade / 101.0)), 1) for side in (width, height))
+        for goal in (size, (width, height)):
+            picture = cv2.resize(picture, goal, interpolation=cv2.INTER_CUBIC).astype(
+                np.float32, copy=False
+            )
+    return picture

@@ -1,0 +1,161 @@
+# pyright: strict
+"""The mask of one face in its crop: chosen, grown or shrunk, softened.
+
+DFL interoperability notes, section 8.3, steps 3 to 5. DeepFaceLab pads the mask by a quarter on
+each side, filters, and cuts the padding off again. Since everything outside the crop is zero by
+then, filtering the bare crop against a zero border gives the same numbers with less than half the
+pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from dflcolab.arrays import Mask
+from dflcolab.merging.config import MaskMode
+
+Plane = npt.NDArray[np.float32]
+"""Mask without channel axis, `[H, W]`, float32 in 0..1: the form OpenCV works on."""
+
+_FAINTEST = np.float32(1.0 / 255.0)
+_SMALL_KERNEL = 24
+_EVERYWHERE_ZERO = {"borderType": cv2.BORDER_CONSTANT, "borderValue": (0.0,)}
+
+
+@dataclass(frozen=True)
+class FaceMasks:
+    """The masks at hand for one face, each `[n, n, 1]` in the crop of the model's size.
+
+    Attributes:
+        hull: Hull of the landmarks, or None when `MaskMode.needs` says nobody asks for it.
+        swap: Learned mask of the swapped face ("learned-prd").
+        dst: Learned mask of the dst face ("learned-dst").
+    """
+
+    hull: Mask | None
+    swap: Mask
+    dst: Mask
+
+
+def working_mask(mode: MaskMode, masks: FaceMasks) -> Plane:
+    """The mask that a mode asks for, with traces under 1/255 removed. `[n, n]`."""
+    swap, dst = masks.swap[..., 0], masks.dst[..., 0]
+    if mode is MaskMode.FULL:
+        found = np.ones_like(swap)
+    elif mode is MaskMode.DST:
+        if masks.hull is None:
+            raise ValueError("mask mode dst needs the hull")
+        found = masks.hull[..., 0]
+    elif mode is MaskMode.LEARNED_PRD:
+        found = swap
+    elif mode is MaskMode.LEARNED_DST:
+        found = dst
+    elif mode is MaskMode.LEARNED_BOTH:
+        found = swap * dst
+    else:
+        found = np.minimum(swap + dst, np.float32(1.0))
+    return without_traces(found)
+
+
+def without_traces(mask: Plane) -> Plane:
+    """A copy in which values under 1/255 are 0."""
+    return np.where(mask < _FAINTEST, np.float32(0.0), mask)
+
+
+def resized(mask: Plane, size: int) -> Plane:
+    """The mask at another size, cubic; unchanged if it has that size. Values may leave 0..1."""
+    if mask.shape[0] == size:
+        return mask
+    return cv2.resize(mask, (size, size), interpolation=cv2.INTER_CUBIC).astype(
+        np.float32, copy=False
+    )
+
+
+def shaped(mask: Plane, *, erode: int, blur: int) -> Plane:
+    """The mask shrunk (or grown) and softened inwards, in 0..1.
+
+    Args:
+        mask: `[S, S]`, the mask at four times the model's resolution.
+        erode: Diameter in pixels of the ellipse that shrinks (positive) or grows (negative).
+        blur: Size in pixels of the Gaussian kernel; the mask is first emptied within half of it
+            along the border, so that it ends inside the crop.
+    """
+    if erode > 0:
+        mask = erode_ellipse(mask, erode)
+    elif erode < 0:
+        mask = -erode_ellipse(-mask, -erode, outside=0.0)
+    margin = blur // 2
+    if margin:
+        inner = np.zeros_like(mask)
+        size = mask.shape[0]
+        inner[margin : size - margin, margin : size - margin] = mask[
+            margin : size - margin, margin : size - margin
+        ]
+        mask = inner
+    if blur > 0:
+        kernel = blur | 1
+        mask = cv2.GaussianBlur(mask, (kernel, kernel), 0, borderType=cv2.BORDER_CONSTANT).astype(
+            np.float32, copy=False
+        )
+    return np.clip(mask, np.float32(0.0), np.float32(1.0))
+
+
+def erode_ellipse(mask: Plane, diameter: int, *, outside: float = 0.0) -> Plane:
+    """Minimum over an elliptic neighborhood, with a constant outside of the picture.
+
+    OpenCV visits every pixel of the ellipse, which takes seconds for the largest diameters that
+    the merger allows. Here the rows of the ellipse are used from the narrowest to the widest, each
+    made from the one before, so the time grows with the diameter and not with its square. The
+    result is the same to the bit.
+
+    Args:
+        mask: `[H, W]`.
+        diameter: Size of OpenCV's elliptic structuring element, at least 1.
+        outside: Value of everything outside of the picture.
+    """
+    ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
+    if diameter < _SMALL_KERNEL:
+        return cv2.erode(
+            mask, ellipse, borderType=cv2.BORDER_CONSTANT, borderValue=(outside,) * 4
+        ).astype(np.float32, copy=False)
+    height, width = mask.shape
+    anchor = diameter // 2
+    spans = [np.flatnonzero(row) - anchor for row in ellipse]
+    # Rows as (left, right) reach and the vertical offset, widest last.
+    rows = sorted(
+        (int(span[-1] - span[0]), int(-span[0]), int(span[-1]), dy - anchor)
+        for dy, span in enumerate(spans)
+        if span.size
+    )
+    border = diameter
+    padded = cv2.copyMakeBorder(
+        mask, border, border, border, border, cv2.BORDER_CONSTANT, value=(outside,) * 4
+    ).astype(np.float32, copy=False)
+    running = padded.copy()
+    left = right = 0
+    result = np.full_like(mask, np.inf)
+    for _, reach_left, reach_right, dy in rows:
+        while left < reach_left or right < reach_right:
+            # The minimum over [-left, right] grows by at most its own length at each step.
+            length = left + right + 1
+            step_left = min(reach_left - left, length)
+            step_right = min(reach_right - right, length)
+            running = _grown(running, step_left, step_right)
+            left, right = left + step_left, right + step_right
+        row = running[border + dy : border + dy + height, border : border + width]
+        cv2.min(result, row, dst=result)
+    return result
+
+
+def _grown(running: Plane, left: int, right: int) -> Plane:
+    """Minimum of the picture and its copies moved by `left` and `right` columns."""
+    grown = running.copy()
+    if left > 0:
+        cv2.min(grown[:, left:], running[:, :-left], dst=grown[:, left:])
+    if right > 0:
+        cv2.min(grown[:, :-right], running[:, right:], dst=grown[:, :-right])
+    return grown
