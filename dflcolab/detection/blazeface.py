@@ -20,6 +20,9 @@ from dflcolab.detection.litert import LiteModel
 from dflcolab.detection.models import BLAZEFACE
 
 MIN_SCORE = 0.5
+NEEDED_LOGIT = 2.0
+"""Presence that the mesh must show for a box of this detector (it gives more false ones)."""
+
 INPUT_SIZE = 256
 _GRIDS = ((16, 2), (32, 6))  # (stride in pixels, anchors per cell)
 
@@ -87,6 +90,7 @@ def decode(
                 right_eye=points[0],
                 left_eye=points[1],
                 mouth=points[3],
+                needed_logit=NEEDED_LOGIT,
             )
         )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,8 @@ class Detection:
         right_eye: `[2]`, the subject's right eye.
         left_eye: `[2]`.
         mouth: `[2]`, the middle of the mouth.
+        needed_logit: Presence (before the sigmoid) that the face mesh must reach for this box to
+            count as a face; each detector sets it from how far its score can be trusted.
     """
 
     box: FloatArray
@@ -40,6 +43,7 @@ class Detection:
     right_eye: FloatArray
     left_eye: FloatArray
     mouth: FloatArray
+    needed_logit: float = 0.0
 
     @property
     def side(self) -> float:
@@ -59,9 +63,12 @@ class Detection:
             return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
         corners = move(self.box.reshape(2, 2))
-        box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
-        return Detection(
-            box, self.score, move(self.right_eye), move(self.left_eye), move(self.mouth)
+        return dataclasses.replace(
+            self,
+            box=np.concatenate([corners.min(axis=0), corners.max(axis=0)]),
+            right_eye=move(self.right_eye),
+            left_eye=move(self.left_eye),
+            mouth=move(self.mouth),
         )
 
 

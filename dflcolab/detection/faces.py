@@ -13,12 +13,6 @@ from dflcolab.detection.geometry import FloatArray, box_area
 from dflcolab.detection.landmarks68 import landmarks_68
 from dflcolab.detection.mesh import DETECTOR_CROP, FaceMesh, Mesh
 
-SURE_SCORE = 0.85
-"""Detector score from which a profile is believed although the mesh doubts it."""
-
-DOUBTFUL_LOGIT = -8.0
-"""Presence (before the sigmoid) under which no detector score helps."""
-
 
 @dataclass(frozen=True, eq=False)
 class FoundFace:
@@ -48,20 +42,6 @@ class FoundFace:
         return self.mesh.presence
 
 
-def is_face(mesh: Mesh, score: float) -> bool:
-    """Whether detector and mesh together speak for a face.
-
-    The mesh alone turns away most false boxes, but it was taught on faces from the front: on
-    profiles its presence falls below 0 while the points still sit well. There a sure detector
-    outvotes it, down to a limit that hidden and false faces do not reach.
-
-    Args:
-        mesh: The face.
-        score: Score of a detector on this very frame; 0 when none looked.
-    """
-    return mesh.logit > 0 or (score >= SURE_SCORE and mesh.logit > DOUBTFUL_LOGIT)
-
-
 def find_faces(
     image: Image, detections: Iterable[Detection], mesh: FaceMesh, *, min_face: float = 0.0
 ) -> list[FoundFace]:
@@ -81,7 +61,7 @@ def find_faces(
         result = mesh.run(image, detection.crop(DETECTOR_CROP))
         face = FoundFace(result, detection.score)
         if (
-            is_face(result, detection.score)
+            result.logit > detection.needed_logit
             and longer_side(face.box) >= min_face
             and not any(same_face(face.box, other.box) for other in found)
         ):

@@ -117,9 +117,7 @@ def warp_smooth(image: Image, matrix: np.ndarray, size: int, scale: float) -> Im
     return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def _shrunk(
-    image: Image, matrix: np.ndarray, size: int, scale: float
-) -> tuple[Image, np.ndarray]:
+def _shrunk(image: Image, matrix: np.ndarray, size: int, scale: float) -> tuple[Image, np.ndarray]:
     """The part of the picture that the crop needs, shrunk by a whole factor, and its matrix."""
     inverse = cv2.invertAffineTransform(matrix)
     corners = np.array([[0, 0], [size, 0], [size, size], [0, size]]) @ inverse[:, :2].T

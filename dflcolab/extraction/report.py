@@ -1,0 +1,73 @@
+"""What an extraction says at its end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from dflcolab.workspace.workspace import Side
+
+
+@dataclass(frozen=True)
+class ExtractReport:
+    """Result of `extract`; counts cover all runs on this side, times this run.
+
+    Attributes:
+        side: Whose faces.
+        frames: Frames looked at so far.
+        frames_with_face: Those with at least one face.
+        faces: Faces found so far, those included that were deleted since.
+        new_frames: Frames of this run.
+        new_faces: Faces of this run.
+        seconds: Duration of this run.
+        frames_per_second: Frames of this run per second.
+        face_type: Extent of the crops.
+        size: Side of the face pictures in pixels.
+        stage_seconds: Busy time by stage, summed over threads: decode, detect, track (mesh), align
+            (warp, JPEG), debug, write, commit (to the disk). Stages overlap.
+        problems: What was wrong with the material, one sentence each.
+    """
+
+    side: Side
+    frames: int
+    frames_with_face: int
+    faces: int
+    new_frames: int
+    new_faces: int
+    seconds: float
+    frames_per_second: float
+    face_type: str
+    size: int
+    stage_seconds: dict[str, float]
+    problems: list[str]
+
+
+class Stopwatch:
+    """Adds up how long each stage was busy, over all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seconds: dict[str, float] = {}
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Count the time inside the `with` for a stage."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - begin)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Count some seconds for a stage."""
+        with self._lock:
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds by stage so far, rounded to milliseconds."""
+        with self._lock:
+            return {stage: round(value, 3) for stage, value in self._seconds.items()}

@@ -1,0 +1,230 @@
+"""Where frames come from: a video, or a folder of pictures, each with what is already done."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Generator, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from dflcolab.arrays import Image
+from dflcolab.errors import MediaError
+from dflcolab.extraction.pipes import map_ordered
+from dflcolab.media.frame_sequence import read_image
+from dflcolab.media.video_reader import VideoReader
+
+_HASHED_BYTES = 1 << 20
+_NUMBERED = re.compile(r"^(.*?)(\d{4,})$")
+
+PICTURES = "pictures"
+"""Name of the folder of pictures in the journal."""
+
+
+@dataclass(frozen=True, eq=False)
+class SourceFrame:
+    """A frame and where it belongs.
+
+    Attributes:
+        key: Its name in the journal.
+        stem: What its face files' names begin with.
+        filename: Name that the frame has, or would have, as a file.
+        position: Place in the sequence of frames that are looked at, from 0.
+        image: `[H, W, 3]` BGR.
+        provenance: Which video, which frame, at what time.
+        done: Looked at in an earlier run; here only as the predecessor of the next one.
+        single: Continues no other frame (a photograph).
+    """
+
+    key: str
+    stem: str
+    filename: str
+    position: int
+    image: Image
+    provenance: dict[str, object] = field(default_factory=dict[str, object])
+    done: bool = False
+    single: bool = False
+
+
+class Source(Protocol):
+    """What the extraction needs to know of a source of frames."""
+
+    name: str
+    problems: list[str]
+
+    @property
+    def identity(self) -> Any:
+        """JSON value by which the same material is recognised later."""
+        ...
+
+    @property
+    def n_frames(self) -> int | None:
+        """Frames to look at in all, as far as known."""
+        ...
+
+    def key_of(self, stem: str) -> str | None:
+        """Key of the frame of that name; None if the frame is none of this source."""
+        ...
+
+    def frames(
+        self, done: Collection[str], last: str | None, pool: Executor
+    ) -> Iterable[SourceFrame]:
+        """Frames that are not done, in order, and before them the one called `last`."""
+        ...
+
+
+class VideoSource:
+    """A video as a source.
+
+    Args:
+        path: The video.
+        prefix: What its frames' names begin with.
+        fps: Frames per second to look at; None for all.
+
+    Raises:
+        MediaError: Not a video.
+    """
+
+    def __init__(self, path: Path, prefix: str, fps: float | None) -> None:
+        self.name = path.name
+        self.problems: list[str] = []
+        self._path = path
+        self._prefix = prefix
+        self._fps = fps
+        self._reader = VideoReader(path)
+
+    @property
+    def identity(self) -> Any:
+        with self._path.open("rb") as stream:
+            head = hashlib.sha256(stream.read(_HASHED_BYTES)).hexdigest()
+        return [self._path.stat().st_size, head]
+
+    @property
+    def n_frames(self) -> int | None:
+        info = self._reader.info
+        if self._fps is None:
+            return info.n_frames_estimate
+        if not info.duration_s:
+            return None
+        n_thinned = max(1, round(float(info.duration_s) * self._fps))
+        return min(n_thinned, info.n_frames_estimate or n_thinned)
+
+    def key_of(self, stem: str) -> str | None:
+        number = stem.removeprefix(self._prefix)
+        if not stem.startswith(self._prefix) or not number.isdecimal() or int(number) < 1:
+            return None
+        return str(int(number) - 1)
+
+    def frames(
+        self, done: Collection[str], last: str | None, pool: Executor
+    ) -> Generator[SourceFrame, None, None]:
+        position = -1
+
+        def wanted(index: int) -> bool:
+            nonlocal position
+            position += 1
+            key = str(index)
+            return key == last or key not in done
+
+        walk = self._reader.frames(fps=self._fps, wanted=wanted)
+        for frame in walk:
+            key = str(frame.index)
+            stem = f"{self._prefix}{frame.index + 1:05d}"
+            yield SourceFrame(
+                key=key,
+                stem=stem,
+                filename=stem + ".png",
+                position=position,
+                image=frame.image,
+                provenance={
+                    "video": self.name,
+                    "frame_index": frame.index,
+                    "time_s": round(float(frame.time), 6),
+                },
+                done=key in done,
+            )
+        self.problems.extend(self._reader.problems)
+
+
+class PictureSource:
+    """A folder of pictures as a source.
+
+    Pictures with at least four digits at the end of their names that follow each other by number
+    are frames of a video and are tracked; all others are photographs, each looked at by itself.
+
+    Args:
+        paths: The pictures in order.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self.name = PICTURES
+        self.problems: list[str] = []
+        self._paths: list[Path] = []
+        stems: dict[str, Path] = {}
+        for path in paths:
+            other = stems.setdefault(path.stem, path)
+            if other is path:
+                self._paths.append(path)
+            else:
+                self.problems.append(
+                    f"{path.name} is left out: {other.name} has the same name but for the ending."
+                )
+
+    @property
+    def identity(self) -> Any:
+        return None
+
+    @property
+    def n_frames(self) -> int | None:
+        return len(self._paths)
+
+    def key_of(self, stem: str) -> str | None:
+        return next((path.name for path in self._paths if path.stem == stem), None)
+
+    def frames(
+        self, done: Collection[str], last: str | None, pool: Executor
+    ) -> Generator[SourceFrame, None, None]:
+        jobs = [
+            (position, path, _follows(self._paths, position))
+            for position, path in enumerate(self._paths)
+            if path.name == last or path.name not in done
+        ]
+        for (position, path, follows), image in map_ordered(pool, _read, jobs, 4):
+            if isinstance(image, MediaError):
+                self.problems.append(f"{image} It is left out.")
+                continue
+            yield SourceFrame(
+                key=path.name,
+                stem=path.stem,
+                filename=path.name,
+                position=position,
+                image=image,
+                provenance={"video": None, "frame_index": position, "time_s": None},
+                done=path.name in done,
+                single=not follows,
+            )
+
+
+_Job = tuple[int, Path, bool]
+
+
+def _read(job: _Job) -> tuple[_Job, Image | MediaError]:
+    try:
+        return job, read_image(job[1])
+    except MediaError as error:
+        return job, error
+
+
+def _follows(paths: list[Path], position: int) -> bool:
+    """Whether a picture is the next frame after the one before it, judged by the names."""
+    if position == 0:
+        return False
+    before, here = (_NUMBERED.match(path.stem) for path in paths[position - 1 : position + 1])
+    return (
+        before is not None
+        and here is not None
+        and before[1] == here[1]
+        and int(here[2]) == int(before[2]) + 1
+    )
