@@ -1,0 +1,114 @@
+# pyright: strict
+"""Options of `frames` and `encode`."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Literal
+
+from dflcolab.config import Config, option
+from dflcolab.errors import ConfigError
+
+
+class VideoCodec(enum.StrEnum):
+    """How result videos are compressed."""
+
+    H264 = "h264"
+    H265 = "h265"
+    AV1 = "av1"
+    FFV1 = "ffv1"
+    PRORES = "prores"
+
+
+class PixelFormat(enum.StrEnum):
+    """How much color detail and depth a result video keeps."""
+
+    AUTO = "auto"
+    YUV420 = "yuv420p"
+    YUV422 = "yuv422p"
+    YUV444 = "yuv444p"
+    YUV420_10 = "yuv420p10le"
+    YUV422_10 = "yuv422p10le"
+    YUV444_10 = "yuv444p10le"
+
+
+class Effort(enum.StrEnum):
+    """How long the encoder may look for a smaller file."""
+
+    FAST = "fast"
+    MEDIUM = "medium"
+    SLOW = "slow"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FramesConfig(Config):
+    """How frames are written as pictures."""
+
+    side: Literal["src", "dst"]
+    """Whose videos: `src` or `dst`."""
+
+    fps: float | None = option(None, low=0.01, high=1000)
+    """Frames per second of video to keep, chosen by their times; all if not given. Lower it for a long
+    src video; leave it alone for dst, where encode needs every frame."""
+
+    ext: Literal["png", "jpg"] = "png"
+    """Kind of picture. PNG is exact; JPEG takes a tenth of the space and loses a little."""
+
+    jpeg_quality: int = option(97, low=1, high=100)
+    """Quality of JPEG pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeConfig(Config):
+    """How the result video is written."""
+
+    codec: VideoCodec = VideoCodec.H264
+    """h264 plays everywhere. h265 and av1 make smaller files and take longer. ffv1 (exact) and prores
+    (nearly) are for editing programs, and large."""
+
+    quality: int | None = option(None, low=0, high=63)
+    """Constant rate factor of h264, h265 and av1: lower is better and larger. Not given: 16, 18 and 24,
+    which look like the merged frames. 6 more halve the size of the file."""
+
+    lossless: bool = False
+    """Keep every pixel of the merged frames (h264, h265, ffv1). Files are ten times as large, and few
+    browsers play them; meant for further editing."""
+
+    pixel_format: PixelFormat = PixelFormat.AUTO
+    """Color detail and depth. auto: yuv420p, which plays everywhere (h265 and av1: ten bits if the dst
+    video has them). yuv444p keeps full color detail and odd picture sizes, but fewer players take it."""
+
+    effort: Effort = Effort.MEDIUM
+    """slow saves up to a tenth of the file's size for twice the time; fast is for a look."""
+
+    container: Literal["auto", "mp4", "mov"] = "auto"
+    """auto: mp4, or mov for prores. Others (mkv, webm) are not offered: the signed note that
+    the video is synthetic cannot be kept in them."""
+
+    fps: float = option(25.0, low=0.1, high=1000)
+    """Frames per second when data_dst was given as pictures; a dst video brings its own times."""
+
+    allow_missing: bool = False
+    """Use the original frame where a merged frame is missing. Without it encode refuses, because it
+    usually means that the merge has not finished."""
+
+    mask: bool = True
+    """Also write result_mask.mp4 when the merge left masks in data_dst/merged_mask."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rated = self.codec in (VideoCodec.H264, VideoCodec.H265, VideoCodec.AV1)
+        if self.quality is not None and (self.lossless or not rated):
+            what = "lossless video" if self.lossless else self.codec.value
+            raise ConfigError(f"quality has no meaning for {what}; leave it out.")
+        if self.quality is not None and self.codec is not VideoCodec.AV1 and self.quality > 51:
+            raise ConfigError(
+                f"quality = {self.quality} is out of range; {self.codec} takes 0 to 51."
+            )
+        if self.lossless and self.codec in (VideoCodec.AV1, VideoCodec.PRORES):
+            raise ConfigError(f"{self.codec} cannot be lossless; choose h264, h265 or ffv1.")
+        if self.codec is VideoCodec.PRORES and self.container == "mp4":
+            raise ConfigError("prores does not fit into mp4; choose the container mov or auto.")
+        if self.codec is VideoCodec.FFV1 and self.container == "mov":
+            raise ConfigError("ffv1 does not fit into mov; choose the container mp4 or auto.")
