@@ -1,0 +1,89 @@
+# pyright: strict
+"""Measures that tell whether a face belongs in a faceset."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from dflcolab.arrays import Image, Landmarks, Mask
+from dflcolab.faces.face_record import FaceRecord
+
+_LOOK = 128
+"""Faces are compared at this size, so that the crop's resolution does not count."""
+
+_INSIDE_SHARE = 0.5
+_NARROWEST = 0.05
+_WIDEST_TURN = math.radians(150)
+
+
+def face_sharpness(image: Image, hull: Mask) -> float:
+    """How much fine detail the face has, whatever its brightness and contrast.
+
+    The logarithm of (energy of the Laplacian ÷ variance), both inside the hull of the gray face
+    at 128 pixels. About one less is visibly softer.
+
+    Args:
+        image: `[H, W, 3]`, uint8, BGR.
+        hull: `[H, W, 1]`, 1 inside the face.
+    """
+    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    small = cv2.resize(gray, (_LOOK, _LOOK), interpolation=cv2.INTER_AREA).astype(np.float32)
+    inside = cv2.resize(hull[..., 0], (_LOOK, _LOOK), interpolation=cv2.INTER_AREA)
+    # A margin keeps the outline of the face, which is sharp against any background, out of it.
+    chosen = cv2.erode(inside, np.ones((9, 9), np.uint8)) > 0.99
+    if chosen.sum() < 64:
+        return -math.inf
+    detail = np.square(cv2.Laplacian(small, cv2.CV_32F)[chosen]).mean(dtype=np.float64)
+    contrast = small[chosen].var(dtype=np.float64)
+    # 0.1 gray steps squared is below the noise of any camera: the floor of what can be told.
+    return math.log((float(detail) + 0.1) / (float(contrast) + 1.0))
+
+
+def thumbnail(image: Image) -> npt.NDArray[np.float32]:
+    """`[32, 32]`, 0..1: the gray face, small, for comparing neighbours."""
+    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    small = cv2.resize(gray, (32, 32), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32) / 255.0
+
+
+def thumbnail_difference(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+    """Mean absolute difference of two thumbnails, 0..1."""
+    return float(np.abs(one - other).mean())
+
+
+def landmark_problem(record: FaceRecord | None, width: int, height: int) -> str:
+    """Why the landmarks of a face cannot be right; "" if nothing speaks against them.
+
+    Args:
+        record: The face data, None for a picture without.
+        width: Width of the aligned picture in pixels.
+        height: Its height.
+    """
+    if record is None:
+        return "no face data"
+    points = record.landmarks
+    if points.shape != (68, 2) or not np.isfinite(points).all():
+        return "no usable landmarks"
+    inside = ((points >= 0) & (points <= (width, height))).all(axis=1)
+    if inside.mean() < _INSIDE_SHARE:
+        return "most landmarks lie outside of the picture"
+    span = points.max(axis=0) - points.min(axis=0)
+    if span.min() < _NARROWEST * max(width, height):
+        return "the landmarks lie on a line or a point"
+    presence = record.provenance.get("presence")
+    if isinstance(presence, (int, float)) and presence < 0.5:
+        return "the landmark model saw no face"
+    kind = record.assumed_face_type
+    return _upside_down(points) if kind.is_crop and not kind.unrotated else ""
+
+
+def _upside_down(points: Landmarks) -> str:
+    """In an aligned crop the chin is below the brows, whatever the head's pose."""
+    brows, chin = points[17:27].mean(axis=0), points[8]
+    eyes_to_chin = chin - brows
+    turn = abs(math.atan2(float(eyes_to_chin[0]), float(eyes_to_chin[1])))
+    return "the face stands on its head" if turn > _WIDEST_TURN else ""

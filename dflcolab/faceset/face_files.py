@@ -1,0 +1,133 @@
+# pyright: strict
+"""The pictures of an `aligned` folder, read one after another by all cores."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from dflcolab.arrays import Image
+from dflcolab.errors import FacesetError, FormatError, WorkspaceError
+from dflcolab.faces.face_record import FaceRecord
+from dflcolab.faceset.renaming import recover
+from dflcolab.files import list_files, storage_errors
+from dflcolab.formats.dfl_jpeg import decode_picture, read_record_bytes
+from dflcolab.formats.jpeg_segments import read_header
+from dflcolab.progress import Progress, Task
+from dflcolab.workspace.workspace import Side, Workspace
+
+FACE_SUFFIXES = (".jpg", ".jpeg", ".png")
+PAK_NAME = "faceset.pak"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class FaceFile:
+    """One picture file, read into memory and not yet decoded.
+
+    Attributes:
+        path: Where it is.
+        data: Its bytes.
+        record: Its face data; None for a picture without.
+        size: Width of the picture in pixels; 0 for a picture without face data.
+        problem: A sentence if the file is damaged.
+    """
+
+    path: Path
+    data: bytes
+    record: FaceRecord | None
+    size: int = 0
+    problem: str = ""
+
+    def decode(self) -> Image:
+        """The picture, `[H, W, 3]`, uint8, BGR.
+
+        Raises:
+            FormatError: It does not decode.
+        """
+        if not self.data:
+            raise FormatError(f"{self.path} is empty; use another copy of the file.")
+        return decode_picture(self.data, str(self.path))
+
+
+def loose_faces(workspace: Workspace, side: Side) -> list[Path]:
+    """Paths of the loose face files of a side, by name; an interrupted renaming is finished first.
+
+    Raises:
+        FacesetError: There are none, or the faces are packed.
+        WorkspaceError: The folder is missing.
+    """
+    folder = workspace.aligned_dir(side)
+    if not folder.is_dir():
+        raise WorkspaceError(
+            f"{folder} is missing; run `dflcolab extract -w {workspace.root} --side {side.value}`."
+        )
+    recover(folder)
+    if (folder / PAK_NAME).exists():
+        raise FacesetError(
+            f"The faces of {folder} are packed; run `dflcolab unpack -w {workspace.root} "
+            f"--side {side.value}` first."
+        )
+    found = list_files(folder, FACE_SUFFIXES)
+    if not found:
+        raise FacesetError(
+            f"There are no faces in {folder}; run `dflcolab extract -w {workspace.root} "
+            f"--side {side.value}` first."
+        )
+    return found
+
+
+def read_face_file(path: Path) -> FaceFile:
+    """Read one file; a damaged one comes back with its `problem`."""
+    with storage_errors(path):
+        data = path.read_bytes()
+    if data[:2] != b"\xff\xd8":
+        return FaceFile(path, data, None)
+    try:
+        record = read_record_bytes(data, str(path))
+        size = 0 if record is None else read_header(io.BytesIO(data), str(path)).width
+    except FormatError as error:
+        return FaceFile(path, data, None, problem=str(error))
+    return FaceFile(path, data, record, size)
+
+
+def for_each_face(
+    paths: Sequence[Path], work: Callable[[FaceFile], T], *, progress: Progress, title: str
+) -> Iterator[T]:
+    """Results of `work` for every file, in order of `paths`; OpenCV runs on all cores.
+
+    Raises:
+        Interrupted: The user asked to stop.
+    """
+    with progress.task(title, total=len(paths), unit="faces") as task:
+        yield from _in_order(paths, work, progress, task)
+
+
+def _in_order(
+    paths: Sequence[Path], work: Callable[[FaceFile], T], progress: Progress, task: Task
+) -> Iterator[T]:
+    waiting = iter(paths)
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+
+        def submit(path: Path) -> Future[T]:
+            return pool.submit(lambda: work(read_face_file(path)))
+
+        # A few in flight per core: enough to keep them busy, few enough for the memory.
+        pending = [submit(path) for path in islice(waiting, 4 * (os.cpu_count() or 1))]
+        try:
+            while pending:
+                progress.raise_if_stopped()
+                result = pending.pop(0).result()
+                pending += [submit(path) for path in islice(waiting, 1)]
+                task.advance()
+                yield result
+        finally:
+            for future in pending:
+                future.cancel()

@@ -1,0 +1,90 @@
+# pyright: strict
+"""Whose faces these are: likeness of every face to the person seen most, or to a given vector.
+
+The network that turns a face into a vector comes in as a callable, so nothing here needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dflcolab.arrays import Image, Landmarks
+from dflcolab.errors import FacesetError, FormatError
+from dflcolab.faceset.face_files import FaceFile, for_each_face
+from dflcolab.progress import Progress
+
+Vector = npt.NDArray[np.float32]
+Embedder = Callable[[Image, Landmarks], Vector]
+"""Picture `[H, W, 3]` BGR and the landmarks of the face in it → vector `[D]` of any length."""
+
+SAME_PERSON = 0.4
+"""Cosine likeness from which two faces are counted as neighbours when looking for the main person."""
+
+
+def embed_faces(
+    paths: Sequence[Path], embed: Embedder, *, progress: Progress
+) -> tuple[dict[str, Vector], dict[str, str]]:
+    """Unit vectors of all faces by file name, and the files that have none, with the reason."""
+
+    def vector(face: FaceFile) -> Vector | str:
+        if face.record is None:
+            return face.problem or "no face data"
+        try:
+            found = np.asarray(embed(face.decode(), face.record.landmarks), dtype=np.float32)
+        except FormatError as error:
+            return str(error)
+        length = float(np.linalg.norm(found))
+        return (found / length).ravel() if length > 0 else "no likeness can be measured"
+
+    results = for_each_face(paths, vector, progress=progress, title="Comparing identities")
+    vectors: dict[str, Vector] = {}
+    failed: dict[str, str] = {}
+    for path, result in zip(paths, results, strict=True):
+        if isinstance(result, str):
+            failed[path.name] = result
+        else:
+            vectors[path.name] = result
+    return vectors, failed
+
+
+def main_person(vectors: Sequence[Vector]) -> Vector:
+    """Unit vector at the middle of the largest group of like faces.
+
+    The face with the most neighbours starts the group; the mean of its neighbours is refined
+    twice. With two people of equal number the first one by name wins.
+
+    Raises:
+        FacesetError: There are no vectors.
+    """
+    if not vectors:
+        raise FacesetError("No face has an identity to compare; extract the faces again.")
+    table = np.stack(vectors)
+    neighbours = np.zeros(len(table), dtype=np.int64)
+    for start in range(0, len(table), 2048):
+        rows = slice(start, start + 2048)
+        neighbours[rows] = (table[rows] @ table.T >= SAME_PERSON).sum(axis=1)
+    middle = table[int(np.argmax(neighbours))]
+    for _ in range(3):
+        group = table[table @ middle >= SAME_PERSON]
+        if len(group) == 0:
+            break
+        middle = group.mean(axis=0)
+        middle /= max(float(np.linalg.norm(middle)), 1e-9)
+    return middle
+
+
+def likeness(vectors: Mapping[str, Vector], person: Vector) -> dict[str, float]:
+    """Cosine likeness of every face to a person, -1..1; above about 0.4 it is the same one."""
+    return {name: float(vector @ person) for name, vector in vectors.items()}
+
+
+def likeness_to_main_person(
+    paths: Sequence[Path], embed: Embedder, *, progress: Progress
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Likeness of every face to the person seen most, and the files without one."""
+    vectors, failed = embed_faces(paths, embed, progress=progress)
+    return likeness(vectors, main_person(list(vectors.values()))), failed

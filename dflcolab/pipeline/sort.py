@@ -1,0 +1,86 @@
+"""`sort`: put the faces of one side in order by giving them new names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from dflcolab.faceset.config import SortConfig, SortKind
+from dflcolab.faceset.face_files import loose_faces
+from dflcolab.faceset.renaming import rename_all
+from dflcolab.faceset.sort import SortedFaces, sort_faces
+from dflcolab.progress import Progress
+from dflcolab.workspace.trash import Removal, Trash
+from dflcolab.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class SortReport:
+    """What `sort` did.
+
+    Attributes:
+        side: Whose faces.
+        by: What the order follows.
+        faces: Number of files in the new order.
+        trashed: Number of files moved to the trash, by reason.
+        first_score: Score of the first file; None where faces were chained.
+        last_score: Score of the last file.
+    """
+
+    side: str
+    by: str
+    faces: int
+    trashed: dict[str, int]
+    first_score: float | str | None
+    last_score: float | str | None
+
+    def summary(self) -> str:
+        """The report in a line or two."""
+        text = f"{self.faces} faces of {self.side} are in order by {self.by}."
+        for reason, number in self.trashed.items():
+            text += f"\n{number} moved to the trash: {reason} (`dflcolab clean --undo` brings them back)."
+        return text
+
+
+def sort(
+    workspace: Workspace, config: SortConfig, *, progress: Progress | None = None
+) -> SortReport:
+    """Sort the faceset of one side. A kill at any moment loses nothing; run it again.
+
+    Raises:
+        FacesetError: There are no faces, they are packed, or the kind fits none of them.
+        WorkspaceError: The side has no `aligned` folder.
+        StorageError: The disk is full or read-only.
+    """
+    progress = progress or Progress()
+    paths = loose_faces(workspace, config.side)
+    embed = None
+    if config.by is SortKind.IDENTITY:
+        from dflcolab.pipeline.embedding import load_embedder
+
+        embed = load_embedder()
+    found = sort_faces(paths, config.by, embed=embed, progress=progress)
+    folder = workspace.aligned_dir(config.side)
+    Trash.of(workspace, config.side).move(
+        [
+            Removal(folder / name, f"sort by {config.by}: {why}")
+            for name, why in found.rejected.items()
+        ]
+    )
+    rename_all(folder, dict(found.renamed) if found.renamed is not None else _numbered(found))
+    ends = [found.scores.get(found.order[place]) for place in (0, -1)]
+    return SortReport(
+        side=config.side.value,
+        by=config.by.value,
+        faces=len(found.order),
+        trashed=dict(Counter(found.rejected.values())),
+        first_score=ends[0],
+        last_score=ends[1],
+    )
+
+
+def _numbered(found: SortedFaces) -> dict[str, str]:
+    """`00000.jpg`, `00001.jpg` … in the new order; endings stay."""
+    return {
+        name: f"{place:05d}.{name.rpartition('.')[2]}" for place, name in enumerate(found.order)
+    }
