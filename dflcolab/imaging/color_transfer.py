@@ -1,0 +1,145 @@
+# pyright: strict
+"""Give one picture the colors of another: the transfers that training and merging offer.
+
+All work on float pictures `[H, W, 3]`, BGR, 0..1, and follow DFL interoperability notes, section 7.
+The two pictures may differ in size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from dflcolab.arrays import FloatImage, Mask
+
+_TINY = float(np.finfo(np.float32).eps)
+_LAB_LOW = np.array([0.0, -127.0, -127.0], np.float32)
+_LAB_HIGH = np.array([100.0, 127.0, 127.0], np.float32)
+
+
+def reinhard(
+    source: FloatImage,
+    target: FloatImage,
+    *,
+    source_mask: Mask | None = None,
+    target_mask: Mask | None = None,
+) -> FloatImage:
+    """Mean and spread of each Lab channel of `target` given to `source` (DeepFaceLab's `rct`).
+
+    A mask does not leave pixels out: those below 0.5 count as Lab (0, 0, 0), so both pictures look
+    darker and more contrasted to the statistics. All pixels of `source` are changed.
+
+    Args:
+        source: The picture to change.
+        target: The picture whose colors are wanted.
+        source_mask: `[H, W, 1]` over `source`.
+        target_mask: `[H, W, 1]` over `target`.
+    """
+    lab: npt.NDArray[Any] = cv2.cvtColor(source, cv2.COLOR_BGR2LAB)
+    source_mean, source_std = _lab_statistics(lab, source_mask)
+    target_lab = cv2.cvtColor(target, cv2.COLOR_BGR2LAB)
+    target_mean, target_std = _lab_statistics(target_lab, target_mask)
+    # A flat channel has no spread to scale; it takes the wanted mean.
+    gain = np.where(source_std > _TINY, target_std / np.maximum(source_std, _TINY), 0.0)
+    lab *= gain.astype(np.float32)
+    lab += (target_mean - gain * source_mean).astype(np.float32)
+    np.clip(lab, _LAB_LOW, _LAB_HIGH, out=lab)
+    result = cv2.cvtColor(lab, cv2.COLOR_LAB2BGR)
+    return np.clip(result, np.float32(0.0), np.float32(1.0), dtype=np.float32)
+
+
+def _lab_statistics(
+    lab: npt.NDArray[Any], mask: Mask | None
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean and standard deviation per channel, masked pixels counted as zeros."""
+    if mask is None:
+        mean, std = cv2.meanStdDev(lab)
+        return np.asarray(mean, np.float64)[:, 0], np.asarray(std, np.float64)[:, 0]
+    inside = (mask >= 0.5).astype(np.uint8)
+    share = float(inside.mean())
+    mean, std = (np.asarray(v, np.float64)[:, 0] for v in cv2.meanStdDev(lab, mask=inside))
+    mean_all = share * mean
+    return mean_all, np.sqrt(np.maximum(share * (std**2 + mean**2) - mean_all**2, 0.0))
+
+
+def linear(source: FloatImage, target: FloatImage) -> FloatImage:
+    """Mean and covariance of `target`'s colors given to `source` (DeepFaceLab's `lct`)."""
+    source_mean, source_cov, n_source = _color_statistics(source)
+    target_mean, target_cov, n_target = _color_statistics(target)
+    ridge = 1e-5 * np.eye(3)
+    root_source = _power(source_cov / n_source + ridge, 0.5)
+    root_target = _power(target_cov / n_target + ridge, 0.5)
+    matrix = root_target @ np.linalg.inv(root_source)
+    return _affine(source, matrix, source_mean, target_mean)
+
+
+def monge_kantorovich(source: FloatImage, target: FloatImage) -> FloatImage:
+    """As `linear`, moving every color as little as possible (DeepFaceLab's `mkl`)."""
+    source_mean, source_cov, n_source = _color_statistics(source)
+    target_mean, target_cov, n_target = _color_statistics(target)
+    values, vectors = np.linalg.eigh(source_cov / max(n_source - 1, 1))
+    spread = np.sqrt(np.maximum(values, np.finfo(np.float64).eps))
+    outer = vectors * spread
+    middle = outer.T @ (target_cov / max(n_target - 1, 1)) @ outer
+    inner = vectors / spread
+    matrix = inner @ _power(middle, 0.5) @ inner.T
+    return _affine(source, matrix.T, source_mean, target_mean)
+
+
+def _color_statistics(
+    picture: FloatImage,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
+    """Mean `[3]`, sum of products of the centred colors `[3, 3]`, and number of pixels."""
+    colors = picture.reshape(-1, 3)
+    mean = colors.mean(axis=0, dtype=np.float64)
+    centred = colors - mean.astype(np.float32)
+    return mean, (centred.T @ centred).astype(np.float64), len(colors)
+
+
+def _power(matrix: npt.NDArray[np.float64], exponent: float) -> npt.NDArray[np.float64]:
+    """A symmetric matrix raised to a power; eigenvalues below zero (rounding) count as zero."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.maximum(values, 0.0) ** exponent) @ vectors.T
+
+
+def _affine(
+    picture: FloatImage,
+    matrix: npt.NDArray[np.float64],
+    mean: npt.NDArray[np.float64],
+    new_mean: npt.NDArray[np.float64],
+) -> FloatImage:
+    """Every color `c` becomes `matrix (c - mean) + new_mean`, cut to 0..1."""
+    shift = new_mean - matrix @ mean
+    result = cv2.transform(picture, np.column_stack([matrix, shift]).astype(np.float32))
+    return np.clip(result, np.float32(0.0), np.float32(1.0), dtype=np.float32)
+
+
+_MODES: dict[str, Callable[[FloatImage, FloatImage], FloatImage]] = {
+    "rct": reinhard,
+    "lct": linear,
+    "mkl": monge_kantorovich,
+}
+COLOR_TRANSFER_MODES = ("none", *_MODES)
+"""Names that `color_transfer` knows."""
+
+
+def color_transfer(mode: str, source: FloatImage, target: FloatImage) -> FloatImage:
+    """Change `source` towards `target` by DeepFaceLab's name of the method.
+
+    Args:
+        mode: One of `COLOR_TRANSFER_MODES`; `none` gives `source` back.
+        source: The picture to change, `[H, W, 3]`, 0..1.
+        target: The picture whose colors are wanted.
+
+    Raises:
+        ValueError: The mode is unknown.
+    """
+    if mode == "none":
+        return source
+    if mode not in _MODES:
+        raise ValueError(f"unknown color transfer {mode!r}")
+    return _MODES[mode](source, target)
