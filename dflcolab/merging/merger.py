@@ -1,0 +1,321 @@
+# pyright: strict
+"""Merging all frames: decode, predict in batches, compose and write in threads.
+
+One thread decodes ahead, this one crops and asks the model, a pool composes and writes. Every
+finished frame is noted, so the run may be stopped or killed at any moment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from dflcolab.arrays import FloatImage, Landmarks, Mask
+from dflcolab.config import to_plain
+from dflcolab.errors import Interrupted
+from dflcolab.faces.face_type import FaceType
+from dflcolab.files import replacing, write_bytes
+from dflcolab.media.frame_sequence import encode_image
+from dflcolab.merging.composite import FaceToMerge, Prediction, composite_frame, face_input
+from dflcolab.merging.config import CompositeOptions
+from dflcolab.merging.faces_of_frames import FacesOfFrames
+from dflcolab.merging.frame_source import DstFrame, DstFrames
+from dflcolab.merging.journal import Done, MergeJournal, frame_key
+from dflcolab.merging.motion import STILL, Motion, motions
+from dflcolab.merging.prefetch import prefetched
+from dflcolab.progress import Progress, Task
+
+_RESULT_VERSION = 1
+"""Raised when the same inputs give other pictures, so that old ones are made anew."""
+
+Stamp = Callable[[Path, Path], None]
+"""Writes a signed copy of the first file as the second one."""
+
+
+class Predictor(Protocol):
+    """A model that turns dst faces into swapped ones."""
+
+    @property
+    def resolution(self) -> int:
+        """Side of its crops in pixels."""
+        ...
+
+    @property
+    def face_type(self) -> FaceType:
+        """Extent of its crops."""
+        ...
+
+    def predict(self, faces: FloatImage) -> tuple[FloatImage, Mask, Mask]:
+        """Swapped faces and their masks, and the masks of the dst faces.
+
+        Args:
+            faces: `[B, R, R, 3]`, float32 BGR in 0..1.
+
+        Returns:
+            `[B, R, R, 3]`, `[B, R, R, 1]`, `[B, R, R, 1]` in 0..1.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class MergeJob:
+    """Everything a merge depends on.
+
+    Attributes:
+        frames: The dst footage.
+        faces: Which faces to replace in which frame.
+        predictor: The model.
+        model_identity: Text that changes when the model's weights change.
+        options: The look.
+        folder: Where merged frames go; must exist.
+        mask_folder: Where their masks go; must exist.
+        stamp: Signs a merged picture; None leaves it unsigned.
+        start: First frame.
+        stop: End of the frames, not included; None for all.
+        batch: Faces predicted at once.
+        threads: Threads that compose and write.
+    """
+
+    frames: DstFrames
+    faces: FacesOfFrames
+    predictor: Predictor
+    model_identity: str
+    options: CompositeOptions
+    folder: Path
+    mask_folder: Path
+    stamp: Stamp | None = None
+    start: int = 0
+    stop: int | None = None
+    batch: int = 8
+    threads: int = 2
+
+
+@dataclass
+class MergeCounts:
+    """What a merge did.
+
+    Attributes:
+        merged: Frames made now in which a face was replaced.
+        passed: Frames made now without a face: unchanged.
+        kept: Frames that stood from an earlier run.
+        faces: Faces replaced now.
+    """
+
+    merged: int = 0
+    passed: int = 0
+    kept: int = 0
+    faces: int = 0
+
+    @property
+    def total(self) -> int:
+        """Frames that stand now."""
+        return self.merged + self.passed + self.kept
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One decoded frame, the places of its faces, and then their predictions."""
+
+    frame: DstFrame
+    landmarks: Sequence[Landmarks]
+    predictions: Sequence[Prediction] = ()
+
+
+def merge_frames(job: MergeJob, *, progress: Progress) -> MergeCounts:
+    """Merge the frames of a job that are not merged yet.
+
+    Raises:
+        Interrupted: Somebody asked to stop; finished frames are kept.
+        MediaError: The footage cannot be read.
+        StorageError: The disk is full, read-only or gone.
+    """
+    with MergeJournal(job.folder, job.mask_folder) as journal:
+        return _Merge(job, journal, progress).run()
+
+
+class _Merge:
+    """One run of `merge_frames`."""
+
+    def __init__(self, job: MergeJob, journal: MergeJournal, progress: Progress) -> None:
+        self._job = job
+        self._journal = journal
+        self._progress = progress
+        self._counts = MergeCounts()
+        self._facts = run_facts(job)
+        self._run_text = json.dumps(self._facts, sort_keys=True)
+        self._motions: Mapping[str, Motion] = {}
+        self._running: deque[Future[tuple[str, Done, int]]] = deque()
+        self._shown_kept = 0
+        self._failed = False
+
+    def run(self) -> MergeCounts:
+        job = self._job
+        all_stems = job.frames.stems
+        stems = all_stems[job.start : job.stop]
+        if job.options.motion_blur_power:
+            self._motions = motions(all_stems, job.faces.by_stem)
+        self._announce(stems)
+        with (
+            self._progress.task("Merging", total=len(stems), unit="frames") as task,
+            ThreadPoolExecutor(job.threads, thread_name_prefix="merge") as pool,
+        ):
+            try:
+                for work in self._predicted():
+                    self._running.append(pool.submit(self._finish, work))
+                    self._collect(task, at_most=job.batch + 2 * job.threads)
+            except BaseException:
+                self._failed = True
+                raise
+            finally:
+                # Whatever happened: what is being written is finished and noted.
+                self._collect(task, at_most=0)
+        return self._counts
+
+    def _announce(self, stems: Sequence[str]) -> None:
+        """Say what an earlier run left, and note what this one is about."""
+        outdated = self._journal.n_outdated({stem: self._key(stem) for stem in stems})
+        if outdated:
+            self._progress.message(
+                f"{outdated} frames were merged with other settings, faces or weights before; they "
+                "are made anew, and each old picture stays until its new one stands."
+            )
+        self._journal.describe_run(self._facts)
+
+    def _key(self, stem: str) -> str:
+        """What the result of a frame depends on."""
+        motion = self._motions.get(stem, STILL)
+        footage = f"{self._job.frames.identity(stem)} {motion.power} {motion.deg}"
+        return frame_key(self._run_text, footage, self._job.faces.of(stem))
+
+    def _is_wanted(self, stem: str) -> bool:
+        """Asked by the decoding thread for each frame; finished ones need no decoding."""
+        self._progress.raise_if_stopped(
+            "Merging stopped as asked; run the same command again to go on."
+        )
+        if self._failed:
+            raise Interrupted("Merging stopped because of another error.")
+        if self._journal.holds(stem, self._key(stem)):
+            self._counts.kept += 1
+            return False
+        return True
+
+    def _predicted(self) -> Iterator[_Work]:
+        """Decoded frames with their predictions, the model being asked in batches."""
+        job = self._job
+        walk = job.frames.walk(job.start, job.stop, self._is_wanted)
+        waiting: list[_Work] = []
+        n_faces = 0
+        with closing(prefetched(walk, depth=2 * job.threads)) as frames:
+            for frame in frames:
+                landmarks = job.faces.of(frame.stem)
+                waiting.append(_Work(frame, landmarks))
+                n_faces += len(landmarks)
+                # Frames without faces wait with the others, to keep the memory in bounds.
+                if n_faces >= job.batch or len(waiting) >= 2 * job.batch:
+                    yield from self._predict(waiting)
+                    waiting, n_faces = [], 0
+            yield from self._predict(waiting)
+
+    def _predict(self, works: Sequence[_Work]) -> Iterator[_Work]:
+        predictor, batch = self._job.predictor, self._job.batch
+        crops = [
+            face_input(work.frame.image, landmarks, predictor.resolution, predictor.face_type)
+            for work in works
+            for landmarks in work.landmarks
+        ]
+        found: list[Prediction] = []
+        for begin in range(0, len(crops), batch):
+            found.extend(_ask(predictor, crops[begin : begin + batch], batch))
+        place = 0
+        for work in works:
+            n_faces = len(work.landmarks)
+            yield _Work(work.frame, work.landmarks, found[place : place + n_faces])
+            place += n_faces
+
+    def _finish(self, work: _Work) -> tuple[str, Done, int]:
+        """Compose one frame and write it; runs in the pool."""
+        job, stem = self._job, work.frame.stem
+        faces = [
+            FaceToMerge(landmarks, prediction)
+            for landmarks, prediction in zip(work.landmarks, work.predictions, strict=True)
+        ]
+        image, mask = composite_frame(
+            work.frame.image,
+            faces,
+            face_type=job.predictor.face_type,
+            options=job.options,
+            motion=self._motions.get(stem, STILL),
+            resolution=job.predictor.resolution,
+        )
+        mask_data = encode_image(mask, ".png")
+        write_bytes(self._journal.mask_path(stem), mask_data, durable=False)
+        path = self._journal.picture_path(stem)
+        size = _write_picture(path, encode_image(image, ".png"), job.stamp)
+        return stem, Done(self._key(stem), size, len(mask_data)), len(faces)
+
+    def _collect(self, task: Task, *, at_most: int) -> None:
+        """Note finished frames until no more than `at_most` are under way."""
+        first_error: BaseException | None = None
+        while len(self._running) > at_most or (self._running and self._running[0].done()):
+            try:
+                stem, done, n_faces = self._running.popleft().result()
+            except BaseException as error:  # noqa: BLE001 - the first one is raised below
+                first_error = first_error or error
+                continue
+            self._journal.note(stem, done)
+            self._counts.faces += n_faces
+            if n_faces:
+                self._counts.merged += 1
+            else:
+                self._counts.passed += 1
+            task.advance()
+        kept = self._counts.kept
+        task.advance(kept - self._shown_kept)
+        self._shown_kept = kept
+        if first_error is not None:
+            raise first_error
+
+
+def run_facts(job: MergeJob) -> dict[str, Any]:
+    """What all frames of a merge depend on, as plain values."""
+    return {
+        "result_version": _RESULT_VERSION,
+        "model": job.model_identity,
+        "resolution": job.predictor.resolution,
+        "face_type": job.predictor.face_type.value,
+        "signed": job.stamp is not None,
+        "options": to_plain(job.options),
+    }
+
+
+def _ask(predictor: Predictor, crops: Sequence[FloatImage], batch: int) -> list[Prediction]:
+    """Predictions of up to `batch` crops; the batch is filled up so that its shape never changes."""
+    filled = np.zeros((batch, *crops[0].shape), np.float32)
+    filled[: len(crops)] = crops
+    swap, swap_mask, dst_mask = (
+        np.clip(np.asarray(values, np.float32), 0.0, 1.0) for values in predictor.predict(filled)
+    )
+    return [Prediction(swap[i], swap_mask[i], dst_mask[i]) for i in range(len(crops))]
+
+
+def _write_picture(path: Path, data: bytes, stamp: Stamp | None) -> int:
+    """Write a merged picture, signed last; gives its size in bytes."""
+    if stamp is None:
+        write_bytes(path, data, durable=False)
+        return len(data)
+    with replacing(path, durable=False) as signed:
+        plain = signed.with_name(f"{signed.stem}-plain{signed.suffix}")
+        try:
+            plain.write_bytes(data)
+            stamp(plain, signed)
+        finally:
+            plain.unlink(missing_ok=True)
+        return signed.stat().st_size
