@@ -5,6 +5,7 @@ A box is `[left, top, right, bottom]` in pixels of the frame, float32, right and
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,21 @@ class RotatedSquare:
     y: float
     side: float
     angle: float
+
+    def near(self, other: RotatedSquare, tolerance: float) -> bool:
+        """Whether another square shows nearly the same.
+
+        Args:
+            other: The square to compare with.
+            tolerance: Largest shift in sides, change of size as a share, and turn in radians.
+        """
+        shift = math.hypot(other.x - self.x, other.y - self.y)
+        turn = math.remainder(other.angle - self.angle, 2 * math.pi)
+        return (
+            shift <= tolerance * self.side
+            and abs(other.side - self.side) <= tolerance * self.side
+            and abs(turn) <= tolerance
+        )
 
     def matrix(self, size: int) -> npt.NDArray[np.float64]:
         """`[2, 3]` map from frame pixels to a crop of `size` x `size` pixels."""

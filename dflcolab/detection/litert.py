@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dflcolab.backend import tf
 from dflcolab.detection.models import model_bytes
 from dflcolab.errors import MissingDependencyError
 
@@ -63,8 +64,7 @@ def _interpreter(content: bytes) -> Any:
 
 def _tensorflow_interpreter() -> Any:
     try:
-        import tensorflow as tf
-    except ImportError as error:
+            except ImportError as error:
         raise MissingDependencyError(
             "Neither ai-edge-litert nor TensorFlow is installed, and face detection needs one of "
             "them; run: pip install ai-edge-litert"

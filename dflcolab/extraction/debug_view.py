@@ -5,8 +5,6 @@ DFL interoperability notes, section 4.6. The colours and the order of drawing ar
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 
@@ -78,8 +76,9 @@ def _dim_hull(image: Image, landmarks: Landmarks) -> None:
         return
     shifted = np.trunc(points) - np.array([left, top], np.float32)
     mask = hull_mask(shifted, bottom - top, right - left)[..., 0]
-    part: Any = image[top:bottom, left:right]
-    part[mask > 0] //= 2
+    part = image[top:bottom, left:right]
+    inside = cv2.compare(mask, 0.0, cv2.CMP_GT)
+    cv2.copyTo(np.right_shift(part, 1), inside, part)
 
 
 def _draw_crop(image: Image, landmarks: Landmarks, face_type: FaceType, size: int) -> None:

@@ -161,7 +161,7 @@ class Tracker(Generic[T]):
         """Meshes of the known faces in a new frame; two on one face become one."""
         followed: list[tuple[TrackState, Mesh]] = []
         for track in self._tracks:
-            mesh = self._mesh.run(image, track.square)
+            mesh = self._mesh.follow(image, track.square)
             twin = next(
                 (index for index, (_, other) in enumerate(followed) if _same(mesh, other)), None
             )
@@ -222,7 +222,7 @@ class Tracker(Generic[T]):
         """Add a face to the frames before the one in which it was first seen."""
         square = mesh.crop()
         for frame in reversed(earlier):
-            mesh = self._mesh.run(frame.image, square)
+            mesh = self._mesh.follow(frame.image, square)
             known = any(same_face(mesh.box, face.box) for face in frame.faces)
             if mesh.logit <= 0 or known or not self._large(mesh):
                 return
