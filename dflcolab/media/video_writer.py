@@ -241,14 +241,22 @@ class VideoWriter:
             )
 
 
-def shift_to_zero(starts: list[Fraction], *, keeps_offsets: bool) -> Fraction:
+def shift_to_zero(
+    video_start: Fraction, sound_starts: list[Fraction], *, keeps_offsets: bool
+) -> Fraction:
     """What to add to all times so that a recording that begins at 37 minutes begins at zero.
 
+    The distance between picture and sound never changes.
+
     Args:
-        starts: Start times of the picture and sound tracks in seconds.
-        keeps_offsets: The source is an MP4 or MOV: its starts are meant, nothing is added.
+        video_start: Time of the first frame in seconds. If it is negative it becomes zero: players
+            of MP4 hide what comes before.
+        sound_starts: Times of the first samples; slightly negative ones are an encoder's run-in.
+        keeps_offsets: The source is an MP4 or MOV: its starts are meant, late ones are kept.
     """
-    earliest = min(starts, default=Fraction(0))
+    if video_start < 0:
+        return -video_start
+    earliest = min([video_start, *sound_starts])
     return Fraction(0) if keeps_offsets or earliest <= 0 else -earliest
 
 
