@@ -13,9 +13,6 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
 from dflcolab.errors import ConfigError
 
 _NUMBERED = re.compile(r"^(.*?)(\d+)$", re.DOTALL)
@@ -26,8 +23,8 @@ _SHORTEST = 8
 
 def split_held_out(
     frame_keys: Sequence[str], share: float, *, seed: int = 0, at_least: int = 8
-) -> npt.NDArray[np.int64]:
-    """Indices of the faces to keep out of training, ascending.
+) -> tuple[list[int], list[int]]:
+    """Indices of the faces to train on, and of those kept out of training; both ascending.
 
     The frames of each video are cut into stretches of equal length, as many frames as make a few
     stretches of the wanted share. A hash of video, stretch and seed ranks them, and the first ones
@@ -44,7 +41,8 @@ def split_held_out(
             number if that takes no more than 30 % of the faces; otherwise nothing is kept out.
 
     Returns:
-        `[K]`, int64; empty for a share of 0 or a faceset that is too small.
+        Training and held-out indices; the latter are empty for a share of 0 or a faceset that is
+        too small.
 
     Raises:
         ConfigError: `share` is out of range.
@@ -55,19 +53,19 @@ def split_held_out(
     target = max(round(share * n), at_least)
     limit = max(_LARGEST_SHARE, share) * n
     if share == 0.0 or target > limit:
-        return np.empty(0, np.int64)
+        return list(range(n)), []
     stretches = _stretches([_parsed(key) for key in frame_keys], target)
     ranked = sorted(stretches, key=lambda key: hashlib.sha256(f"{seed} {key}".encode()).digest())
-    chosen: list[int] = []
+    chosen: set[int] = set()
     for key in ranked:
         members = stretches[key]
         if len(chosen) >= target:
             break
         if len(chosen) + len(members) <= limit:
-            chosen += members
+            chosen.update(members)
     if len(chosen) < at_least:
-        return np.empty(0, np.int64)
-    return np.array(sorted(chosen), np.int64)
+        chosen.clear()
+    return [i for i in range(n) if i not in chosen], sorted(chosen)
 
 
 def _parsed(key: str) -> tuple[str, int | None]:
