@@ -8,6 +8,7 @@ digits at least.
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,10 @@ class DstFrames(Protocol):
         """Text that changes when the picture of this frame changes."""
         ...
 
+    def whole_identity(self) -> str:
+        """Text that changes when any frame changes."""
+        ...
+
     def walk(self, start: int, stop: int | None, wanted: Wanted) -> Iterator[DstFrame]:
         """Frames number `start` up to and without `stop` whose names are wanted."""
         ...
@@ -82,6 +87,10 @@ class PictureFrames:
         """Name and size: reading every picture only to compare it would take too long."""
         path = self._by_stem[stem]
         return f"{path.name}:{path.stat().st_size}"
+
+    def whole_identity(self) -> str:
+        listing = "|".join(self.identity(path.stem) for path in self.paths)
+        return hashlib.sha256(listing.encode()).hexdigest()
 
     @functools.cached_property
     def _by_stem(self) -> dict[str, Path]:
@@ -121,6 +130,9 @@ class VideoFrames:
         ]
 
     def identity(self, stem: str) -> str:
+        return self._hashes
+
+    def whole_identity(self) -> str:
         return self._hashes
 
     @functools.cached_property

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ from dflcolab.arrays import FloatImage, Landmarks, Mask
 from dflcolab.config import to_plain
 from dflcolab.errors import Interrupted
 from dflcolab.faces.face_type import FaceType
-from dflcolab.files import replacing, write_bytes
+from dflcolab.files import write_bytes
 from dflcolab.media.frame_sequence import encode_image
 from dflcolab.merging.composite import FaceToMerge, Prediction, composite_frame, face_input
 from dflcolab.merging.config import CompositeOptions
@@ -36,8 +36,8 @@ from dflcolab.progress import Progress, Task
 _RESULT_VERSION = 1
 """Raised when the same inputs give other pictures, so that old ones are made anew."""
 
-Stamp = Callable[[Path, Path], None]
-"""Writes a signed copy of the first file as the second one."""
+Stamp = Callable[[bytes, str, int], bytes]
+"""Signs a picture file: its bytes, its name and the number of replaced faces to the signed bytes."""
 
 
 class Predictor(Protocol):
@@ -107,12 +107,15 @@ class MergeCounts:
         passed: Frames made now without a face: unchanged.
         kept: Frames that stood from an earlier run.
         faces: Faces replaced now.
+        unmatched: Frames that faces name but the footage does not have; known only when all
+            frames were asked for.
     """
 
     merged: int = 0
     passed: int = 0
     kept: int = 0
     faces: int = 0
+    unmatched: list[str] = field(default_factory=list[str])
 
     @property
     def total(self) -> int:
@@ -155,6 +158,7 @@ class _Merge:
         self._running: deque[Future[tuple[str, Done, int]]] = deque()
         self._shown_kept = 0
         self._failed = False
+        self._seen: set[str] = set()
 
     def run(self) -> MergeCounts:
         job = self._job
@@ -177,6 +181,8 @@ class _Merge:
             finally:
                 # Whatever happened: what is being written is finished and noted.
                 self._collect(task, at_most=0)
+        if job.start == 0 and job.stop is None:
+            self._counts.unmatched = sorted(set(job.faces.by_stem) - self._seen)
         return self._counts
 
     def _announce(self, stems: Sequence[str]) -> None:
@@ -202,6 +208,7 @@ class _Merge:
         )
         if self._failed:
             raise Interrupted("Merging stopped because of another error.")
+        self._seen.add(stem)
         if self._journal.holds(stem, self._key(stem)):
             self._counts.kept += 1
             return False
@@ -258,8 +265,11 @@ class _Merge:
         mask_data = encode_image(mask, ".png")
         write_bytes(self._journal.mask_path(stem), mask_data, durable=False)
         path = self._journal.picture_path(stem)
-        size = _write_picture(path, encode_image(image, ".png"), job.stamp)
-        return stem, Done(self._key(stem), size, len(mask_data)), len(faces)
+        data = encode_image(image, ".png")
+        if job.stamp is not None:
+            data = job.stamp(data, path.name, len(faces))
+        write_bytes(path, data, durable=False)
+        return stem, Done(self._key(stem), len(data), len(mask_data)), len(faces)
 
     def _collect(self, task: Task, *, at_most: int) -> None:
         """Note finished frames until no more than `at_most` are under way."""
@@ -304,18 +314,3 @@ def _ask(predictor: Predictor, crops: Sequence[FloatImage], batch: int) -> list[
         np.clip(np.asarray(values, np.float32), 0.0, 1.0) for values in predictor.predict(filled)
     )
     return [Prediction(swap[i], swap_mask[i], dst_mask[i]) for i in range(len(crops))]
-
-
-def _write_picture(path: Path, data: bytes, stamp: Stamp | None) -> int:
-    """Write a merged picture, signed last; gives its size in bytes."""
-    if stamp is None:
-        write_bytes(path, data, durable=False)
-        return len(data)
-    with replacing(path, durable=False) as signed:
-        plain = signed.with_name(f"{signed.stem}-plain{signed.suffix}")
-        try:
-            plain.write_bytes(data)
-            stamp(plain, signed)
-        finally:
-            plain.unlink(missing_ok=True)
-        return signed.stat().st_size

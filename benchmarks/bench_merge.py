@@ -1,0 +1,116 @@
+"""Frames per second of merging at 1080p, with a fixed predictor.
+
+Four figures a case: composing alone, in milliseconds of one core (what DeepFaceLab's 6-7 frames/s
+per core for `overlay` compare with: neither network nor writing); writing the picture and its mask;
+signing; and the whole run from frames on disk to signed pictures.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.machine import Table, print_machine, timed
+from dflcolab.config import from_mapping
+from dflcolab.faces.face_type import FaceType
+from dflcolab.media.frame_sequence import encode_image
+from dflcolab.merging.composite import FaceToMerge, Prediction, composite_frame, face_input
+from dflcolab.merging.config import CompositeOptions
+
+# DeepFaceLab's program on two AVX-512 cores, frames/s per core at 1080p without network or writing.
+DFL_RATES = {
+    "overlay": 6.7,
+    "overlay rct": 6.0,
+    "overlay rct erode 20 blur 40": 5.9,
+    "seamless": 3.0,
+}
+CASES = {
+    "overlay": {"color_transfer_mode": "none"},
+    "overlay rct": {},
+    "overlay rct erode 20 blur 40": {"erode_mask_modifier": 20, "blur_mask_modifier": 40},
+    "overlay lct": {"color_transfer_mode": "lct"},
+    "overlay mkl": {"color_transfer_mode": "mkl"},
+    "hist-match": {"mode": "hist-match", "color_transfer_mode": "none"},
+    "seamless": {"mode": "seamless", "color_transfer_mode": "none"},
+    "erode 200 blur 200": {"erode_mask_modifier": 200, "blur_mask_modifier": 200},
+    "motion blur": {"motion_blur_power": 50},
+    "raw-rgb": {"mode": "raw-rgb"},
+}
+RESOLUTION = 224
+FACE = FaceType.WHOLE
+LANDMARKS = Path(__file__).parents[1] / "tests" / "data" / "vectors" / "imaging" / "merge"
+
+
+def scene() -> tuple[np.ndarray, FaceToMerge]:
+    """A 1080p frame with one face 460 pixels high, and what a model might predict for it."""
+    import json
+
+    content = json.loads((LANDMARKS / "merge.json").read_text(encoding="utf-8"))
+    entry = content["frames"]["m_obama"]
+    small = cv2.imread(str(LANDMARKS / entry["file"]))
+    zoom = 3.5
+    picture = cv2.resize(small, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+    frame = np.random.default_rng(0).integers(60, 90, (1080, 1920, 3), dtype=np.uint8)
+    frame = cv2.GaussianBlur(frame, (0, 0), 3)
+    top, left = 200, 600
+    frame[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    landmarks = (np.array(entry["faces_landmarks"][0]) * zoom + (left, top)).astype(np.float32)
+    crop = face_input(frame, landmarks, RESOLUTION, FACE)
+    y, x = np.mgrid[-1 : 1 : RESOLUTION * 1j, -1 : 1 : RESOLUTION * 1j]
+    mask = np.clip(6 * (1 - (x / 0.62) ** 2 - (y / 0.75) ** 2), 0, 1).astype(np.float32)[..., None]
+    swap = np.clip(crop[:, ::-1] * np.float32(0.9) + np.float32(0.05), 0, 1)
+    return frame, FaceToMerge(landmarks, Prediction(swap, mask, mask))
+
+
+def bench_composing(frame: np.ndarray, face: FaceToMerge) -> None:
+    """One core: OpenCV without threads, as DeepFaceLab's rates are per core."""
+    table = Table(
+        f"Composing one face, 1920x1080, whole face {RESOLUTION}, one core",
+        ["case", "ms (cpu)", "frames/s per core", "DFL", "times DFL"],
+    )
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    for name, values in CASES.items():
+        options = from_mapping(CompositeOptions, values)
+        from dflcolab.merging.motion import Motion
+
+        motion = Motion(30.0, 20.0)
+
+        def compose(options=options, motion=motion) -> None:
+            face_input(frame, face.landmarks, RESOLUTION, FACE)
+            composite_frame(frame, [face], face_type=FACE, options=options, motion=motion)
+
+        timing = timed(compose, repeats=7, at_least_s=0.5)
+        rate = 1.0 / timing.cpu_s
+        dfl = DFL_RATES.get(name)
+        table.add(name, timing.cpu_s * 1e3, rate, dfl or "", rate / dfl if dfl else "")
+    cv2.setNumThreads(threads)
+    table.print()
+
+
+def bench_writing(frame: np.ndarray, face: FaceToMerge) -> None:
+    """Encoding of pictures, by compression level."""
+    image, mask = composite_frame(frame, [face], face_type=FACE, options=CompositeOptions())
+    table = Table("Encoding a merged frame as PNG", ["level", "ms (cpu)", "MB"])
+    for level in (0, 1, 3):
+        timing = timed(lambda level=level: encode_image(image, ".png", compression=level))
+        size = len(encode_image(image, ".png", compression=level)) / 1e6
+        table.add(level, timing.cpu_s * 1e3, size)
+    timing = timed(lambda: encode_image(mask, ".png"))
+    table.add("mask, 1", timing.cpu_s * 1e3, len(encode_image(mask, ".png")) / 1e6)
+    table.print()
+
+
+def main() -> None:
+    print_machine()
+    frame, face = scene()
+    bench_composing(frame, face)
+    bench_writing(frame, face)
+
+
+if __name__ == "__main__":
+    main()

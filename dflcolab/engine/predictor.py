@@ -1,0 +1,112 @@
+"""A trained model as merging uses it: dst faces in, swapped faces and masks out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dflcolab.arrays import Array
+from dflcolab.backend import tf
+from dflcolab.engine.checkpoint import WEIGHTS, latest_checkpoint
+from dflcolab.engine.precision import prepare_device
+from dflcolab.errors import ModelError
+from dflcolab.faces.face_type import FaceType
+from dflcolab.models.layers import Weights
+from dflcolab.models.options import saehd_options
+from dflcolab.models.saehd import Saehd, SaehdSize
+from dflcolab.models.weight_map import checked_weights
+
+Batch = npt.NDArray[np.float32]
+
+
+class SaehdPredictor:
+    """Paints src's face with dst's expression, in float32.
+
+    Args:
+        model: Wiring.
+        weights: Full variable name to float32 array.
+        face_type: What the model was trained on.
+        iteration: How long it was trained, for reports.
+        identity: Text that differs between any two sets of weights.
+
+    Attributes:
+        resolution: Side of the faces it takes and gives.
+        face_type: Extent of the crop it takes.
+        iteration: Finished iterations.
+        identity: Tells whether results were made with the same weights.
+    """
+
+    def __init__(
+        self,
+        model: Saehd,
+        weights: Mapping[str, Array],
+        *,
+        face_type: FaceType,
+        iteration: int = 0,
+        identity: str = "",
+    ) -> None:
+        self.identity = identity
+        self.resolution = model.size.resolution
+        self.face_type = face_type
+        self.iteration = iteration
+        constants = Weights({name: tf.constant(value) for name, value in weights.items()})
+        shape = [None, self.resolution, self.resolution, 3]
+
+        def run(faces: Any) -> Any:
+            swap, dst = model.swap_and_dst(constants, faces)
+            return swap.picture, swap.mask, dst.mask
+
+        self._run = tf.function(
+            run, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False
+        )
+
+    def predict(self, faces: npt.NDArray[Any]) -> tuple[Batch, Batch, Batch]:
+        """Swap a batch of aligned dst faces.
+
+        Args:
+            faces: `[B, R, R, 3]` BGR in 0..1.
+
+        Returns:
+            Swapped faces `[B, R, R, 3]`, their masks `[B, R, R, 1]` and the masks of dst
+            `[B, R, R, 1]`; float32 in 0..1.
+        """
+        outputs = self._run(tf.constant(faces, tf.float32))
+        swap, swap_mask, dst_mask = (output.numpy() for output in outputs)
+        return swap, swap_mask, dst_mask
+
+
+def load_predictor(
+    model_dir: Path, *, on_problem: Callable[[str], None] | None = None
+) -> SaehdPredictor:
+    """The predictor of a model's latest whole checkpoint.
+
+    Args:
+        model_dir: `model/<name>` of a workspace.
+        on_problem: Gets a sentence for each broken checkpoint that was passed over.
+
+    Raises:
+        ModelError: There is no such model.
+        CheckpointError: No checkpoint is whole, or it does not fit its own options.
+    """
+    prepare_device()
+    checkpoint = latest_checkpoint(model_dir, on_problem=on_problem)
+    if checkpoint is None:
+        raise ModelError(
+            f"There is no trained model {model_dir.name!r} in {model_dir.parent}; train it first "
+            "with `dflcolab train`, or see `dflcolab model list`."
+        )
+    state = checkpoint.state()
+    options = saehd_options(state["options"], source=str(checkpoint.folder))
+    model = Saehd(SaehdSize.of(options))
+    weights = checked_weights(model, checkpoint.weights(), source=str(checkpoint.folder))
+    return SaehdPredictor(
+        model,
+        weights,
+        face_type=options.face_type,
+        iteration=checkpoint.iteration,
+        identity=checkpoint.parts[WEIGHTS][1],
+    )
