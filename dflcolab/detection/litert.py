@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dflcolab.backend import tf
 from dflcolab.detection.models import model_bytes
 from dflcolab.errors import MissingDependencyError
 
@@ -64,7 +63,8 @@ def _interpreter(content: bytes) -> Any:
 
 def _tensorflow_interpreter() -> Any:
     try:
-            except ImportError as error:
+        import tensorflow as tf
+    except ImportError as error:
         raise MissingDependencyError(
             "Neither ai-edge-litert nor TensorFlow is installed, and face detection needs one of "
             "them; run: pip install ai-edge-litert"
