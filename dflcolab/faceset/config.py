@@ -59,7 +59,7 @@ class CleanConfig(Config):
     landmarks: bool = option(False)
     """Remove files without face data and faces whose landmarks cannot be right."""
 
-    identity_threshold: float = option(0.3, low=0.0, high=1.0, advanced=True)
+    identity_threshold: float = option(0.5, low=0.0, high=1.0, advanced=True)
     """Cosine likeness below which a face counts as another person. Higher removes more."""
 
     duplicate_threshold: float = option(0.01, low=0.0, high=0.2, advanced=True)

@@ -101,14 +101,16 @@ def _canny(gray: Plane, low: float = 0.1, high: float = 0.2) -> Flags:
     kernel = np.exp(-0.5 * np.arange(-4, 5) ** 2)
     kernel /= kernel.sum()
     border = cv2.BORDER_CONSTANT
-    weight = cv2.sepFilter2D(np.ones_like(gray), -1, kernel, kernel, borderType=border)
-    smooth = cv2.sepFilter2D(gray, -1, kernel, kernel, borderType=border) / weight
-    dx = cv2.Sobel(smooth, cv2.CV_64F, 1, 0, borderType=cv2.BORDER_REFLECT)
-    dy = cv2.Sobel(smooth, cv2.CV_64F, 0, 1, borderType=cv2.BORDER_REFLECT)
+    weight = cast(Plane, cv2.sepFilter2D(np.ones_like(gray), -1, kernel, kernel, borderType=border))
+    blurred = cast(Plane, cv2.sepFilter2D(gray, -1, kernel, kernel, borderType=border))
+    smooth = np.ascontiguousarray(blurred / weight)
+    dx = cast(Plane, cv2.Sobel(smooth, cv2.CV_64F, 1, 0, borderType=cv2.BORDER_REFLECT))
+    dy = cast(Plane, cv2.Sobel(smooth, cv2.CV_64F, 0, 1, borderType=cv2.BORDER_REFLECT))
     size = np.hypot(dx, dy)
     size[0], size[-1], size[:, 0], size[:, -1] = 0, 0, 0, 0
     thin = _is_ridge(dx, dy, np.hypot(dx, dy)) & (size >= low)
-    count, labels = cv2.connectedComponents(thin.astype(np.uint8), connectivity=8)
+    count, found = cv2.connectedComponents(np.asarray(thin, dtype=np.uint8), connectivity=8)
+    labels = np.asarray(found, dtype=np.int64)
     strong = np.zeros(count, dtype=bool)
     strong[labels[thin & (size >= high)]] = True
     strong[0] = False

@@ -21,7 +21,7 @@ Vector = npt.NDArray[np.float32]
 Embedder = Callable[[Image, Landmarks], Vector]
 """Picture `[H, W, 3]` BGR and the landmarks of the face in it → vector `[D]` of any length."""
 
-SAME_PERSON = 0.4
+SAME_PERSON = 0.53
 """Cosine likeness from which two faces are counted as neighbours when looking for the main person."""
 
 
@@ -78,7 +78,7 @@ def main_person(vectors: Sequence[Vector]) -> Vector:
 
 
 def likeness(vectors: Mapping[str, Vector], person: Vector) -> dict[str, float]:
-    """Cosine likeness of every face to a person, -1..1; above about 0.4 it is the same one."""
+    """Cosine likeness of every face to a person, -1..1; above about 0.5 it is the same one."""
     return {name: float(vector @ person) for name, vector in vectors.items()}
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -152,8 +153,12 @@ def _by_score(paths: Sequence[Path], kind: SortKind, progress: Progress) -> Sort
             rejected[path.name] = NO_SHARPNESS
         else:
             scores[path.name] = score
+
     # `sorted` keeps equal scores in their order, with `reverse` as well.
-    order = sorted(scores, key=lambda name: scores[name], reverse=kind not in _LOW_FIRST)  # type: ignore[arg-type,return-value]
+    def value(name: str) -> Any:
+        return scores[name]
+
+    order = sorted(scores, key=value, reverse=kind not in _LOW_FIRST)
     return _checked(SortedFaces(tuple(order), scores, rejected), paths)
 
 
@@ -178,7 +183,8 @@ def _by_histograms(paths: Sequence[Path], kind: SortKind, progress: Progress) ->
         order = tuple(names[index] for index in sort_keys.histogram_chain(roots))
         return SortedFaces(order, {}, rejected)
     total = sort_keys.histogram_dissimilarity(roots)
-    order = tuple(names[index] for index in np.argsort(-total, kind="stable"))
+    ranks: list[int] = np.argsort(-total, kind="stable").tolist()
+    order = tuple(names[index] for index in ranks)
     scores = {name: float(value) for name, value in zip(names, total, strict=True)}
     return SortedFaces(order, scores, rejected)
 

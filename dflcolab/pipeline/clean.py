@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from dflcolab.errors import ConfigError
 from dflcolab.faceset.clean import (
     Proposal,
@@ -19,7 +21,8 @@ from dflcolab.faceset.clean import (
 )
 from dflcolab.faceset.config import CleanConfig
 from dflcolab.faceset.face_files import loose_faces
-from dflcolab.faceset.identity import embed_faces, main_person
+from dflcolab.faceset.identity import Vector, embed_faces, main_person
+from dflcolab.media.frame_sequence import read_image
 from dflcolab.progress import Progress
 from dflcolab.workspace.trash import Removal, Trash
 from dflcolab.workspace.workspace import Side, Workspace
@@ -145,20 +148,31 @@ def _proposals(
 
 
 def _foreign(paths: Sequence[Path], config: CleanConfig, progress: Progress) -> list[Proposal]:
-    from dflcolab.pipeline.embedding import embed_picture, load_embedder
+    from dflcolab.detection.embedding import embed_face
 
-    embed = load_embedder()
     reference = None
     if config.identity not in (None, AUTO):
-        picture = Path(str(config.identity))
-        if not picture.is_file():
-            raise ConfigError(f"There is no picture {picture}; give --identity auto or its path.")
-        reference = embed_picture(picture, embed)
-    vectors, _ = embed_faces(paths, embed, progress=progress)
+        reference = _person_in(Path(str(config.identity)))
+    vectors, _ = embed_faces(paths, embed_face, progress=progress)
     if not vectors:
         return []
     person = main_person(list(vectors.values())) if reference is None else reference
     return propose_identity(paths, vectors, person, config.identity_threshold)
+
+
+def _person_in(picture: Path) -> Vector:
+    """The identity of the largest face in a picture, which may be a face file."""
+    from dflcolab.detection.embedding import embed_face
+    from dflcolab.detection.faces import detect_faces
+
+    if not picture.is_file():
+        raise ConfigError(f"There is no picture {picture}; give --identity auto or a path.")
+    image = read_image(picture)
+    found = detect_faces(image)
+    if not found:
+        raise ConfigError(f"No face was found in {picture}; give another picture to --identity.")
+    largest = max(found, key=lambda face: float(np.ptp(face.landmarks, axis=0).max()))
+    return embed_face(image, largest.landmarks)
 
 
 def _reason(found: Proposal) -> str:

@@ -56,9 +56,9 @@ def sort(
     paths = loose_faces(workspace, config.side)
     embed = None
     if config.by is SortKind.IDENTITY:
-        from dflcolab.pipeline.embedding import load_embedder
+        from dflcolab.detection.embedding import embed_face
 
-        embed = load_embedder()
+        embed = embed_face
     found = sort_faces(paths, config.by, embed=embed, progress=progress)
     folder = workspace.aligned_dir(config.side)
     Trash.of(workspace, config.side).move(

@@ -23,6 +23,7 @@ from dflcolab.workspace.workspace import VIDEO_SUFFIXES, Side, Workspace
 SHARD_BYTES = 256 << 20
 _CHUNK = 4 << 20
 _READABLE = (*VIDEO_SUFFIXES, ".jpg", ".jpeg", ".png", ".html", ".toml", ".txt", ".md", ".json")
+_JOURNALS = (".json", ".jsonl")
 
 
 class SourceChangedError(Exception):
@@ -115,10 +116,17 @@ def pieces_of(
     with storage_errors(root):
         found = [_single(root, path) for path in _plain_files(root)]
         for side in Side:
+            # The journal of an extraction: which frames are done.
+            journals = [
+                path
+                for path in _plain_files(workspace.frames_dir(side))
+                if path.suffix in _JOURNALS
+            ]
+            found += [_single(root, path) for path in journals]
             for folder in _packed_folders(workspace, side, merged=merged):
                 files = _plain_files(folder)
                 found += [_single(root, path) for path in files if path.suffix == ".pak"]
-                loose = [path for path in files if path.suffix != ".pak"]
+                loose = [path for path in files if path.suffix != ".pak" and path not in journals]
                 found += _shards(root, folder, loose, shard_bytes)
         for path in _files_below(workspace.models_dir):
             if keep is None or keep(path.relative_to(root).as_posix()):

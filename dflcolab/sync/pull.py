@@ -230,7 +230,7 @@ class _Placing:
             return
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             if entry.is_file() and not entry.name.startswith(".") and entry.name not in names:
-                if entry.name.endswith(".pak"):
+                if entry.name.endswith((".pak", ".json", ".jsonl")):
                     continue
                 self._clear(Path(entry.path), f"{path}/{entry.name}")
 

@@ -228,7 +228,12 @@ class _Push:
             )
 
     def _report(self, generation: int, proof: Proof, *, unchanged: int, **done: Any) -> PushReport:
-        defaults = {"new_copy": False, "parts_copied": 0, "bytes_copied": 0, "dry_run": False}
+        defaults: dict[str, Any] = {
+            "new_copy": False,
+            "parts_copied": 0,
+            "bytes_copied": 0,
+            "dry_run": False,
+        }
         return PushReport(
             remote=self.remote.name,
             generation=generation,

@@ -1,0 +1,160 @@
+"""`mask`: what masks the faces carry, and taking them out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dflcolab.errors import FormatError
+from dflcolab.faces.face_record import FaceRecord
+from dflcolab.faceset.config import MaskConfig
+from dflcolab.faceset.face_files import loose_faces
+from dflcolab.files import storage_errors, write_text
+from dflcolab.formats.dfl_jpeg import read_record, replace_record
+from dflcolab.progress import Progress
+from dflcolab.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class MaskReport:
+    """What masks the faces carry now.
+
+    Attributes:
+        side: Whose faces.
+        faces: Number of face files.
+        with_xseg_mask: Faces with a trained (or applied) mask.
+        with_polygons: Faces with drawn outlines.
+        hull_only: Faces that have neither; their mask is the hull of the landmarks.
+        without_face_data: Pictures that carry no face at all.
+        removed: Faces from which something was taken out.
+        backup: File with the outlines that were taken out; None if there were none.
+        problems: Unreadable files, one sentence each.
+    """
+
+    side: str
+    faces: int
+    with_xseg_mask: int
+    with_polygons: int
+    hull_only: int
+    without_face_data: int
+    removed: int
+    backup: Path | None
+    problems: tuple[str, ...]
+
+    def summary(self) -> str:
+        """The report in a few lines."""
+        lines = [
+            (
+                f"{self.faces} faces of {self.side}: {self.with_xseg_mask} with an XSeg mask, "
+                f"{self.with_polygons} with drawn outlines, {self.hull_only} with the hull only."
+            )
+        ]
+        if self.removed:
+            lines.append(f"Taken out of {self.removed} faces.")
+        if self.backup is not None:
+            lines.append(f"The drawn outlines are kept in {self.backup}.")
+        return "\n".join([*lines, *self.problems])
+
+
+def mask(
+    workspace: Workspace, config: MaskConfig, *, progress: Progress | None = None
+) -> MaskReport:
+    """Count the masks of one side's faces, or remove them. No picture is compressed again.
+
+    Raises:
+        FacesetError: There are no faces, or they are packed.
+        StorageError: The disk is full or read-only.
+        Interrupted: The user asked to stop; run it again to go on.
+    """
+    progress = progress or Progress()
+    paths = loose_faces(workspace, config.side)
+    removed, backup = 0, None
+    if config.action == "remove":
+        records = _records(paths, progress, [])
+        chosen = [(path, record) for path, record in records if _carries(record, config.what)]
+        if config.what in ("polygons", "all"):
+            backup = _backup(workspace, config.side.value, chosen)
+        with progress.task("Removing masks", total=len(chosen), unit="faces") as task:
+            for path, record in chosen:
+                progress.raise_if_stopped()
+                replace_record(path, _without(record, config.what))
+                task.advance()
+        removed = len(chosen)
+    problems: list[str] = []
+    counts = Counter(_kind(record) for _, record in _records(paths, progress, problems))
+    both = counts["both"]
+    return MaskReport(
+        side=config.side.value,
+        faces=len(paths),
+        with_xseg_mask=counts["xseg"] + both,
+        with_polygons=counts["polygons"] + both,
+        hull_only=counts["hull"],
+        without_face_data=len(paths) - counts.total() - len(problems),
+        removed=removed,
+        backup=backup,
+        problems=tuple(problems),
+    )
+
+
+def _records(
+    paths: Sequence[Path], progress: Progress, problems: list[str]
+) -> list[tuple[Path, FaceRecord]]:
+    found: list[tuple[Path, FaceRecord]] = []
+    with progress.task("Reading face data", total=len(paths), unit="faces") as task:
+        for path in paths:
+            progress.raise_if_stopped()
+            try:
+                record = read_record(path)
+            except FormatError as error:
+                problems.append(str(error))
+                record = None
+            if record is not None:
+                found.append((path, record))
+            task.advance()
+    return found
+
+
+def _kind(record: FaceRecord) -> str:
+    if record.xseg_mask is not None:
+        return "both" if record.has_points else "xseg"
+    return "polygons" if record.has_points else "hull"
+
+
+def _carries(record: FaceRecord, what: str) -> bool:
+    return (what in ("xseg", "all") and record.xseg_mask is not None) or (
+        what in ("polygons", "all") and record.has_points
+    )
+
+
+def _without(record: FaceRecord, what: str) -> FaceRecord:
+    if what in ("xseg", "all"):
+        record = record.replace(xseg_mask=None)
+    if what in ("polygons", "all"):
+        record = record.replace(polygons=())
+    return record
+
+
+def _backup(
+    workspace: Workspace, side: str, faces: Iterable[tuple[Path, FaceRecord]]
+) -> Path | None:
+    """Outlines drawn by hand are never just thrown away: they go to a JSON file in `history/`."""
+    drawn = {
+        path.name: [
+            {"include": polygon.include, "points": polygon.points.tolist()}
+            for polygon in record.polygons
+        ]
+        for path, record in faces
+        if record.has_points
+    }
+    if not drawn:
+        return None
+    time = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    target = workspace.history_dir / f"polygons-{side}-{time}.json"
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    write_text(target, json.dumps({"version": 1, "faces": drawn}))
+    return target

@@ -1,0 +1,76 @@
+"""`sync`: copy the workspace to a remote, or back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dflcolab.errors import WorkspaceError
+from dflcolab.progress import Progress
+from dflcolab.sync.config import SyncConfig
+from dflcolab.sync.generations import RemoteStatus, VerifyReport, status, verify
+from dflcolab.sync.pull import PullReport, pull
+from dflcolab.sync.push import PushReport, push
+from dflcolab.sync.remote import Remote
+from dflcolab.workspace.workspace import Workspace
+
+SyncReport = PushReport | PullReport | RemoteStatus | VerifyReport
+
+
+def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) -> SyncReport:
+    """Push, pull, list or verify copies of the workspace `root`.
+
+    Raises:
+        SyncError: The remote is offline, full or holds no whole copy.
+        WorkspaceError: `root` is no workspace (push), or lies inside the remote.
+        StorageError: This machine's disk is full.
+    """
+    progress = progress or Progress()
+    remote = Remote.open(config.remote)
+    shelf = remote.local_root
+    if shelf is not None and _overlap(shelf, root):
+        raise WorkspaceError(
+            f"{config.remote} and the workspace {root} lie inside each other; choose a remote "
+            "folder outside of the workspace."
+        )
+    match config.action:
+        case "push":
+            workspace = Workspace.open(root)
+            return push(
+                workspace,
+                remote,
+                progress,
+                merged=config.merged,
+                keep=complete_checkpoints(workspace),
+                dry_run=config.dry_run,
+            )
+        case "pull":
+            return pull(remote, root, progress, generation=config.generation)
+        case "status":
+            return status(remote)
+        case "verify":
+            return verify(remote, generation=config.generation, progress=progress)
+
+
+def complete_checkpoints(workspace: Workspace) -> Callable[[str], bool]:
+    """Which files of `model/` to copy: of checkpoints only those whose marker is there."""
+    from dflcolab.engine.checkpoint import list_checkpoints
+
+    whole: set[str] = set()
+    if workspace.models_dir.is_dir():
+        for folder in workspace.models_dir.iterdir():
+            if folder.is_dir():
+                whole |= {f"model/{folder.name}/{c.folder.name}" for c in list_checkpoints(folder)}
+
+    def keep(path: str) -> bool:
+        parts = path.split("/")
+        if len(parts) > 3 and parts[2].startswith("ckpt-"):
+            return "/".join(parts[:3]) in whole
+        return True
+
+    return keep
+
+
+def _overlap(shelf: Path, root: Path) -> bool:
+    shelf, root = shelf.resolve(), root.resolve()
+    return shelf == root or shelf.is_relative_to(root)
