@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 from typing import Literal
 
-import tensorflow as tf
-
 from dflcolab.arrays import Tensor
+from dflcolab.backend import tf
 
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 

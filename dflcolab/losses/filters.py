@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-import tensorflow as tf
 
 from dflcolab.arrays import Array, Tensor
+from dflcolab.backend import tf
 
 
 def gaussian_blur(x: Tensor, sigma: float) -> Tensor:

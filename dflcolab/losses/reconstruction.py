@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
-
 from dflcolab.arrays import Tensor
+from dflcolab.backend import tf
 from dflcolab.losses.dssim import dssim
 from dflcolab.losses.filters import gaussian_blur
 

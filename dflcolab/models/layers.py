@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import tensorflow as tf
-
 from dflcolab.arrays import Tensor
+from dflcolab.backend import tf
 
 Shapes: TypeAlias = dict[str, tuple[int, ...]]
 """Variable name (`encoder/down1/downs_0/conv1/weight:0`) to shape."""
@@ -41,11 +40,25 @@ class Weights:
 
 
 def leaky_relu(x: Tensor, alpha: float) -> Tensor:
-    """`max(x, alpha * x)`."""
-    return tf.nn.leaky_relu(x, alpha)
+    """`max(x, alpha * x)`, with a gradient that needs the result only.
+
+    The sign of the result is that of `x`, so `x` need not be kept for the way back. That saves its
+    memory and lets TensorFlow compute convolution, bias and activation as one operation.
+    """
+
+    @tf.custom_gradient
+    def with_gradient(inner: Tensor) -> tuple[Tensor, object]:
+        y = tf.nn.leaky_relu(inner, alpha)
+
+        def gradient(upstream: Tensor) -> Tensor:
+            return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=y, alpha=alpha)
+
+        return y, gradient
+
+    return with_gradient(x)
 
 
-def x_cos_x(x: Tensor, alpha: float) -> Tensor:
+def x_cos_x(x: Tensor, alpha: float) -> Tensor:  # noqa: ARG001 - an Activation
     """`x * cos(x)`: what the letter `c` puts in the place of every leaky ReLU."""
     return x * tf.cos(x)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from dflcolab.arrays import Array, Tensor
+from dflcolab.backend import tf
 from dflcolab.models.autoencoder import Decoder, Encoder, Inter
 from dflcolab.models.layers import Shapes, Weights
 from dflcolab.models.options import Architecture, SaehdOptions
@@ -101,7 +101,7 @@ class Saehd:
         return found
 
     def reconstruct(self, weights: Weights, src: Tensor, dst: Tensor) -> tuple[Face, Face]:
-        """src -> src and dst -> dst, as one pass through everything that both share.
+        """Src -> src and dst -> dst, as one pass through everything that both share.
 
         Args:
             weights: The model's weights.
@@ -129,7 +129,7 @@ class Saehd:
         return Face(picture_src, mask_src), Face(picture_dst, mask_dst)
 
     def swap(self, weights: Weights, dst: Tensor) -> Face:
-        """src's face with dst's expression."""
+        """Src's face with dst's expression."""
         code = self._encode(weights, dst)
         if not self.is_liae:
             return Face(*self.decoders["decoder_src"](weights, self.inters["inter"](weights, code)))

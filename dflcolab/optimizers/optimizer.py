@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import tensorflow as tf
 
 from dflcolab.arrays import Array, Tensor
+from dflcolab.backend import tf
 from dflcolab.errors import CheckpointError
 
 _EPSILON = 1e-6

@@ -12,9 +12,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import tensorflow as tf
-
 from dflcolab.arrays import Tensor
+from dflcolab.backend import tf
 
 PADDING = 3
 """Pixels that faces carry around them, so that no neighbour of a sampled position is missing."""
@@ -221,8 +220,10 @@ def resample(faces: Tensor, positions: Tensor) -> Tensor:
 
 
 def _interpolation_weights(t: Tensor, channels: int) -> list[Tensor]:
-    """Weights of four neighbours at the share `t` `[B, R, R]` of the way from the second to the
-    third: cubic for three picture channels, linear for the masks. Each `[B, R, R, channels]`."""
+    """Weights of four neighbours, each `[B, R, R, channels]`: cubic for pictures, linear for masks.
+
+    `t` `[B, R, R]` is the share of the way from the second neighbour to the third.
+    """
     a = _CUBIC_A
     near, far = 1 - t, t
     cubic = [

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import tensorflow as tf
-
 from dflcolab.arrays import Tensor
+from dflcolab.backend import tf
 from dflcolab.engine.precision import LossScale, Precision, compute_dtype
 from dflcolab.losses.reconstruction import blur_out_mask, reconstruction_loss
 from dflcolab.models.layers import Weights
@@ -18,7 +17,7 @@ from dflcolab.optimizers.optimizer import (
     Optimizer,
     OptimizerSettings,
 )
-from dflcolab.training.augment import Sampled, sample_batch
+from dflcolab.training.augment import Sampled, plain_batch, sample_batch
 
 
 def optimizer_settings(options: SaehdOptions) -> OptimizerSettings:
@@ -72,6 +71,7 @@ class TrainingStep:
         self.loss_scale = LossScale(precision)
         self.step = tf.function(self._step, autograph=False)
         self.fixed_step = tf.function(self._fixed_step, autograph=False)
+        self.evaluate = tf.function(self._evaluate, autograph=False)
 
     def _step(self, src_faces: Tensor, dst_faces: Tensor, iteration: Tensor) -> Tensor:
         """Augment, train; `[2]` mean losses of src and dst before the update.
@@ -104,6 +104,16 @@ class TrainingStep:
     def _fixed_step(self, src: Sampled, dst: Sampled) -> tuple[Tensor, Tensor]:
         """Train on a ready batch; one loss per face. For measurements and comparisons."""
         return self._train(src, dst, tf.zeros([2], tf.int64))
+
+    def _evaluate(self, src_faces: Tensor, dst_faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean losses of src and dst on faces as they are; nothing is learned."""
+        src, dst = plain_batch(src_faces), plain_batch(dst_faces)
+        weights = Weights(self._variables, self._dtype)
+        face_src, face_dst = self._model.reconstruct(weights, src.warped, dst.warped)
+        return (
+            tf.reduce_mean(self._loss(src, face_src)),
+            tf.reduce_mean(self._loss(dst, face_dst)),
+        )
 
     def _train(self, src: Sampled, dst: Sampled, seed: Tensor) -> tuple[Tensor, Tensor]:
         src_loss, dst_loss, gradients = self.losses_and_gradients(src, dst)

@@ -1,0 +1,71 @@
+"""The losses of every iteration in a plain file that only grows: two float32 per iteration.
+
+Little-endian, src then dst; iteration n is at byte `8 (n - 1)`. A checkpoint notes how many entries
+belong to it; what a killed run wrote beyond is cut off on resume.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dflcolab.files import storage_errors
+
+COLUMNS = 2
+_ENTRY_BYTES = 4 * COLUMNS
+
+
+class LossHistory:
+    """Loss history of one model.
+
+    Args:
+        path: The file; made when the first losses come.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._pending: list[Sequence[float]] = []
+
+    def start_at(self, count: int) -> None:
+        """Keep the first `count` entries and drop the rest; entries that are lost become NaN."""
+        self._pending.clear()
+        values = read_losses(self.path)
+        if len(values) == count:
+            return
+        filled = np.full((count, COLUMNS), np.nan, "<f4")
+        kept = min(count, len(values))
+        filled[:kept] = values[:kept]
+        with storage_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("r+b" if self.path.exists() else "w+b") as stream:
+                stream.truncate(kept * _ENTRY_BYTES)
+                stream.seek(kept * _ENTRY_BYTES)
+                stream.write(filled[kept:].tobytes())
+
+    def append(self, losses: npt.ArrayLike) -> None:
+        """Add entries `[N, 2]`; they reach the disk at the next `flush`."""
+        self._pending.extend(np.asarray(losses, "<f4").reshape(-1, COLUMNS).tolist())
+
+    def flush(self, *, durable: bool = False) -> None:
+        """Write what is pending; `durable` also forces it to the disk."""
+        with storage_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as stream:
+                stream.write(np.asarray(self._pending, "<f4").tobytes())
+                if durable:
+                    stream.flush()
+                    os.fsync(stream.fileno())
+        self._pending.clear()
+
+
+def read_losses(path: Path) -> npt.NDArray[np.float32]:
+    """All complete entries, `[N, 2]`; empty when the file is missing."""
+    if not path.exists():
+        return np.zeros((0, COLUMNS), np.float32)
+    data = path.read_bytes()
+    whole = len(data) // _ENTRY_BYTES * _ENTRY_BYTES
+    return np.frombuffer(data[:whole], "<f4").reshape(-1, COLUMNS)

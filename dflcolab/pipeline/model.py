@@ -1,0 +1,177 @@
+"""`model`: what models a workspace has and what is in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dflcolab.engine.checkpoint import (
+    latest_checkpoint,
+    list_checkpoints,
+    read_index,
+)
+from dflcolab.errors import CheckpointError, ModelError
+from dflcolab.progress import Progress
+from dflcolab.training.config import ModelConfig
+from dflcolab.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What the latest whole checkpoint of a model holds.
+
+    Attributes:
+        name: Name of the model.
+        iteration: Finished iterations.
+        architecture: Kind of model (`saehd`).
+        options: Options under DeepFaceLab's names.
+        verified: True: every byte of that checkpoint was compared with its hash.
+        pretraining: True while the model has only seen a general faceset.
+        checkpoint: Name of its folder.
+        checkpoints: All complete ones, latest last.
+        best: The one with the lowest held-out loss, if that is known.
+        held_out_losses: Losses on the faces kept out of training, if there are some.
+        size_bytes: Of the checkpoint.
+        saved_at: UTC.
+        problems: Broken checkpoints that were passed over.
+    """
+
+    name: str
+    iteration: int
+    architecture: str
+    options: dict[str, Any]
+    verified: bool
+    pretraining: bool
+    checkpoint: str
+    checkpoints: tuple[str, ...]
+    best: str | None
+    held_out_losses: dict[str, float] | None
+    size_bytes: int
+    saved_at: str
+    problems: tuple[str, ...]
+
+    def summary(self) -> str:
+        """The report in a few lines."""
+        phase = "pretraining, " if self.pretraining else ""
+        options = ", ".join(f"{key}={value}" for key, value in self.options.items())
+        lines = [
+            f"{self.name}: {self.architecture}, {phase}iteration {self.iteration}, "
+            f"{self.size_bytes / 1e6:.1f} MB, saved {self.saved_at}, every byte verified.",
+            f"Checkpoints: {', '.join(self.checkpoints)}; best: {self.best or 'not known'}.",
+            f"Options: {options}",
+        ]
+        return "\n".join([*lines, *self.problems])
+
+
+@dataclass(frozen=True)
+class ModelList:
+    """The models of a workspace.
+
+    Attributes:
+        models: One entry each: `name`, `iteration`, `archi`, `resolution`, `pretraining`, or
+            `problem` for a model whose checkpoints cannot be read. Nothing is verified here.
+    """
+
+    models: tuple[dict[str, Any], ...]
+
+    def summary(self) -> str:
+        """One line per model."""
+        if not self.models:
+            return "There is no model yet; `dflcolab train --model NAME` makes one."
+        return "\n".join(_line(entry) for entry in self.models)
+
+
+def model(
+    workspace: Workspace, config: ModelConfig, *, progress: Progress | None = None
+) -> ModelInfo | ModelList:
+    """List the models, or say what one holds.
+
+    Raises:
+        ModelError: `info` of a model that does not exist, or without saying which of several.
+        CheckpointError: No checkpoint of the model is whole.
+    """
+    progress = progress or Progress()
+    if config.action == "list":
+        return ModelList(tuple(_entry(workspace, name) for name in model_names(workspace)))
+    return model_info(workspace, config.model or _only_model(workspace))
+
+
+def model_names(workspace: Workspace) -> list[str]:
+    """Folders under `model/` that hold at least one checkpoint folder."""
+    if not workspace.models_dir.is_dir():
+        return []
+    return sorted(
+        folder.name
+        for folder in workspace.models_dir.iterdir()
+        if folder.is_dir() and any(folder.glob("ckpt-*"))
+    )
+
+
+def model_info(workspace: Workspace, name: str) -> ModelInfo:
+    """The latest whole checkpoint of a model, verified.
+
+    Raises:
+        ModelError: There is no such model.
+        CheckpointError: None of its checkpoints is whole.
+    """
+    model_dir = workspace.model_dir(name)
+    problems: list[str] = []
+    checkpoint = latest_checkpoint(model_dir, on_problem=problems.append)
+    if checkpoint is None:
+        known = ", ".join(model_names(workspace)) or "none yet"
+        raise ModelError(f"There is no model {name!r} in {workspace.root}; known are: {known}.")
+    state = checkpoint.state()
+    return ModelInfo(
+        name=name,
+        iteration=checkpoint.iteration,
+        architecture=state["architecture"],
+        options=state["options"],
+        verified=True,
+        pretraining=state["pretraining"],
+        checkpoint=checkpoint.folder.name,
+        checkpoints=tuple(c.folder.name for c in list_checkpoints(model_dir)),
+        best=read_index(model_dir).get("best"),
+        held_out_losses=state.get("held_out"),
+        size_bytes=sum(size for size, _ in checkpoint.parts.values()),
+        saved_at=state.get("saved_at", ""),
+        problems=tuple(problems),
+    )
+
+
+def _only_model(workspace: Workspace) -> str:
+    names = model_names(workspace)
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise ModelError(
+            f"There is no model in {workspace.root} yet; train one with `dflcolab train`."
+        )
+    raise ModelError(f"Say which model with --model NAME; there are {', '.join(names)}.")
+
+
+def _entry(workspace: Workspace, name: str) -> dict[str, Any]:
+    checkpoints = list_checkpoints(workspace.model_dir(name))
+    if not checkpoints:
+        return {"name": name, "problem": "no complete checkpoint"}
+    try:
+        state = checkpoints[-1].state()
+    except CheckpointError as error:
+        return {"name": name, "problem": str(error)}
+    options = state["options"]
+    return {
+        "name": name,
+        "iteration": checkpoints[-1].iteration,
+        "archi": options.get("archi"),
+        "resolution": options.get("resolution"),
+        "pretraining": state["pretraining"],
+    }
+
+
+def _line(entry: dict[str, Any]) -> str:
+    if "problem" in entry:
+        return f"{entry['name']}: {entry['problem']}"
+    phase = " (pretraining)" if entry["pretraining"] else ""
+    return (
+        f"{entry['name']}: {entry['archi']} {entry['resolution']} px, "
+        f"iteration {entry['iteration']}{phase}"
+    )

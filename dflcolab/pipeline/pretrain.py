@@ -1,0 +1,48 @@
+"""`pretrain`: give a model a start on a general faceset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dflcolab.faceset.faceset import load_many
+from dflcolab.pipeline.train import places_of
+from dflcolab.progress import Progress
+from dflcolab.training.config import PretrainConfig
+from dflcolab.training.run import TrainReport, run_training
+from dflcolab.workspace.workspace import Side, Workspace
+
+
+def pretrain(
+    workspace: Workspace, config: PretrainConfig, *, progress: Progress | None = None
+) -> TrainReport:
+    """Train a model on many people at once: both sides read the same faces, without random warp.
+
+    A later `train` of the same model keeps what encoder and decoders learned and starts at
+    iteration 0. Safe to run again after any interruption.
+
+    Args:
+        workspace: Its `model/` and `history/` are written.
+        config: How to train, and on which facesets.
+        progress: Shows the work; its stop request ends the run after a save.
+
+    Raises:
+        FacesetError: There are no faces, or they do not fit the model.
+        ConfigError: An option is unknown or out of range.
+        ModelError: The model is already trained on src and dst, or training diverged.
+        StorageError: The disk is full.
+        Interrupted: The user asked to stop; everything is saved.
+    """
+    progress = progress or Progress()
+    folders = [Path(text) for text in config.faceset]
+    if not folders:
+        folders = [workspace.aligned_dir(side) for side in Side]
+    faces = load_many(folders, progress=progress)
+    return run_training(
+        config,
+        places_of(workspace, config.model),
+        {"src": faces, "dst": faces},
+        face_type=workspace.settings.face_type,
+        pretrain=True,
+        progress=progress,
+        problems=faces.problems,
+    )

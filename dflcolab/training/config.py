@@ -1,0 +1,127 @@
+# pyright: strict
+"""Options of `train`, `pretrain` and `model`; light, since the command line builds its help here.
+
+What belongs to the model itself (`resolution`, `archi`, `random_warp` …) is in
+`dflcolab.models.options` and given by name: `--set key=value`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from dflcolab.config import Config, option, parse_assignments, updated
+from dflcolab.errors import ConfigError
+from dflcolab.models.presets import Preset
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Config):
+    """How a run trains, how long, and how often it saves."""
+
+    model: str
+    """Name of the model; a folder of that name under model/. A new name makes a new model."""
+
+    arch: Literal["saehd"] = "saehd"
+    """Kind of model. SAEHD covers df and liae with all their letters."""
+
+    preset: Preset | None = None
+    """Sizes of a new model: tiny (tests), demo (minutes on a CPU), light (small GPU), standard
+    (15 GB GPU), high (24 GB and more). Without it a new model takes standard."""
+
+    set: tuple[str, ...] = ()
+    """Options of the model as key=value, for example archi=df-ud random_warp=no; also any option of
+    this command, for example save_every=500."""
+
+    target_iter: int | None = option(None, low=1)
+    """Iteration at which training ends. Without it, it goes on until stopped."""
+
+    deadline: str | None = None
+    """Longest time to train, such as 11h30m or 90s; then save and end. Set it below the time your
+    runtime lives."""
+
+    batch: int | Literal["auto"] = "auto"
+    """Faces per side and step. auto: what the model's options or its preset say; nothing is
+    measured."""
+
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
+    """Number type of the networks. auto: bfloat16 or float16 on GPUs with tensor cores, else
+    float32. Weights, losses and optimizer are float32 always."""
+
+    save_minutes: float = option(10.0, low=0.0)
+    """Minutes between two saves; what a sudden end can cost at most. 0 = never by time."""
+
+    save_every: int = option(0, low=0)
+    """Iterations between two saves, besides the saves by time; 0 = never by iterations."""
+
+    keep: int = option(3, low=1, high=100, advanced=True)
+    """How many of the latest checkpoints stay on disk, besides the best one."""
+
+    preview_every: int = option(500, low=0)
+    """Iterations between two preview pictures in the model's history folder; 0 = at saves only."""
+
+    holdout_share: float = option(0.05, low=0.0, high=0.5)
+    """Part of each faceset kept out of training to judge it: whole stretches of neighbouring
+    frames. 0 = train on everything."""
+
+    seed: int = option(0, low=0, advanced=True)
+    """Start of all random numbers of a new model. The same seed and data give the same run (CPU,
+    float32)."""
+
+    read_every: int = option(10, low=1, high=1000, advanced=True)
+    """Iterations between two looks at the losses; more lets a fast GPU run ahead."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.batch, int) and self.batch < 1:
+            raise ConfigError(f"batch = {self.batch} is out of range; give 1 or more, or auto.")
+        if self.deadline is not None:
+            parse_duration(self.deadline)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig(TrainConfig):
+    """How a model gets its start on a general faceset, before it meets src and dst."""
+
+    faceset: tuple[str, ...] = ()
+    """Folders with faces, or faceset.pak files, of many people. Without it, the faces of this
+    workspace, both sides together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(Config):
+    """What to say about the workspace's models."""
+
+    action: Literal["list", "info"] = "list"
+    """list: all models. info: what the latest checkpoint of one holds, every byte verified."""
+
+    model: str | None = None
+    """Name of the model; needed by info when there are several."""
+
+
+def with_settings(config: TrainConfig) -> tuple[TrainConfig, dict[str, str]]:
+    """The config with its `--set` entries applied, and those that are the model's.
+
+    Raises:
+        ConfigError: An entry has no `=`, or a value that the command's option refuses.
+    """
+    assignments = parse_assignments(config.set)
+    own = {field.name for field in dataclasses.fields(config)} - {"set", "model"}
+    mine = {name: value for name, value in assignments.items() if name in own}
+    theirs = {name: value for name, value in assignments.items() if name not in own}
+    return updated(config, mine) if mine else config, theirs
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration such as `11h30m`, `90s`, `45m` or `1d2h`.
+
+    Raises:
+        ConfigError: It is not of that form.
+    """
+    match = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().lower())
+    if match is None or not any(match.groups()):
+        raise ConfigError(f"deadline = {text!r} is not a time; write for example 11h30m or 90s.")
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)

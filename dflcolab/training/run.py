@@ -1,0 +1,318 @@
+"""From facesets and options to a trained model: what `train` and `pretrain` share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dflcolab.config import to_plain
+from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
+from dflcolab.engine.loss_history import read_losses
+from dflcolab.engine.precision import choose_precision, prepare_device
+from dflcolab.errors import Interrupted, ModelError
+from dflcolab.faces.face_type import FaceType
+from dflcolab.faceset.held_out import split_held_out
+from dflcolab.models.options import STRUCTURE, SaehdOptions, saehd_options
+from dflcolab.models.presets import PRESETS
+from dflcolab.progress import Progress
+from dflcolab.training.config import TrainConfig, parse_duration, with_settings
+from dflcolab.training.dataset import FaceSource, TrainingFaces, prepare_faces
+from dflcolab.training.session import Session, SideFaces, losses_name
+from dflcolab.training.trainer import (
+    Callback,
+    PreviewOnSchedule,
+    SaveOnSchedule,
+    StopAtDeadline,
+    StopAtTarget,
+    StopOnRequest,
+    TrainingLoop,
+)
+
+_RECENT = 100
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a run did.
+
+    Attributes:
+        model: Name of the model.
+        iteration: Finished iterations, over all runs.
+        iterations_done: Of these, in this run.
+        losses: Mean training losses of the last 100 iterations, `src` and `dst`.
+        held_out_losses: Losses on the faces kept out of training, unwarped; None without any.
+        iterations_per_second: In this run, compilation not counted; 0 when nothing was left to do.
+        seconds: Length of this run.
+        stopped_because: `target_iter`, `deadline` or `stop_file`.
+        resumed_from: Iteration at which this run began; None for a new model.
+        pretraining: True for a pretraining run.
+        precision: Type the networks computed in.
+        batch_size: Faces per side and step.
+        faces: Training faces by side.
+        held_out_faces: Held-out faces by side.
+        options: The model's options.
+        checkpoint: Folder of the last checkpoint.
+        problems: Sentences about faces or checkpoints that could not be used.
+    """
+
+    model: str
+    iteration: int
+    iterations_done: int
+    losses: dict[str, float] | None
+    held_out_losses: dict[str, float] | None
+    iterations_per_second: float
+    seconds: float
+    stopped_because: str
+    resumed_from: int | None
+    pretraining: bool
+    precision: str
+    batch_size: int
+    faces: dict[str, int]
+    held_out_faces: dict[str, int]
+    options: dict[str, Any]
+    checkpoint: Path | None
+    problems: tuple[str, ...]
+
+    def summary(self) -> str:
+        """The report in a few lines."""
+        first = (
+            f"{self.model}: {self.iterations_done} iterations in {self.seconds:.0f} s "
+            f"({self.iterations_per_second:.2f} per second), now at {self.iteration}; "
+            f"ended because of {self.stopped_because}."
+        )
+        lines = [first]
+        if self.losses:
+            lines.append("Losses: src {src:.4f}, dst {dst:.4f}.".format(**self.losses))
+        if self.held_out_losses:
+            lines.append("Held-out: src {src:.4f}, dst {dst:.4f}.".format(**self.held_out_losses))
+        return "\n".join([*lines, *self.problems])
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run reads and writes.
+
+    Attributes:
+        model_dir: Checkpoints and loss history.
+        history_dir: Preview pictures.
+        stop_file: A file that ends the run when it appears.
+        cache_dir: Room for a large decoded faceset.
+    """
+
+    model_dir: Path
+    history_dir: Path
+    stop_file: Path
+    cache_dir: Path
+
+
+def run_training(
+    config: TrainConfig,
+    places: Places,
+    facesets: Mapping[str, FaceSource],
+    *,
+    face_type: FaceType,
+    pretrain: bool,
+    progress: Progress,
+    problems: Sequence[str] = (),
+) -> TrainReport:
+    """Make or resume a model and train it until the config, the user or the clock says stop.
+
+    Args:
+        config: How to train.
+        places: Where to read and write.
+        facesets: `src` and `dst`; the same one twice for pretraining.
+        face_type: Extent of a new model's faces where the options do not say.
+        pretrain: Pretraining instead of training; a pretrained model that is trained leaves
+            pretraining for good.
+        progress: Shows the work and carries the wish to stop.
+        problems: Sentences from earlier steps for the report.
+
+    Raises:
+        ConfigError: An option is unknown or out of range.
+        ModelError: The options do not fit the model on disk, or training diverged.
+        FacesetError: The faces cannot be used.
+        StorageError: The disk is full.
+        Interrupted: The user asked to stop; everything is saved.
+    """
+    began = time.monotonic()
+    notes = list(problems)
+    config, settings = with_settings(config)
+
+    def note(text: str) -> None:
+        notes.append(text)
+        progress.message(text)
+
+    checkpoint = latest_checkpoint(places.model_dir, on_problem=note)
+    state = checkpoint.state() if checkpoint else None
+    options = resolve_options(
+        config, settings, state, face_type=face_type, pretrain=pretrain, name=config.model
+    )
+    leaves = bool(state and state["pretraining"] and not pretrain)
+    target = config.target_iter or options.target_iter or None
+    done = 0 if checkpoint is None or leaves else checkpoint.iteration
+    precision = choose_precision(config.precision)
+    if checkpoint and not leaves and target is not None and done >= target:
+        return _report(config, options, places, checkpoint, notes, began, precision, None, done)
+
+    prepare_device()
+    sides = {
+        side: _side_faces(
+            facesets[side], options, config.holdout_share, side, places, progress, notes
+        )
+        for side in _distinct(facesets)
+    }
+    src, dst = sides["src"], sides.get("dst", sides["src"])
+    seed = int(state["seed"]) if state else config.seed
+    session = Session(places.model_dir, options, src, dst, seed=seed, precision=precision)
+    if checkpoint is None:
+        session.start_new()
+    elif leaves:
+        session.leave_pretraining(checkpoint)
+        progress.message(f"{config.model} leaves pretraining and starts at iteration 0.")
+    else:
+        session.restore(checkpoint)
+    loop = TrainingLoop(
+        session,
+        _callbacks(config, places, progress, target, began),
+        keep=config.keep,
+        read_every=config.read_every,
+    )
+    loop.run(progress, target=target)
+    if loop.stopped_because == "interrupted":
+        raise Interrupted(
+            f"Stopped at iteration {session.iteration} and saved; "
+            "run the same command again to go on."
+        )
+    assert loop.checkpoint is not None
+    return _report(config, options, places, loop.checkpoint, notes, began, precision, loop, done)
+
+
+def resolve_options(
+    config: TrainConfig,
+    settings: Mapping[str, str],
+    state: Mapping[str, Any] | None,
+    *,
+    face_type: FaceType,
+    pretrain: bool,
+    name: str,
+) -> SaehdOptions:
+    """The options of this run: what the user set, else what the model has, else the preset's.
+
+    Raises:
+        ConfigError: An option is unknown or out of range.
+        ModelError: The user wants another structure than the model on disk has, or to pretrain a
+            model that is already trained.
+    """
+    preset = PRESETS[config.preset] if config.preset else {}
+    batch = {} if config.batch == "auto" else {"batch_size": config.batch}
+    wanted = {**preset, **settings}
+    if state is None:
+        start = {"face_type": face_type, **(preset or PRESETS["standard"])}
+        return saehd_options({**start, **settings, **batch, "pretrain": pretrain})
+    if pretrain and not state["pretraining"]:
+        raise ModelError(
+            f"{name} is already trained on src and dst (iteration {state['iteration']}); "
+            "pretrain a new model under another --model name."
+        )
+    stored = dict(state["options"])
+    present = saehd_options(stored, source=name)
+    options = saehd_options({**stored, **settings, **batch, "pretrain": pretrain}, source=name)
+    asked = saehd_options({**stored, **wanted})
+    for key in STRUCTURE:
+        if asked.structure[key] != present.structure[key]:
+            have, want = to_plain(present.structure[key]), to_plain(asked.structure[key])
+            raise ModelError(
+                f"{name} was made with {key} = {have} and cannot go on with {key} = {want}; "
+                "leave that option out, or make a new model under another --model name."
+            )
+    return options
+
+
+def _side_faces(
+    faceset: FaceSource,
+    options: SaehdOptions,
+    share: float,
+    side: str,
+    places: Places,
+    progress: Progress,
+    notes: list[str],
+) -> SideFaces:
+    """Decode one side, its held-out part apart."""
+    training, held_out = split_held_out(faceset.frame_keys, share)
+
+    def prepare(indices: Sequence[int], title: str) -> TrainingFaces:
+        return prepare_faces(
+            faceset,
+            indices,
+            face_type=options.face_type,
+            resolution=options.resolution,
+            title=title,
+            progress=progress,
+            cache_dir=places.cache_dir,
+            problems=notes,
+        )
+
+    return SideFaces(
+        training=prepare(training, f"Loading {side} faces"),
+        held_out=prepare(held_out, f"Loading held-out {side} faces") if held_out else None,
+    )
+
+
+def _distinct(facesets: Mapping[str, FaceSource]) -> list[str]:
+    """Sides to decode: one when both are the same faceset."""
+    return ["src"] if facesets["src"] is facesets["dst"] else ["src", "dst"]
+
+
+def _callbacks(
+    config: TrainConfig, places: Places, progress: Progress, target: int | None, began: float
+) -> list[Callback]:
+    callbacks: list[Callback] = [
+        PreviewOnSchedule(places.history_dir, every=config.preview_every),
+        SaveOnSchedule(every=config.save_every, minutes=config.save_minutes),
+        StopOnRequest(progress, places.stop_file),
+    ]
+    if target is not None:
+        callbacks.append(StopAtTarget(target))
+    if config.deadline is not None:
+        callbacks.append(StopAtDeadline(parse_duration(config.deadline), since=began))
+    return callbacks
+
+
+def _report(
+    config: TrainConfig,
+    options: SaehdOptions,
+    places: Places,
+    checkpoint: Checkpoint,
+    notes: list[str],
+    began: float,
+    precision: str,
+    loop: TrainingLoop | None,
+    done_before: int,
+) -> TrainReport:
+    state = checkpoint.state()
+    recent = read_losses(places.model_dir / losses_name(pretraining=options.pretrain))[-_RECENT:]
+    means = np.nanmean(recent, axis=0) if len(recent) else None
+    return TrainReport(
+        model=config.model,
+        iteration=checkpoint.iteration,
+        iterations_done=checkpoint.iteration - done_before,
+        losses=None if means is None else {"src": float(means[0]), "dst": float(means[1])},
+        held_out_losses=state.get("held_out"),
+        iterations_per_second=loop.iterations_per_second if loop else 0.0,
+        seconds=time.monotonic() - began,
+        stopped_because=loop.stopped_because if loop else "target_iter",
+        resumed_from=done_before or None,
+        pretraining=options.pretrain,
+        precision=precision,
+        batch_size=options.batch_size,
+        faces={side: int(n["training"]) for side, n in state["faces"].items()},
+        held_out_faces={side: int(n["held_out"]) for side, n in state["faces"].items()},
+        options=to_plain(options),
+        checkpoint=checkpoint.folder,
+        problems=tuple(notes),
+    )

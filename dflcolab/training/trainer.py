@@ -1,0 +1,201 @@
+"""The training loop: step, read losses, ask the callbacks, until somebody says stop."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from dflcolab.arrays import Tensor
+from dflcolab.engine.checkpoint import Checkpoint
+from dflcolab.files import storage_errors, write_bytes
+from dflcolab.progress import Progress
+from dflcolab.training.session import Session
+
+_READ_SECONDS = 2.0
+
+
+class Callback(Protocol):
+    """Looks at the loop after each iteration; may save, draw, or set `loop.stopped_because`."""
+
+    def __call__(self, loop: TrainingLoop) -> None: ...
+
+
+class TrainingLoop:
+    """Runs iterations of a session.
+
+    Args:
+        session: What is trained.
+        callbacks: Called in order after each iteration.
+        keep: Checkpoints that stay on disk.
+        read_every: Iterations between two looks at the losses.
+
+    Attributes:
+        stopped_because: Why the loop ended or is to end; empty while it goes on.
+        started: Time of the start, `time.monotonic`.
+        checkpoint: The last one written by this run.
+        recent: The losses read last, `[src, dst]`.
+    """
+
+    def __init__(
+        self, session: Session, callbacks: Sequence[Callback], *, keep: int, read_every: int
+    ) -> None:
+        self.session = session
+        self._callbacks = callbacks
+        self._keep = keep
+        self._read_every = read_every
+        self._unread: list[Tensor] = []
+        self._last_read = 0.0
+        self.stopped_because = ""
+        self.started = time.monotonic()
+        self.checkpoint: Checkpoint | None = None
+        self.recent: tuple[float, float] = (float("nan"), float("nan"))
+        self.iterations_per_second = 0.0
+        self.save_seconds = 0.0
+
+    def run(self, progress: Progress, *, target: int | None) -> None:
+        """Train until a callback sets `stopped_because`, then save.
+
+        Args:
+            progress: Shows the iterations.
+            target: Where they will end, if that is known.
+
+        Raises:
+            ModelError: The losses are no numbers any more.
+            StorageError: A checkpoint could not be written.
+        """
+        session = self.session
+        first = session.iteration
+        with progress.task("Training", total=target, unit="iterations", done=first) as task:
+            steady, steady_from = time.monotonic(), first
+            while not self.stopped_because:
+                self._unread.append(session.train_one())
+                self._read_if_due()
+                note = "src {:.4f} dst {:.4f}".format(*self.recent)
+                task.advance(note=note)
+                for callback in self._callbacks:
+                    callback(self)
+                if session.iteration == first + 1:
+                    # The first iteration holds the compilation and says nothing about the rate.
+                    self.read_losses()
+                    steady, steady_from = time.monotonic(), session.iteration
+            self.read_losses()
+            seconds = time.monotonic() - steady
+            self.iterations_per_second = (session.iteration - steady_from) / max(seconds, 1e-9)
+        self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint, unless this iteration is saved already."""
+        if self.checkpoint and self.checkpoint.iteration == self.session.iteration:
+            return
+        start = time.monotonic()
+        self.read_losses()
+        self.checkpoint = self.session.save(keep=self._keep, preview=self.session.preview())
+        self.save_seconds = time.monotonic() - start
+
+    def read_losses(self) -> None:
+        """Bring the losses that are still on the device over, and look at them.
+
+        Raises:
+            ModelError: One is not a number.
+        """
+        if not self._unread:
+            return
+        values = np.stack([losses.numpy() for losses in self._unread])
+        self._unread.clear()
+        self._last_read = time.monotonic()
+        if not np.isfinite(values).all():
+            raise self.session.diverged()
+        self.session.history.append(values)
+        self.recent = (float(values[:, 0].mean()), float(values[:, 1].mean()))
+
+    def _read_if_due(self) -> None:
+        waited = time.monotonic() - self._last_read
+        if len(self._unread) >= self._read_every or waited > _READ_SECONDS:
+            self.read_losses()
+
+
+class StopAtTarget:
+    """Ends the loop at an iteration."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+
+    def __call__(self, loop: TrainingLoop) -> None:
+        if loop.session.iteration >= self._target:
+            loop.stopped_because = "target_iter"
+
+
+class StopAtDeadline:
+    """Ends the loop so early that the last save fits into the time."""
+
+    def __init__(self, seconds: float, *, since: float) -> None:
+        self._end = since + seconds
+
+    def __call__(self, loop: TrainingLoop) -> None:
+        if time.monotonic() + loop.save_seconds >= self._end:
+            loop.stopped_because = loop.stopped_because or "deadline"
+
+
+class StopOnRequest:
+    """Ends the loop when the user asks for it: a signal, or a file named STOP."""
+
+    def __init__(self, progress: Progress, stop_file: Path) -> None:
+        self._progress = progress
+        self._file = stop_file
+        self._looked = 0.0
+
+    def __call__(self, loop: TrainingLoop) -> None:
+        if self._progress.stop_requested:
+            loop.stopped_because = "interrupted"
+        elif time.monotonic() - self._looked > 1.0:
+            self._looked = time.monotonic()
+            if self._file.exists():
+                self._file.unlink(missing_ok=True)
+                loop.stopped_because = "stop_file"
+
+
+class SaveOnSchedule:
+    """Saves every so many iterations, and every so many minutes."""
+
+    def __init__(self, *, every: int, minutes: float) -> None:
+        self._every = every
+        self._seconds = minutes * 60
+        self._last = time.monotonic()
+
+    def __call__(self, loop: TrainingLoop) -> None:
+        by_count = self._every > 0 and loop.session.iteration % self._every == 0
+        by_time = self._seconds > 0 and time.monotonic() - self._last >= self._seconds
+        if by_count or by_time:
+            loop.save()
+            self._last = time.monotonic()
+
+
+class PreviewOnSchedule:
+    """Keeps a preview picture every so many iterations, and the held-out losses beside it."""
+
+    def __init__(self, folder: Path, *, every: int) -> None:
+        self._folder = folder
+        self._every = every
+
+    def __call__(self, loop: TrainingLoop) -> None:
+        if self._every and loop.session.iteration % self._every == 0:
+            loop.read_losses()
+            with storage_errors(self._folder):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                name = f"preview-{loop.session.iteration:09d}.jpg"
+                write_bytes(self._folder / name, loop.session.preview(), durable=False)
+                self._note(loop)
+
+    def _note(self, loop: TrainingLoop) -> None:
+        entry: dict[str, Any] = {
+            "iteration": loop.session.iteration,
+            "training": {"src": loop.recent[0], "dst": loop.recent[1]},
+            "held_out": loop.session.evaluate(),
+        }
+        with (self._folder / "held_out.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(entry) + "\n")
