@@ -1,0 +1,526 @@
+"""What the notebook's cells call: one `Session` with one method per cell.
+
+A method runs a verb, shows its result, and copies the workspace to the connected storage. A failure
+is one red sentence. The cell's own Stop button ends a verb at its next safe point.
+
+Values of the form can be set from outside, for automatic runs: the environment variable
+`DFLCOLAB_NOTEBOOK` holds a JSON object of parameter names and values.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.resources import as_file, files
+from pathlib import Path
+from types import FrameType
+from typing import Any, Concatenate, ParamSpec
+
+import numpy as np
+
+from dflcolab.errors import ConfigError, DFLColabError, RightsError, WorkspaceError
+from dflcolab.progress import NotebookProgress, Progress
+from dflcolab.runtime import rules
+from dflcolab.runtime.autopush import AutoPush
+from dflcolab.runtime.drive import Drive, drive_for
+from dflcolab.runtime.machine import advice, look_at_machine
+from dflcolab.runtime.show import (
+    StoppedCellError,
+    contact_sheet,
+    show_box,
+    show_failure,
+    show_picture,
+    show_text,
+    show_video,
+)
+from dflcolab.runtime.where import Place, Where, find_out
+from dflcolab.sync.push import PushReport, push
+from dflcolab.workspace.workspace import PlatformChoice, RightsBasis, Side, Workspace
+
+P = ParamSpec("P")
+VARIABLE = "DFLCOLAB_NOTEBOOK"
+DEMO = "demo"
+_FOLDER = "dflcolab"
+_DEMO_CLIPS = {Side.SRC: "studio_woman.mp4", Side.DST: "webcam_man.mp4"}
+_DEMO_NOTE = "Sample clips shipped with dflcolab: src under the Pexels licence, dst under MIT."
+
+
+def _cell(
+    method: Callable[Concatenate[Session, P], None],
+) -> Callable[Concatenate[Session, P], None]:
+    """Make a method fit for a cell: values from outside, safe stop, one sentence on failure."""
+
+    @functools.wraps(method)
+    def wrapped(self: Session, *args: P.args, **kwargs: P.kwargs) -> None:
+        for name in kwargs:
+            if name in self.values:
+                kwargs[name] = self.values[name]
+        self.progress = NotebookProgress()  # without the wish to stop of an earlier cell
+        try:
+            with _stop_button(self.progress):
+                method(self, *args, **kwargs)
+        except DFLColabError as error:
+            show_failure(error)
+            raise StoppedCellError(str(error)) from None
+
+    return wrapped
+
+
+class Session:
+    """The state between the cells.
+
+    Args:
+        where: Where the notebook runs.
+        drive: Where copies go on this kind of machine; None decides by `where`.
+        values: Form values set from outside.
+    """
+
+    def __init__(
+        self, where: Where, *, drive: Drive | None = None, values: Mapping[str, Any] | None = None
+    ) -> None:
+        self.where = where
+        self.values = dict(values or {})
+        self.progress: Progress = NotebookProgress()
+        self._drive = drive
+        self._storage: Path | None = None
+        self._choice = rules.NOT_CHOSEN
+        self._workspace: Workspace | None = None
+
+    @property
+    def workspace(self) -> Workspace:
+        """The open workspace.
+
+        Raises:
+            WorkspaceError: The cell that opens it has not run.
+        """
+        if self._workspace is None:
+            raise WorkspaceError("No workspace is open; run the cell “Open a workspace” first.")
+        return self._workspace
+
+    @property
+    def remote(self) -> Path | None:
+        """Folder on the connected storage where copies of this workspace go."""
+        if self._storage is None or self._workspace is None:
+            return None
+        return self._storage / _FOLDER / self._workspace.root.name
+
+    @_cell
+    def show_machine(self) -> None:
+        """Say where this is and what the machine has."""
+        machine = look_at_machine()
+        show_text("\n".join([self.where.sentence(), machine.sentence(), *advice(machine)]))
+
+    @_cell
+    def show_rules(self, *, my_choice: str) -> None:
+        """Show the rules, and keep the user's choice until the workspace is open."""
+        if my_choice not in rules.CHOICES:
+            raise ConfigError(f"{my_choice!r} is no choice; take one from the list of the form.")
+        self._choice = my_choice
+        platform = rules.platform_rules(self.where)
+        show_box("Before you start", [platform, rules.CONSENT])
+        if my_choice == rules.STOP:
+            raise WorkspaceError("Stopped, as you chose; nothing was started on this machine.")
+        if platform and my_choice == rules.NOT_CHOSEN:
+            show_text("Choose in this cell's form and run it again; training asks for the choice.")
+
+    @_cell
+    def connect(self, *, storage_folder: str) -> None:
+        """Connect the storage that outlives this machine: Drive on hosted Colab, else a folder."""
+        if self._drive is None and not self.where.can_mount_drive and not storage_folder:
+            show_text("No storage is connected: the workspace stays on this machine only.")
+            return
+        folder = Path(storage_folder).expanduser()
+        drive = self._drive or drive_for(self.where, folder)
+        root = drive.mount()
+        self._drive = drive
+        # On a mounted Drive the form's folder lies below "My Drive".
+        self._storage = root / folder if self.where.can_mount_drive else root
+        show_text(f"Copies of the workspace go to {self._storage / _FOLDER}.")
+
+    @_cell
+    def open(
+        self,
+        *,
+        workspace_name: str,
+        src_video: str,
+        dst_video: str,
+        src_rights: str,
+        dst_rights: str,
+        rights_note: str,
+        local_folder: str = "",
+    ) -> None:
+        """Open the workspace of this name: the one here, else the stored copy, else a new one."""
+        from dflcolab.pipeline.init import init
+        from dflcolab.workspace.config import InitConfig
+
+        name = workspace_name.strip()
+        if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|'):
+            raise ConfigError(f"{workspace_name!r} cannot be a folder's name; use letters and -.")
+        root = self._local_root(local_folder) / name
+        self._fetch_if_new(root)
+        if name == DEMO and not src_video and not dst_video:
+            config = _demo_config(root)
+        else:
+            config = InitConfig(
+                src=self._given_paths(src_video),
+                dst=self._given_paths(dst_video),
+                src_rights=_basis(src_rights),
+                dst_rights=_basis(dst_rights),
+                note=rights_note or None,
+            )
+        show_text(init(root, config, progress=self.progress).summary())
+        self._workspace = Workspace.open(root)
+        self._record_choice()
+        self._copy()
+
+    @_cell
+    def extract(
+        self, *, src_frames_per_second: float, dst_debug_pictures: bool, max_faces: int
+    ) -> None:
+        """Find the faces of both sides."""
+        from dflcolab.extraction.config import ExtractConfig
+        from dflcolab.pipeline.extract import extract
+
+        for side in Side:
+            config = ExtractConfig(
+                side=side,
+                fps=(src_frames_per_second or None) if side is Side.SRC else None,
+                max_faces=max_faces,
+                debug=dst_debug_pictures if side is Side.DST else False,
+            )
+            self._report(extract(self.workspace, config, progress=self.progress))
+            self._show_faces(side)
+        self._copy()
+
+    @_cell
+    def sort(self, *, src_by: str, dst_by: str) -> None:
+        """Put the faces in order; first and last ones show what the order means."""
+        from dflcolab.faceset.config import SortConfig, SortKind
+        from dflcolab.pipeline.sort import sort
+
+        for side, kind in ((Side.SRC, src_by), (Side.DST, dst_by)):
+            config = SortConfig(side=side, by=SortKind(kind))
+            self._report(sort(self.workspace, config, progress=self.progress))
+            self._show_faces(side)
+        self._copy()
+
+    @_cell
+    def clean(self, *, only_show: bool, undo: bool) -> None:
+        """Move bad faces to the trash, or bring them back."""
+        from dflcolab.faceset.config import CleanConfig
+        from dflcolab.pipeline.clean import clean
+
+        for side in Side:
+            config = CleanConfig(side=side, dry_run=only_show, undo=undo)
+            self._report(clean(self.workspace, config, progress=self.progress))
+        self._copy()
+
+    @_cell
+    def mask(self) -> None:
+        """Say what masks the faces carry."""
+        from dflcolab.faceset.config import MaskConfig
+        from dflcolab.pipeline.mask import mask
+
+        for side in Side:
+            config = MaskConfig(action="stats", side=side)
+            self._report(mask(self.workspace, config, progress=self.progress))
+
+    @_cell
+    def pretrain(
+        self,
+        *,
+        model_name: str,
+        preset: str,
+        pretrain_minutes: float,
+        pretrain_iterations: int,
+        faceset: str,
+    ) -> None:
+        """Give a new model a start; a model that was trained already is left as it is."""
+        from dflcolab.pipeline.pretrain import pretrain
+        from dflcolab.training.config import PretrainConfig
+
+        self._require_choice()
+        if self._has_checkpoint(model_name):
+            show_text(
+                f"The model {model_name} has its start already; give another name to begin anew."
+            )
+            return
+        if not pretrain_minutes and not pretrain_iterations:
+            show_text("Pretraining is left out, as chosen.")
+            return
+        config = PretrainConfig(
+            model=model_name,
+            preset=preset,  # pyright: ignore[reportArgumentType]
+            deadline=_duration(pretrain_minutes),
+            target_iter=pretrain_iterations or None,
+            faceset=(faceset,) if faceset else (),
+        )
+        self._report(pretrain(self.workspace, config, progress=self.progress))
+        self._show_preview(model_name)
+        self._copy()
+
+    @_cell
+    def train(
+        self,
+        *,
+        model_name: str,
+        preset: str,
+        train_minutes: float,
+        target_iterations: int,
+        options: str,
+        copy_every_minutes: float,
+    ) -> None:
+        """Train, or go on training; copies of the saved state go to the storage meanwhile."""
+        from dflcolab.pipeline.train import train
+        from dflcolab.training.config import TrainConfig
+
+        self._require_choice()
+        config = TrainConfig(
+            model=model_name,
+            # An existing model keeps its sizes.
+            preset=None if self._has_checkpoint(model_name) else preset,  # pyright: ignore[reportArgumentType]
+            deadline=_duration(train_minutes),
+            target_iter=target_iterations or None,
+            set=tuple(options.split()),
+        )
+        minutes = copy_every_minutes if self.remote is not None else 0.0
+        with AutoPush(lambda: self._push(Progress()), minutes) as copies:
+            report = train(self.workspace, config, progress=self.progress)
+        self._report(report)
+        if copies.problem:
+            show_text(copies.problem)
+        self._show_preview(model_name)
+        self._copy()
+
+    @_cell
+    def merge(self, *, model_name: str, merge_options: str) -> None:
+        """Put the trained face into the dst frames."""
+        from dflcolab.merging.config import MergeConfig
+        from dflcolab.pipeline.merge import merge
+
+        self._require_choice()
+        config = MergeConfig(model=model_name, set=tuple(merge_options.split()))
+        self._report(merge(self.workspace, config, progress=self.progress))
+        self._show_merged()
+
+    @_cell
+    def encode(self, *, lossless: bool) -> None:
+        """Make the video, and show it."""
+        from dflcolab.media.config import EncodeConfig
+        from dflcolab.pipeline.encode import encode
+
+        report = encode(self.workspace, EncodeConfig(lossless=lossless), progress=self.progress)
+        self._report(report)
+        result = self.workspace.result_path()
+        if result.exists():
+            show_video(result)
+        self._copy()
+
+    @_cell
+    def finish(self, *, disconnect_drive: bool) -> None:
+        """Copy everything to the storage and say how far the copy is proven."""
+        if self.remote is None:
+            show_text(
+                f"No storage is connected; the workspace is in {self.workspace.root}, "
+                "saved on this machine."
+            )
+            return
+        self._report(self._push(self.progress))
+        if disconnect_drive and self._drive is not None:
+            self._drive.flush()
+            self._storage = None
+            show_text("The storage has taken everything and is disconnected.")
+
+    def _local_root(self, local_folder: str) -> Path:
+        """Where workspaces are on this machine's own disk."""
+        if local_folder:
+            return Path(local_folder).expanduser()
+        hosted = self.where.place is Place.COLAB_HOSTED
+        return (Path("/content") if hosted else Path.cwd()) / "workspaces"
+
+    def _given_paths(self, text: str) -> tuple[Path, ...]:
+        """Paths of the form, separated by `;`; also looked up on the connected storage."""
+        found: list[Path] = []
+        for part in filter(None, (part.strip() for part in text.split(";"))):
+            path = Path(part).expanduser()
+            if not path.exists() and self._storage is not None:
+                path = self._storage / part
+            found.append(path)
+        return tuple(found)
+
+    def _fetch_if_new(self, root: Path) -> None:
+        """Bring the stored copy here if this machine has none."""
+        from dflcolab.sync.pull import pull
+        from dflcolab.sync.remote import Remote
+
+        if self._storage is None or (root / "workspace.toml").exists():
+            return
+        remote = Remote.open(self._storage / _FOLDER / root.name)
+        if remote.generation_numbers():
+            self._report(pull(remote, root, self.progress))
+
+    def _record_choice(self) -> None:
+        if self._choice != rules.GO_ON or not self.where.managed:
+            return
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        choice = PlatformChoice(self.where.place.value, self._choice, now)
+        self.workspace.update(platform_choice=choice)
+
+    def _require_choice(self) -> None:
+        """On a managed machine nothing is trained or merged before the user has chosen."""
+        if not self.where.managed:
+            return
+        kept = self.workspace.settings.platform_choice
+        if self._choice == rules.GO_ON and kept is None:
+            self._record_choice()
+            kept = self.workspace.settings.platform_choice
+        if kept is None or kept.place != self.where.place.value:
+            raise RightsError(
+                f"You have not chosen yet how to deal with the rules of {self.where.place.value}; "
+                "read the cell “Rules and consent”, choose there, and run it."
+            )
+
+    def _has_checkpoint(self, model_name: str) -> bool:
+        from dflcolab.engine.checkpoint import list_checkpoints
+
+        return bool(list_checkpoints(self.workspace.model_dir(model_name)))
+
+    def _push(self, progress: Progress) -> PushReport:
+        from dflcolab.pipeline.sync import complete_checkpoints
+
+        assert self.remote is not None
+        keep = complete_checkpoints(self.workspace)
+        return push(self.workspace, self.remote, progress, keep=keep)
+
+    def _copy(self) -> None:
+        """Copy what is new to the storage; trouble there is told and stops nothing."""
+        if self.remote is None:
+            return
+        attempt = AutoPush(lambda: self._push(self.progress), 0)
+        attempt.attempt()
+        if attempt.problem:
+            show_text(attempt.problem)
+        elif attempt.last is not None and attempt.last.new_copy:
+            show_text(attempt.last.summary())
+
+    def _report(self, report: Any) -> None:
+        """Show a verb's report."""
+        summary = getattr(report, "summary", None)
+        if callable(summary):
+            show_text(str(summary()))
+            return
+        from dflcolab.config import to_plain
+
+        plain: dict[str, Any] = to_plain(report)
+        lines = [f"{name.replace('_', ' ')}: {value}" for name, value in plain.items()
+                 if value not in (None, [], {}, "")]  # fmt: skip
+        show_text("\n".join(lines))
+
+    def _show_faces(self, side: Side) -> None:
+        """Up to 32 faces, evenly from first to last."""
+        from dflcolab.faceset.faceset import load_faceset
+
+        faces = load_faceset(self.workspace.aligned_dir(side))
+        chosen = np.unique(np.linspace(0, len(faces) - 1, 32).round().astype(int)).tolist()
+        sheet = contact_sheet(image for _, image in faces.decode_many(chosen))
+        if sheet is not None:
+            show_picture(sheet)
+
+    def _show_preview(self, model_name: str) -> None:
+        """The preview of the newest checkpoint."""
+        from dflcolab.engine.checkpoint import PREVIEW, list_checkpoints
+        from dflcolab.media.frame_sequence import read_image
+
+        for checkpoint in reversed(list_checkpoints(self.workspace.model_dir(model_name))):
+            path = checkpoint.folder / PREVIEW
+            if path.exists():
+                show_picture(read_image(path))
+                return
+
+    def _show_merged(self) -> None:
+        """Six merged frames, evenly from first to last."""
+        from dflcolab.media.frame_sequence import list_frames, read_image
+
+        frames = list_frames(self.workspace.merged_dir)
+        if not frames:
+            return
+        chosen = np.unique(np.linspace(0, len(frames) - 1, 6).round().astype(int)).tolist()
+        sheet = contact_sheet((read_image(frames[index]) for index in chosen), columns=3, size=320)
+        if sheet is not None:
+            show_picture(sheet)
+
+
+def start() -> Session:
+    """Check the installation and begin; the first thing that the notebook calls."""
+    running, installed = np.__version__, importlib.metadata.version("numpy")
+    if running != installed:
+        message = (
+            f"numpy {running} is running but {installed} was installed meanwhile; choose "
+            "Runtime → Restart, then Run all."
+        )
+        show_failure(ConfigError(message))
+        raise StoppedCellError(message)
+    session = Session(find_out(), values=_values())
+    show_text(f"dflcolab {importlib.metadata.version('dflcolab')} is ready.")
+    return session
+
+
+def _values() -> dict[str, Any]:
+    text = os.environ.get(VARIABLE, "")
+    try:
+        read: Any = json.loads(text) if text else {}
+    except ValueError as error:
+        raise ConfigError(f"{VARIABLE} is not a JSON object; correct or unset it.") from error
+    if not isinstance(read, dict):
+        raise ConfigError(f"{VARIABLE} is not a JSON object; correct or unset it.")
+    return read
+
+
+def _demo_config(root: Path) -> Any:
+    """What `init` does for the workspace "demo": bring the shipped clips, once."""
+    from dflcolab.workspace.config import InitConfig
+
+    if (root / "workspace.toml").exists():
+        return InitConfig()
+    with as_file(files("dflcolab") / "assets" / "demo") as clips:
+        return InitConfig(
+            src=(clips / _DEMO_CLIPS[Side.SRC],),
+            dst=(clips / _DEMO_CLIPS[Side.DST],),
+            src_rights=RightsBasis.LICENSED,
+            dst_rights=RightsBasis.LICENSED,
+            note=_DEMO_NOTE,
+        )
+
+
+def _basis(text: str) -> RightsBasis | None:
+    return RightsBasis(text) if text in tuple(RightsBasis) else None
+
+
+def _duration(minutes: float) -> str | None:
+    return f"{max(1, round(60 * minutes))}s" if minutes else None
+
+
+@contextmanager
+def _stop_button(progress: Progress) -> Iterator[None]:
+    """While a verb runs, the cell's Stop button asks for a safe stop; twice stops at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if progress.stop_requested:
+            raise KeyboardInterrupt
+        progress.request_stop()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,114 @@
+"""Results inside a notebook page: sentences, pictures, videos; and failures as one red sentence."""
+
+from __future__ import annotations
+
+import base64
+import html
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dflcolab.arrays import Image
+from dflcolab.errors import DFLColabError
+
+MAX_PICTURE_BYTES = 150_000
+MAX_VIDEO_BYTES = 8_000_000
+_STYLE = "font-family:sans-serif;line-height:1.5;max-width:60em;"
+
+
+class StoppedCellError(Exception):
+    """Ends a cell, and with it "Run all", after the reason has been shown.
+
+    IPython asks the exception itself how to be drawn; the answer is the one sentence.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def show(markup: str) -> None:
+    """Show HTML below the cell."""
+    from IPython.display import HTML, display
+
+    display(HTML(f'<div style="{_STYLE}">{markup}</div>'))
+
+
+def show_text(text: str) -> None:
+    """Show sentences, one per line."""
+    show("<br>".join(html.escape(line) for line in text.splitlines()))
+
+
+def show_box(title: str, paragraphs: Sequence[str]) -> None:
+    """Show a framed notice."""
+    body = "".join(f"<p>{html.escape(text)}</p>" for text in paragraphs if text)
+    show(
+        '<div style="border:2px solid #b45309;border-radius:6px;padding:0 1em">'
+        f"<h3>{html.escape(title)}</h3>{body}</div>"
+    )
+
+
+def show_failure(error: DFLColabError) -> None:
+    """Show the sentence in red, and the traceback folded away behind it."""
+    details = html.escape("".join(traceback.format_exception(error)))
+    show(
+        f'<p style="color:#b91c1c"><b>{html.escape(str(error))}</b></p>'
+        f"<details><summary>Details for a report</summary><pre>{details}</pre></details>"
+    )
+
+
+def show_picture(image: Image) -> None:
+    """Show a BGR picture as a JPEG of at most 150 kB, so that the notebook stays small."""
+    from IPython.display import Image as Picture
+    from IPython.display import display
+
+    display(Picture(data=small_jpeg(image)))
+
+
+def show_video(path: Path) -> None:
+    """Show a video in the page; one too large for it is named instead."""
+    size = path.stat().st_size
+    if size > MAX_VIDEO_BYTES:
+        show_text(
+            f"{path} ({size / 1e6:.0f} MB) is too large for this page; open it from its folder."
+        )
+        return
+    data = base64.b64encode(path.read_bytes()).decode()
+    show(f'<video controls width="640" src="data:video/mp4;base64,{data}"></video>')
+
+
+def small_jpeg(image: Image, *, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
+    """A BGR picture as a JPEG that stays below a size: lower quality first, then half the pixels."""
+    while True:
+        for quality in (90, 80, 65, 50):
+            data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+            if len(data) <= max_bytes or min(image.shape[:2]) < 32:
+                return data
+        height, width = image.shape[:2]
+        half: Any = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        image = half
+
+
+def contact_sheet(images: Iterator[Image], *, columns: int = 8, size: int = 112) -> Image | None:
+    """Pictures in rows, each scaled into a square; None without any."""
+    tiles = [_fitted(image, size) for image in images]
+    if not tiles:
+        return None
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
+    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
+    return np.vstack(rows)
+
+
+def _fitted(image: Image, size: int) -> Image:
+    """The picture inside a black square of `size` pixels."""
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
+    tile = np.zeros((size, size, 3), np.uint8)
+    top, left = (size - inner[1]) // 2, (size - inner[0]) // 2
+    tile[top : top + inner[1], left : left + inner[0]] = small
+    return tile
