@@ -71,7 +71,7 @@ class FaceType(enum.Enum):
         found = _BY_NAME.get(wanted)
         if found is None:
             known = ", ".join(kind.value for kind in cls)
-            raise ConfigError(f"Unknown face type {text!r}; choose one of {known}.")
+            raise ConfigError(f"Unknown face type {wanted[:40]!r}; choose one of {known}.")
         return found
 
 
