@@ -7,6 +7,7 @@ finished frame is noted, so the run may be stopped or killed at any moment.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -82,6 +83,7 @@ class MergeJob:
         stop: End of the frames, not included; None for all.
         batch: Faces predicted at once.
         threads: Threads that compose and write.
+        notes: Said about the run in `merge.json`, without meaning for what is made anew.
     """
 
     frames: DstFrames
@@ -96,6 +98,7 @@ class MergeJob:
     stop: int | None = None
     batch: int = 8
     threads: int = 2
+    notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass
@@ -193,7 +196,10 @@ class _Merge:
                 f"{outdated} frames were merged with other settings, faces or weights before; they "
                 "are made anew, and each old picture stays until its new one stands."
             )
-        self._journal.describe_run(self._facts)
+        fingerprint = hashlib.sha256(self._run_text.encode()).hexdigest()
+        self._journal.describe_run(
+            {**self._job.notes, "fingerprint": fingerprint, "depends_on": self._facts}
+        )
 
     def _key(self, stem: str) -> str:
         """What the result of a frame depends on."""
@@ -298,7 +304,7 @@ def run_facts(job: MergeJob) -> dict[str, Any]:
     """What all frames of a merge depend on, as plain values."""
     return {
         "result_version": _RESULT_VERSION,
-        "model": job.model_identity,
+        "weights": job.model_identity,
         "resolution": job.predictor.resolution,
         "face_type": job.predictor.face_type.value,
         "signed": job.stamp is not None,

@@ -134,6 +134,7 @@ def merge(
             stop=stop,
             batch=config.batch,
             threads=config.threads or os.cpu_count() or 1,
+            notes={"model": config.model, "iteration": predictor.iteration},
         ),
         progress=progress,
     )
