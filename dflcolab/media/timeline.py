@@ -139,9 +139,8 @@ def _from_packets(path: Path) -> Timeline | None:
             return None
         time_base = stream.time_base
         scan = _scan(container, stream)
-        rate = stream.average_rate
-        stated = stream.frames
-    if scan is None or time_base is None or stated > len(scan.stamps) + scan.n_hidden:
+        ending = _Ending.of(stream)
+    if scan is None or time_base is None or ending.n_stated > len(scan.stamps) + scan.n_hidden:
         return None
     first = scan.stamps[0][0]
     stamps = sorted(scan.stamps)
@@ -149,8 +148,7 @@ def _from_packets(path: Path) -> Timeline | None:
     if stamps[0][0] != first or len({pts for pts, _ in stamps}) < len(stamps):
         return None
     times = tuple(pts * time_base for pts, _ in stamps)
-    end = times[-1] + _last_duration(times, stamps[-1][1], time_base, rate)
-    return Timeline(times, end, time_base)
+    return Timeline(times, ending.after(times, stamps[-1][1] * time_base), time_base)
 
 
 @dataclass
@@ -189,26 +187,47 @@ def _from_frames(path: Path) -> Timeline:
     duration = 0
     with opened_video(path) as (_, stream):
         time_base = stream.time_base or Fraction(1, 90000)
-        rate = stream.average_rate
+        ending = _Ending.of(stream)
     times: list[Fraction] = []
     for time, frame in decoded_frames(path, problems):
         times.append(time)
         duration = int(getattr(frame, "duration", 0) or 0)
     if not times:
         raise MediaError(f"No frame of {path} can be decoded; replace the file by an intact copy.")
-    end = times[-1] + _last_duration(tuple(times), duration, time_base, rate)
+    end = ending.after(tuple(times), duration * time_base)
     return Timeline(tuple(times), end, time_base, tuple(problems))
 
 
-def _last_duration(
-    times: tuple[Fraction, ...], stated: int, time_base: Fraction, rate: Fraction | None
-) -> Fraction:
-    """How long the last frame lasts: as stated, else as its predecessor, else the nominal time."""
-    if stated > 0:
-        return stated * time_base
-    if len(times) > 1:
-        return times[-1] - times[-2]
-    return 1 / (rate or _FALLBACK_RATE)
+@dataclass(frozen=True)
+class _Ending:
+    """What the header says about the end of the video."""
+
+    stated_end: Fraction | None
+    n_stated: int
+    rate: Fraction | None
+
+    @classmethod
+    def of(cls, stream: VideoStream) -> _Ending:
+        end = None
+        if stream.duration and stream.start_time is not None and stream.time_base is not None:
+            end = (stream.start_time + stream.duration) * stream.time_base
+        return cls(end, stream.frames, stream.average_rate)
+
+    def after(self, times: tuple[Fraction, ...], last_duration: Fraction) -> Fraction:
+        """When the last frame stops being shown.
+
+        As the header says, if nothing is missing; else by the frame's own duration (in MP4 that is
+        its distance in the order of decoding, so it comes second), its predecessor's, or the rate.
+        """
+        last = times[len(times) - 1]
+        whole = len(times) >= self.n_stated
+        if whole and self.stated_end is not None and self.stated_end > last:
+            return self.stated_end
+        if last_duration > 0:
+            return last + last_duration
+        if len(times) > 1:
+            return 2 * last - times[-2]
+        return last + 1 / (self.rate or _FALLBACK_RATE)
 
 
 def decoded_frames(path: Path, problems: list[str]) -> Iterator[tuple[Fraction, AVFrame]]:

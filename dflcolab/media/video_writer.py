@@ -95,6 +95,9 @@ class VideoWriter:
         self._convert = ToVideo(encoder.pix_fmt, self._color, width=width, height=height)
         self._durations: dict[int, int] = {}
         self._last_ticks: int | None = None
+        self._first: tuple[int, int] | None = None
+        self._held: Packet[VideoStream] | None = None
+        self._end = -(2**62)
         self._stack = ExitStack()
         self._sound: SoundCarrier | None = None
 
@@ -207,11 +210,33 @@ class VideoWriter:
             ) from error
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
+        """Pass packets on, the last one held back until it is known not to be the last of all."""
         for packet in packets:
             duration = None if packet.pts is None else self._durations.pop(packet.pts, None)
             if duration is not None:
                 packet.duration = duration
-            self._container.mux(packet)
+                self._end = max(self._end, (packet.pts or 0) + duration)
+            if self._first is None:
+                self._first = (packet.pts or 0, packet.dts or 0)
+            if self._held is not None:
+                self._container.mux(self._held)
+            self._held = packet
+
+    def _mux_last(self) -> None:
+        """The last packet in order of decoding, which need not be the last picture.
+
+        MP4 stores distances in order of decoding; the last one is chosen so that their sum is the
+        length of the video.
+        """
+        packet = self._held
+        if packet is None or self._first is None:
+            return
+        first_pts, first_dts = self._first
+        if packet.pts is not None and packet.dts is not None:
+            fitting = self._end - first_pts - (packet.dts - first_dts)
+            packet.duration = max(1, min(fitting, self._end - packet.pts))
+        self._container.mux(packet)
+        self._held = None
 
     def __exit__(
         self,
@@ -229,6 +254,7 @@ class VideoWriter:
 
     def _finish(self) -> None:
         self._mux(self._encode(None))
+        self._mux_last()
         if self._sound is not None:
             self._sound.finish()
             self.sound_fate = self._sound.fate
