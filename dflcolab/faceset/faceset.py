@@ -18,6 +18,7 @@ from typing import TypeVar
 from dflcolab.arrays import Image, Mask
 from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.faces.face_record import FaceRecord
+from dflcolab.faceset.renaming import recover
 from dflcolab.files import list_files
 from dflcolab.formats.dfl_jpeg import SUFFIXES, Face, read_face
 from dflcolab.formats.faceset_pak import PAK_NAME, PakReader
@@ -119,6 +120,7 @@ def load_faceset(folder: Path, *, progress: Progress | None = None) -> Faceset:
         Interrupted: The user asked to stop.
     """
     progress = progress or Progress()
+    recover(folder)  # a sort that was killed half-way is finished first
     pak = folder if folder.suffix.lower() == ".pak" else folder / PAK_NAME
     if pak.is_file():
         reader = PakReader(pak)

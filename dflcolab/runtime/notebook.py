@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import inspect
 import json
 import os
 import signal
@@ -56,12 +57,11 @@ def _cell(
     method: Callable[Concatenate[Session, P], None],
 ) -> Callable[Concatenate[Session, P], None]:
     """Make a method fit for a cell: values from outside, safe stop, one sentence on failure."""
+    names = set(inspect.signature(method).parameters)
 
     @functools.wraps(method)
     def wrapped(self: Session, *args: P.args, **kwargs: P.kwargs) -> None:
-        for name in kwargs:
-            if name in self.values:
-                kwargs[name] = self.values[name]
+        kwargs.update({name: value for name, value in self.values.items() if name in names})
         self.progress = NotebookProgress()  # without the wish to stop of an earlier cell
         try:
             with _stop_button(self.progress):

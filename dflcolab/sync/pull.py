@@ -25,6 +25,7 @@ from dflcolab.sync.remote import Remote, generation_name
 from dflcolab.workspace.moving import free_name, move_file
 
 _CHUNK = 4 << 20
+PAK_NAME = "faceset.pak"
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,10 @@ def pull(
             with storage_errors(workspace_path):
                 staging.mkdir(parents=True, exist_ok=True)
                 n_read = _fetch(remote, manifest, staging, progress)
-                placing = _Placing(workspace_path, manifest.generation)
+                placing = _Placing(workspace_path, manifest)
                 for entry in manifest.entries:
                     placing.put(entry, [staging / part.sha256 for part in entry.parts])
+                placing.clear_facesets()
                 shutil.rmtree(staging)
         except _DamagedError as error:
             notes.append(f"{generation_name(manifest.generation)} was skipped: {error} is damaged.")
@@ -166,9 +168,11 @@ def _is_whole(path: Path, part: Part) -> bool:
 class _Placing:
     """Puts fetched files in place and sets differing ones aside."""
 
-    def __init__(self, root: Path, generation: int) -> None:
+    def __init__(self, root: Path, manifest: Manifest) -> None:
         self.root = root
-        self.aside = root / "history" / "replaced" / generation_name(generation)
+        self.aside = root / "history" / "replaced" / generation_name(manifest.generation)
+        self.files = {entry.path for entry in manifest.entries if entry.kind == "file"}
+        self.packs: dict[str, set[str]] = {}
         self.set_aside: list[str] = []
         self.n_written = 0
         self.n_unchanged = 0
@@ -205,7 +209,7 @@ class _Placing:
                 raise SyncError(
                     f"The pack of {path} is no tar file ({error}); push the workspace again."
                 ) from error
-        self._set_extras_aside(path, names)
+        self.packs[path] = names
 
     def _put_member(self, path: str, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         if not member.isreg():
@@ -223,16 +227,23 @@ class _Placing:
         write_bytes(target, data, durable=False)
         self.n_written += 1
 
+    def clear_facesets(self) -> None:
+        """Set faces aside that this machine has and the copy has not: they would mix two facesets.
+
+        The same for a pack beside loose faces, which would hide them, and the other way round.
+        """
+        for side in ("data_src", "data_dst"):
+            for path in (f"{side}/aligned", f"{side}/aligned_trash"):
+                names = self.packs.get(path, set())
+                if names or f"{path}/{PAK_NAME}" in self.files:
+                    self._set_extras_aside(path, names)
+
     def _set_extras_aside(self, path: str, names: set[str]) -> None:
-        """Faces that this machine has and the copy has not would mix two facesets."""
-        folder = self.root / path
-        if path == "history":
-            return
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            if entry.is_file() and not entry.name.startswith(".") and entry.name not in names:
-                if entry.name.endswith((".pak", ".json", ".jsonl")):
-                    continue
-                self._clear(Path(entry.path), f"{path}/{entry.name}")
+        for entry in sorted(os.scandir(self.root / path), key=lambda entry: entry.name):
+            inside = f"{path}/{entry.name}"
+            known = entry.name in names or inside in self.files
+            if entry.is_file() and not entry.name.startswith(".") and not known:
+                self._clear(Path(entry.path), inside)
 
     def _place(self, path: str) -> Path:
         """The target of a safe path, its folder made; links out of the workspace are refused."""
