@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,7 @@ class MergeJournal:
         self._mask_folder = mask_folder
         self._done = _read(folder / FRAMES_FILE)
         self._stream: TextIO | None = None
+        self._lock = threading.Lock()
 
     def __enter__(self) -> MergeJournal:
         path = self._folder / FRAMES_FILE
@@ -109,11 +111,11 @@ class MergeJournal:
         )
 
     def note(self, stem: str, done: Done) -> None:
-        """Record a frame whose pictures are in place."""
-        self._done[stem] = done
+        """Record a frame whose pictures are in place; may be called by several threads."""
         if self._stream is None:
             raise RuntimeError("the journal is not open")
-        with storage_errors(self._folder / FRAMES_FILE):
+        with self._lock, storage_errors(self._folder / FRAMES_FILE):
+            self._done[stem] = done
             self._stream.write(_line(stem, done))
             self._stream.flush()
 

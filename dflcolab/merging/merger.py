@@ -158,7 +158,7 @@ class _Merge:
         self._facts = run_facts(job)
         self._run_text = json.dumps(self._facts, sort_keys=True)
         self._motions: Mapping[str, Motion] = {}
-        self._running: deque[Future[tuple[str, Done, int]]] = deque()
+        self._running: deque[Future[int]] = deque()
         self._shown_kept = 0
         self._failed = False
         self._seen: set[str] = set()
@@ -182,7 +182,7 @@ class _Merge:
                 self._failed = True
                 raise
             finally:
-                # Whatever happened: what is being written is finished and noted.
+                # Whatever happened: what is being written is finished.
                 self._collect(task, at_most=0)
         if job.start == 0 and job.stop is None:
             self._counts.unmatched = sorted(set(job.faces.by_stem) - self._seen)
@@ -253,8 +253,8 @@ class _Merge:
             yield _Work(work.frame, work.landmarks, found[place : place + n_faces])
             place += n_faces
 
-    def _finish(self, work: _Work) -> tuple[str, Done, int]:
-        """Compose one frame and write it; runs in the pool."""
+    def _finish(self, work: _Work) -> int:
+        """Compose one frame, write and note it; runs in the pool. Gives the number of faces."""
         job, stem = self._job, work.frame.stem
         faces = [
             FaceToMerge(landmarks, prediction)
@@ -275,18 +275,18 @@ class _Merge:
         if job.stamp is not None:
             data = job.stamp(data, path.name, len(faces))
         write_bytes(path, data, durable=False)
-        return stem, Done(self._key(stem), len(data), len(mask_data)), len(faces)
+        self._journal.note(stem, Done(self._key(stem), len(data), len(mask_data)))
+        return len(faces)
 
     def _collect(self, task: Task, *, at_most: int) -> None:
-        """Note finished frames until no more than `at_most` are under way."""
+        """Count finished frames until no more than `at_most` are under way."""
         first_error: BaseException | None = None
         while len(self._running) > at_most or (self._running and self._running[0].done()):
             try:
-                stem, done, n_faces = self._running.popleft().result()
+                n_faces = self._running.popleft().result()
             except BaseException as error:  # noqa: BLE001 - the first one is raised below
                 first_error = first_error or error
                 continue
-            self._journal.note(stem, done)
             self._counts.faces += n_faces
             if n_faces:
                 self._counts.merged += 1
