@@ -102,11 +102,11 @@ def encode_jpeg(image: Image, quality: int) -> bytes:
     """
     try:
         done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    except cv2.error as error:
+    except cv2.error:
+        done, data = False, np.empty(0, np.uint8)
+    if not done:
         raise FormatError(
             f"A picture of {image.shape[1]} x {image.shape[0]} pixels cannot be stored as JPEG; "
             "use smaller frames."
-        ) from error
-    if not done:
-        raise FormatError("A picture could not be stored as JPEG; use smaller frames.")
+        )
     return data.tobytes()

@@ -77,7 +77,7 @@ def _dim_hull(image: Image, landmarks: Landmarks) -> None:
     shifted = np.trunc(points) - np.array([left, top], np.float32)
     mask = hull_mask(shifted, bottom - top, right - left)[..., 0]
     part = image[top:bottom, left:right]
-    inside = cv2.compare(mask, 0.0, cv2.CMP_GT)
+    inside = (mask > 0).view(np.uint8)
     cv2.copyTo(np.right_shift(part, 1), inside, part)
 
 

@@ -149,7 +149,7 @@ def test_going_on_from_a_stored_state_gives_the_same_faces():
 def test_steady_shots_have_no_cuts(clip):
     finder = CutFinder()
 
-    assert [finder.is_cut(frame_of(clip, index)) for index in range(0, 60)] == [True] + [False] * 59
+    assert [finder.is_cut(frame_of(clip, index)) for index in range(60)] == [True] + [False] * 59
 
 
 def test_a_change_of_scene_is_a_cut():
