@@ -109,6 +109,7 @@ class MergeCounts:
         merged: Frames made now in which a face was replaced.
         passed: Frames made now without a face: unchanged.
         kept: Frames that stood from an earlier run.
+        kept_with_face: Of these, frames in which a face is replaced.
         faces: Faces replaced now.
         unmatched: Frames that faces name but the footage does not have; known only when all
             frames were asked for.
@@ -117,6 +118,7 @@ class MergeCounts:
     merged: int = 0
     passed: int = 0
     kept: int = 0
+    kept_with_face: int = 0
     faces: int = 0
     unmatched: list[str] = field(default_factory=list[str])
 
@@ -217,6 +219,7 @@ class _Merge:
         self._seen.add(stem)
         if self._journal.holds(stem, self._key(stem)):
             self._counts.kept += 1
+            self._counts.kept_with_face += bool(self._job.faces.of(stem))
             return False
         return True
 

@@ -34,6 +34,7 @@ class MergeReport:
         model: Name of the model.
         iteration: How long it was trained.
         frames: Frames that stand in `merged` now, of those asked for.
+        frames_with_face: Of these, frames in which at least one face is replaced.
         merged: Frames made now in which a face was replaced.
         passed: Frames made now without a face, unchanged.
         kept: Frames that stood from an earlier run with the same settings, faces and weights.
@@ -48,6 +49,7 @@ class MergeReport:
     model: str
     iteration: int
     frames: int
+    frames_with_face: int
     merged: int
     passed: int
     kept: int
@@ -152,6 +154,7 @@ def merge(
         model=config.model,
         iteration=predictor.iteration,
         frames=counts.total,
+        frames_with_face=counts.merged + counts.kept_with_face,
         merged=counts.merged,
         passed=counts.passed,
         kept=counts.kept,
