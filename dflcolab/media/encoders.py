@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import av
 from av.codec.codec import UnknownCodecError
@@ -59,6 +59,7 @@ def choose_encoder(
     pixel_format: PixelFormat = PixelFormat.AUTO,
     effort: Effort = Effort.MEDIUM,
     source_depth: int = 8,
+    variable_rate: bool = False,
 ) -> Encoder:
     """The encoder for a codec.
 
@@ -69,6 +70,9 @@ def choose_encoder(
         pixel_format: Wanted pixel format.
         effort: Time against size.
         source_depth: Bits per component of the video that the frames come from.
+        variable_rate: Frames last differently long. Then h264 and h265 code them in the order of
+            showing: otherwise MP4 readers take the distances in the order of decoding for
+            durations, and report a wrong length.
 
     Raises:
         MediaError: The installed PyAV has no such encoder.
@@ -79,6 +83,8 @@ def choose_encoder(
         if lossless or codec is VideoCodec.FFV1
         else _lossy(codec, quality, pixel_format, effort, source_depth)
     )
+    if variable_rate and encoder.name.startswith("libx26"):
+        encoder = replace(encoder, options={**encoder.options, "bf": "0"})
     try:
         known = {found.name for found in av.Codec(encoder.name, "w").video_formats or ()}
     except UnknownCodecError as error:

@@ -167,6 +167,8 @@ class SoundCarrier:
         try:
             self._output.mux(packet)
         except FFmpegError as error:
+            if isinstance(error, OSError):  # the disk, not the sound
+                raise
             raise MediaError(
                 f"The sound of {self._name} cannot be copied ({error.strerror}); "
                 "convert the video's sound to AAC first."

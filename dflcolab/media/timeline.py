@@ -29,6 +29,7 @@ _ONE_TO_ONE_CODECS = {"h264", "hevc", "av1", "libdav1d", "vp9", "libvpx-vp9", "m
 
 _FALLBACK_RATE = Fraction(25)
 _JUMP_S = 1
+_ROUNDING_SHARE = Fraction(1, 10)
 _TRIES_AFTER_READ_ERROR = 20
 
 
@@ -53,6 +54,14 @@ class Timeline:
         """How long each frame is shown."""
         ends = (*self.times[1:], self.end)
         return tuple(end - start for start, end in zip(self.times, ends, strict=True))
+
+    @property
+    def is_variable(self) -> bool:
+        """Whether frames last differently long, beyond what rounding to ticks explains."""
+        lengths = sorted(self.durations)
+        usual = lengths[len(lengths) // 2]
+        slack = max(usual * _ROUNDING_SHARE, 2 * self.time_base)
+        return lengths[0] < usual - slack or lengths[-1] > usual + slack
 
 
 class Clock:

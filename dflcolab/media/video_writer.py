@@ -158,6 +158,8 @@ class VideoWriter:
         try:
             self._container.start_encoding()
         except (FFmpegError, ValueError) as error:
+            if isinstance(error, OSError):
+                raise
             width, height = self._coded_size
             raise MediaError(
                 f"{self._encoder.name} does not start for {self.path.name} ({width}x{height}, "
@@ -204,6 +206,8 @@ class VideoWriter:
         try:
             return cast("list[Packet[VideoStream]]", self._stream.encode(frame))
         except FFmpegError as error:
+            if isinstance(error, OSError):  # the disk, not the encoder
+                raise
             raise MediaError(
                 f"{self._encoder.name} failed while writing {self.path.name}: {error.strerror}; "
                 "choose another codec."

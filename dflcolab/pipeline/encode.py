@@ -272,6 +272,7 @@ def _write(
         pixel_format=config.pixel_format,
         effort=config.effort,
         source_depth=info.bit_depth if info is not None else 8,
+        variable_rate=job.timeline.is_variable,
     )
     suffix = encoder.suffix if config.container == "auto" else f".{config.container}"
     path = workspace.root / f"{job.name}{suffix}"
