@@ -87,7 +87,8 @@ def sign_file(
         path_in: Finished file: MP4, MOV, PNG, JPEG …
         path_out: Where the signed copy goes; may be `path_in` itself.
         title: Title of the work in the note.
-        parent: The file it was made from, recorded by title and content.
+        parent: The file it was made from, recorded by its name, with its own signed note if it has
+            one.
         description: What was done, in words.
 
     Raises:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dflcolab.arrays import Image
-from dflcolab.errors import MediaError, WorkspaceError
+from dflcolab.errors import MediaError, StorageError, WorkspaceError
 from dflcolab.files import storage_errors
 from dflcolab.media.color import ColorTags
 from dflcolab.media.config import EncodeConfig
@@ -295,6 +295,9 @@ def _write(
                     writer.write(image, time, duration)
                     task.advance()
             sign_file(unsigned, path, title=path.name, parent=job.video)
+        except (MediaError, StorageError) as error:
+            # Nobody knows the temporary file's name.
+            raise type(error)(str(error).replace(unsigned.name, path.name)) from error
         finally:
             unsigned.unlink(missing_ok=True)
     note = read_provenance(path)

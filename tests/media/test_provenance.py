@@ -62,6 +62,15 @@ def test_signing_changes_neither_pictures_nor_sound(signed_video):
         np.testing.assert_array_equal(before.image, after.image)
 
 
+def test_the_note_of_a_signed_parent_goes_along(signed_video, tmp_path):
+    source, parent = signed_video
+    path = tmp_path / f"second{parent.suffix}"
+    sign_file(source, path, title=path.name, parent=parent)
+    note = read_provenance(path)
+    assert (note.state, note.parents) == ("valid", (parent.name,))
+    assert path.read_bytes().count(b"data_dst.mp4") > 0  # the parent's own parent
+
+
 def test_any_changed_byte_of_the_content_makes_the_note_invalid(signed_video):
     _, path = signed_video
     size = path.stat().st_size
