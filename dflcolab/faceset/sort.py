@@ -137,18 +137,18 @@ _ZERO_IS_REJECTED = (SortKind.BLUR, SortKind.MOTION_BLUR)
 
 
 def _by_score(paths: Sequence[Path], kind: SortKind, progress: Progress) -> SortedFaces:
-    def measure(face: FaceFile) -> float | str | None:
+    def measure(face: FaceFile) -> tuple[float | str | None, str]:
         try:
-            return _SCORES[kind](face)
+            return _SCORES[kind](face), NOT_READABLE if face.problem else NO_FACE_DATA
         except FormatError:
-            return None
+            return None, NOT_READABLE
 
     scores: dict[str, float | str] = {}
     rejected: dict[str, str] = {}
     results = for_each_face(paths, measure, progress=progress, title=f"Sorting by {kind.value}")
-    for path, score in zip(paths, results, strict=True):
+    for path, (score, reason) in zip(paths, results, strict=True):
         if score is None:
-            rejected[path.name] = NO_FACE_DATA
+            rejected[path.name] = reason
         elif score == 0 and kind in _ZERO_IS_REJECTED:
             rejected[path.name] = NO_SHARPNESS
         else:

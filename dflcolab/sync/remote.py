@@ -120,7 +120,7 @@ class Remote:
         """Numbers of all generation folders, finished or not, ascending."""
         with self.errors("listing its copies"):
             self.fs.invalidate_cache()
-            if not self.fs.exists(self.root):
+            if self._info(self.root) is None:
                 return []
             names = [str(path).rstrip("/").rpartition("/")[2] for path in self._listed(self.root)]
         found = [_GENERATION.fullmatch(name) for name in names]
@@ -178,15 +178,23 @@ class Remote:
     def holds(self, part: Part) -> bool:
         """True if a file of this name and size is there (its content is not read)."""
         with self.errors(f"looking for {part.stored}"):
-            try:
-                return int(self.fs.info(self.path(part.stored))["size"]) == part.size
-            except FileNotFoundError:
-                return False
+            found = self._info(self.path(part.stored))
+        return found is not None and int(found["size"]) == part.size
 
     def exists(self, stored: str) -> bool:
         """True if something has this name."""
         with self.errors(f"looking for {stored}"):
-            return bool(self.fs.exists(self.path(stored)))
+            return self._info(self.path(stored)) is not None
+
+    def _info(self, path: str) -> dict[str, Any] | None:
+        """What the file system knows of a path; None only if it is certain that nothing is there.
+
+        `fs.exists` would not do: it takes every failure, also that of a dead mount, for a no.
+        """
+        try:
+            return self.fs.info(path)
+        except FileNotFoundError:
+            return None
 
     def matches(self, part: Part, *, advance: Callable[[int], None] | None = None) -> bool:
         """Read a file back and compare size and hash."""
@@ -215,7 +223,7 @@ class Remote:
         """
         full = self.path(part.stored)
         with self.errors(f"copying {part.stored}"):
-            if self.fs.exists(full):
+            if self._info(full) is not None:
                 raise SyncError(f"{part.stored} exists on {self.name} already; run push again.")
             self.fs.makedirs(full.rpartition("/")[0], exist_ok=True)
             with self.fs.open(full, "wb") as stream:

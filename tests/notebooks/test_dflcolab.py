@@ -75,7 +75,9 @@ def test_plain_jupyter_and_then_hosted_colab_do_the_whole_job(
     assert "platform" not in (first / "workspace.toml").read_text()
 
     # Hosted Colab (stand-in), an empty machine, the same storage as its Drive.
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(STAND_IN), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(STAND_IN), os.environ.get("PYTHONPATH", "")])
+    )
     monkeypatch.setenv("STAND_IN_DRIVE", str(tmp_path / "drive"))
     (tmp_path / "drive").mkdir()
     storage.rename(tmp_path / "drive" / "MyDrive")
