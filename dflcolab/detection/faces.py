@@ -28,8 +28,13 @@ class FoundFace:
 
     @functools.cached_property
     def landmarks(self) -> Landmarks:
-        """`[68, 2]` in frame pixels."""
+        """`[68, 2]` in frame pixels; hidden jaw points lie on the outline of the face."""
         return landmarks_68(self.mesh.points)
+
+    @functools.cached_property
+    def surface_landmarks(self) -> Landmarks:
+        """`[68, 2]` in frame pixels; hidden jaw points stay on the surface, behind the cheek."""
+        return landmarks_68(self.mesh.points, outline=False)
 
     @functools.cached_property
     def box(self) -> FloatArray:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dflcolab import __version__
+from dflcolab.arrays import Landmarks
 from dflcolab.detection.faces import FoundFace
 from dflcolab.extraction.alignment import align_face, encode_jpeg
 from dflcolab.extraction.debug_view import QUALITY, draw_face
@@ -70,6 +71,11 @@ class FaceWriter:
                 self._write_debug(frame, faces, self._debug_dir)
         return paths
 
+    def _landmarks(self, face: FoundFace) -> Landmarks:
+        """Heads are aligned by points on the surface, all others by the visible outline."""
+        heads = (FaceType.HEAD, FaceType.HEAD_NO_ALIGN)
+        return face.surface_landmarks if self._face_type in heads else face.landmarks
+
     def _encoded(self, frame: SourceFrame, face: FoundFace) -> bytes:
         provenance = {
             **frame.provenance,
@@ -79,7 +85,7 @@ class FaceWriter:
         }
         aligned = align_face(
             frame.image,
-            face.landmarks,
+            self._landmarks(face),
             face.box,
             face_type=self._face_type,
             size=self._size,

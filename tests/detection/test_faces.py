@@ -35,6 +35,23 @@ def test_landmarks_move_with_the_mesh():
     np.testing.assert_allclose(moved, landmarks_68(points) * 3 + [10, -5], rtol=1e-5)
 
 
+def test_hidden_jaw_points_move_to_the_outline_of_a_turned_face_only():
+    (frontal,) = detect_faces(frame_of(WEBCAM_MAN, 20))
+    (turned,) = detect_faces(frame_of(STUDIO_WOMAN, 406))
+
+    def moved(face):
+        side = max(face.box[2:] - face.box[:2])
+        return np.linalg.norm(face.landmarks - face.surface_landmarks, axis=1) / side
+
+    assert moved(frontal).max() < 0.005
+    assert moved(turned).max() > 0.03
+    # Only jaw points move, only on the far side, and outwards.
+    assert moved(turned)[8:].argmax() + 8 in range(9, 17)
+    assert moved(turned)[17:].max() == 0
+    assert moved(turned)[:9].max() < 0.005
+    assert (turned.landmarks - turned.surface_landmarks)[9:17, 0].max() > 0
+
+
 def test_five_people_get_landmarks_on_their_own_faces():
     faces = detect_faces(five_people())
 
