@@ -149,6 +149,7 @@ class ToVideo:
         self._reformatter = VideoReformatter()
         self._arguments: dict[str, Any] = {"format": pix_fmt, "interpolation": _FROM_BGR}
         self._pix_fmt = pix_fmt
+        self._tags = tags
         if not is_rgb(pix_fmt):
             matrix = working_matrix(tags, width=width, height=height)
             self._arguments |= {
@@ -163,15 +164,18 @@ class ToVideo:
         source = AVFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
         if self._pix_fmt == "bgr24":
             return source
-        return _reformat(self._reformatter, source, self._arguments)
+        frame = _reformat(self._reformatter, source, self._arguments)
+        # Some encoders (ProRes) look at the frame's tags, not at the stream's.
+        frame.color_range = self._tags.range
+        frame.colorspace = self._tags.matrix
+        frame.color_primaries = self._tags.primaries
+        frame.color_trc = self._tags.transfer
+        return frame
 
 
 def _reformat(reformatter: VideoReformatter, frame: AVFrame, arguments: dict[str, Any]) -> AVFrame:
     # One thread: a frame takes a millisecond or two, and the other cores have work of their own.
-    try:
-        return reformatter.reformat(frame, threads=1, **arguments)
-    except TypeError:  # PyAV before 16 knows no `threads`
-        return reformatter.reformat(frame, **arguments)
+    return reformatter.reformat(frame, threads=1, **arguments)
 
 
 def _plane(plane: Any) -> Array:
