@@ -9,6 +9,7 @@ Pictures are `[B, H, W, C]`. Dense layers see the channel-first order that DFL's
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -23,20 +24,28 @@ Activation: TypeAlias = Callable[[Tensor, float], Tensor]
 """Function of a tensor and the slope below zero."""
 
 
+_WEIGHTS_PER_POSITION = 2000
+_USUAL_BATCH = 8
+
+
 class Weights:
-    """Looks up weights by name and gives them in the type the network computes in.
+    """The weights of a model in the type the networks compute in.
 
     Args:
-        values: Variables or tensors by full name.
-        dtype: Type to compute in; the values themselves stay as they are.
+        values: Variables or tensors by full name; they stay as they are.
+        dtype: Type to compute in.
+
+    Attributes:
+        dtype: As given.
+        tensors: The values in that type.
     """
 
     def __init__(self, values: Mapping[str, Tensor], dtype: tf.DType = tf.float32) -> None:
-        self._values = values
         self.dtype = dtype
+        self.tensors = {name: tf.cast(value, dtype) for name, value in values.items()}
 
     def __getitem__(self, name: str) -> Tensor:
-        return tf.cast(self._values[name], self.dtype)
+        return self.tensors[name]
 
 
 def leaky_relu(x: Tensor, alpha: float) -> Tensor:
@@ -103,11 +112,48 @@ class Conv:
         }
 
     def __call__(self, weights: Weights, x: Tensor) -> Tensor:
-        # At stride 2 TensorFlow's SAME pads one side less than DFL does.
-        pad = self.kernel // 2
-        padding = "SAME" if self.stride == 1 else [[0, 0], [pad, pad], [pad, pad], [0, 0]]
-        y = tf.nn.conv2d(x, weights[f"{self.name}/weight:0"], self.stride, padding)
-        return tf.nn.bias_add(y, weights[f"{self.name}/bias:0"])
+        kernel, bias = weights[f"{self.name}/weight:0"], weights[f"{self.name}/bias:0"]
+        if self._is_product(x):
+            return _conv_as_product(x, kernel, bias)
+        padding = "SAME"
+        if self.stride == 2:
+            # TensorFlow's SAME pads one side less than DFL does. On even sizes the last row and
+            # column of DFL's padding meet no kernel, so they are left out.
+            before = self.kernel // 2
+            after = [before - (size + 1) % 2 for size in x.shape[1:3]]
+            x = tf.pad(x, [[0, 0], [before, after[0]], [before, after[1]], [0, 0]])
+            padding = "VALID"
+        return tf.nn.bias_add(tf.nn.conv2d(x, kernel, self.stride, padding), bias)
+
+    def _is_product(self, x: Tensor) -> bool:
+        """True where one large matrix product is faster: many weights, few positions, no GPU.
+
+        oneDNN reorders the weights of a convolution at every call and sums filter gradients with
+        little parallelism, which costs more than the convolution where positions are few. Measured
+        by `benchmarks/bench_step.py`: two to eight times faster for 4x4 and 8x8 maps.
+        """
+        positions = (x.shape[0] or _USUAL_BATCH) * x.shape[1] * x.shape[2]
+        n_weights = self.kernel**2 * self.n_in * self.n_out
+        return self.stride == 1 and n_weights >= _WEIGHTS_PER_POSITION * positions and not _gpus()
+
+
+def _conv_as_product(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    """Convolution at stride 1: the neighbourhoods side by side, times the kernel as a matrix."""
+    side, _, n_in, n_out = kernel.shape
+    _, height, width, _ = x.shape
+    pad = side // 2
+    padded = tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
+    columns = tf.concat(
+        [padded[:, i : i + height, j : j + width] for i in range(side) for j in range(side)], axis=3
+    )
+    columns = tf.reshape(columns, [-1, side * side * n_in])
+    y = tf.linalg.matmul(columns, tf.reshape(kernel, [-1, n_out]))
+    return tf.reshape(tf.nn.bias_add(y, bias), [-1, height, width, n_out])
+
+
+@functools.cache
+def _gpus() -> int:
+    return len(tf.config.list_physical_devices("GPU"))
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,9 @@ class TrainingStep:
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Losses per face, and the gradient of their **sum** for each trainable variable."""
         weights = Weights(self._variables, self._dtype)
-        trained = [self._variables[name] for name in self._trainable]
+        # Gradients of the weights as the networks saw them: in half precision they are half as
+        # large, and the optimizer widens them while it reads.
+        trained = [weights[name] for name in self._trainable]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
             face_src, face_dst = self._model.reconstruct(weights, src.warped, dst.warped)
@@ -145,7 +147,8 @@ class TrainingStep:
             scaled = total * self.loss_scale.scale if self.loss_scale.active else total
         gradients = tape.gradient(scaled, trained)
         if self.loss_scale.active:
-            gradients = [gradient / self.loss_scale.scale for gradient in gradients]
+            scale = self.loss_scale.scale
+            gradients = [tf.cast(gradient, tf.float32) / scale for gradient in gradients]
         return src_loss, dst_loss, dict(zip(self._trainable, gradients, strict=True))
 
     def _loss(self, batch: Sampled, face: Face) -> Tensor:
