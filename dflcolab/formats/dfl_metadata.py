@@ -8,6 +8,7 @@ is checked here once: counts, finite numbers, sane ranges, no folders in names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -187,19 +188,23 @@ def _numbers(value: object, shape: tuple[int, ...], what: str) -> npt.NDArray[np
     return array
 
 
+_ROWS = frozenset((list, tuple, np.ndarray))
+_NUMBERS = frozenset((float, int, bool))
+
+
 def _has_shape(value: object, shape: tuple[int, ...]) -> bool:
     """Whether lists are nested to this shape, looking no deeper than that."""
     if isinstance(value, (np.ndarray, np.generic)):
         array = cast(npt.NDArray[Any], value)
-        if array.size == 1 and not shape:
-            return array.ndim == 0 and array.dtype.kind in "biuf"
         return array.shape == shape and array.dtype.kind in "biuf"
-    if not shape:
-        return isinstance(value, (int, float))
-    if not isinstance(value, (list, tuple)):
-        return False
-    items = cast(Sequence[object], value)
-    return len(items) == shape[0] and all(_has_shape(item, shape[1:]) for item in items)
+    items: list[Any] = [value]
+    for size in shape:
+        if not _ROWS.issuperset(map(type, items)) or set(map(len, items)) != {size}:
+            return False
+        items = list(chain.from_iterable(items))
+    return _NUMBERS.issuperset(map(type, items)) or all(
+        isinstance(item, (int, float, np.integer, np.floating)) for item in items
+    )
 
 
 def _check_plain(value: object) -> None:

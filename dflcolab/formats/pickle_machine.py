@@ -15,6 +15,8 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+import numpy as np
+
 from dflcolab.errors import FormatError, UnsafeFileError
 from dflcolab.formats.pickle_arrays import ArrayShell, DtypeShell, Name, unwrapped
 
@@ -23,8 +25,10 @@ MARK = object()
 _HIGHEST_PROTOCOL = 5
 _LONGEST_NUMBER = 4000  # digits or bytes; converting longer ones takes quadratic time
 _U16, _U32, _I32, _U64, _F64 = (struct.Struct(code) for code in ("<H", "<I", "<i", "<Q", ">d"))
-# A pair of floats, as landmarks are stored by the thousand: `[`, its memo entry, the two, `]`.
-_PAIR = re.compile(rb"(?:(\x94)|q(.)|r(.{4}))\(G(.{8})G(.{8})e", re.DOTALL)
+# Pairs of floats, as landmarks are stored by the thousand: `[`, perhaps its memo entry, the two,
+# `]`. Reading them at a glance makes facesets load twice as fast.
+_PAIRS = re.compile(rb"(?:\]\(G.{8}G.{8}e)+|(?:\]\x94\(G.{8}G.{8}e)+", re.DOTALL)
+_OLD_PAIR = re.compile(rb"(?:q(.)|r(.{4}))\(G(.{8})G(.{8})e", re.DOTALL)
 
 
 class Machine:
@@ -117,18 +121,33 @@ class Machine:
         self.stack.append(codecs.escape_decode(quoted[1:-1])[0].decode("latin1"))
 
     def empty_list(self) -> None:
-        found = _PAIR.match(self.data, self.position)
+        pairs = _PAIRS.match(self.data, self.position - 1)
+        if pairs is not None:
+            self.pairs(pairs[0])
+            return
+        found = _OLD_PAIR.match(self.data, self.position)
         if found is None:
             self.stack.append([])
             return
-        framed, short, long, x, y = found.groups()
+        short, long, x, y = found.groups()
         pair = [_F64.unpack(x)[0], _F64.unpack(y)[0]]
-        if framed:
-            self.memo[len(self.memo)] = pair
-        else:
-            self.memo[short[0] if short else _U32.unpack(long)[0]] = pair
+        self.memo[short[0] if short else _U32.unpack(long)[0]] = pair
         self.stack.append(pair)
         self.position = found.end()
+
+    def pairs(self, raw: bytes) -> None:
+        """A run of lists of two floats."""
+        memoized = raw[1] == 0x94
+        rows = np.frombuffer(raw, np.uint8).reshape(-1, 22 if memoized else 21)
+        first = 4 if memoized else 3
+        places = [*range(first, first + 8), *range(first + 9, first + 17)]
+        values = np.frombuffer(rows[:, places].tobytes(), ">f8")
+        pairs: list[list[float]] = values.reshape(-1, 2).tolist()
+        if memoized:
+            known = len(self.memo)
+            self.memo.update(enumerate(pairs, known))
+        self.stack += pairs
+        self.position += len(raw) - 1
 
     def empty_dict(self) -> None:
         self.stack.append({})

@@ -72,7 +72,8 @@ def test_what_is_written_here_python_reads_and_so_do_we(value: Any, protocol: in
     written = dumps(value, protocol=protocol)
     assert same(value, pickle.loads(written))
     assert same(value, loads(written, name="x"))
-    assert b"numpy._core" not in written
+    # Unless the drawn text itself says so, no new name of NumPy may stand in the file.
+    assert b"numpy._core" not in written or "numpy._core" in repr(value)
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2])
