@@ -108,9 +108,14 @@ def box_of_mask(
     return box_of_points(transform_points(corners, matrix, invert=True), frame)
 
 
+_AS_FLOAT = np.arange(256, dtype=np.float32) / np.float32(255.0)
+
+
 def as_float(picture: Image) -> FloatImage:
-    """8-bit values as float32 in 0..1."""
-    return picture * np.float32(1.0 / 255.0)
+    """8-bit values as float32 in 0..1, in a picture of its own."""
+    if not picture.size:
+        return np.zeros(picture.shape, np.float32)
+    return cv2.LUT(picture, _AS_FLOAT).astype(np.float32, copy=False)
 
 
 def crop_from(picture: FloatImage, box: Box, matrix: Transform, size: int) -> FloatImage:

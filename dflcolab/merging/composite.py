@@ -74,10 +74,12 @@ class FaceToMerge:
     Attributes:
         landmarks: `[68, 2]`, frame pixels.
         prediction: What the model made of its crop.
+        crop: The crop itself, as `face_input` gave it; None computes it anew.
     """
 
     landmarks: Landmarks
     prediction: Prediction
+    crop: FloatImage | None = None
 
 
 @dataclass(frozen=True)
@@ -236,7 +238,9 @@ def _blended(
     """Steps 9 to 14: colors, pasting, gradients, filters."""
     size = face.prediction.size
     to_crop = alignment_matrix(face.landmarks, size, face_type)
-    shown = face_input(frame, face.landmarks, size, face_type)
+    shown = face.crop
+    if shown is None:
+        shown = face_input(frame, face.landmarks, size, face_type)
     area = resized(crop_mask, size) > 0
     swap = face.prediction.swap
     mode = options.mode
@@ -329,5 +333,6 @@ def _blend(below: FloatImage, above: FloatImage, mask: Plane) -> FloatImage:
     return (below * (np.float32(1.0) - weight) + above * weight).astype(np.float32, copy=False)
 
 
-def _clipped(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return np.clip(values, np.float32(0.0), np.float32(1.0))
+def _clipped(fresh: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The values cut to 0..1, in place: only for arrays that nobody else holds."""
+    return np.clip(fresh, np.float32(0.0), np.float32(1.0), out=fresh)

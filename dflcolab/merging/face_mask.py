@@ -22,8 +22,7 @@ Plane = npt.NDArray[np.float32]
 """Mask without channel axis, `[H, W]`, float32 in 0..1: the form OpenCV works on."""
 
 _FAINTEST = np.float32(1.0 / 255.0)
-_SMALL_KERNEL = 24
-_EVERYWHERE_ZERO = {"borderType": cv2.BORDER_CONSTANT, "borderValue": (0.0,)}
+_SMALL_KERNEL = 12
 
 
 @dataclass(frozen=True)

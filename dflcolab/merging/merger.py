@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dflcolab.arrays import FloatImage, Landmarks, Mask
+from dflcolab.arrays import FloatImage, Mask
 from dflcolab.config import to_plain
 from dflcolab.errors import Interrupted
 from dflcolab.faces.face_type import FaceType
@@ -130,11 +130,10 @@ class MergeCounts:
 
 @dataclass(frozen=True)
 class _Work:
-    """One decoded frame, the places of its faces, and then their predictions."""
+    """One decoded frame and its faces."""
 
     frame: DstFrame
-    landmarks: Sequence[Landmarks]
-    predictions: Sequence[Prediction] = ()
+    faces: Sequence[FaceToMerge]
 
 
 def merge_frames(job: MergeJob, *, progress: Progress) -> MergeCounts:
@@ -227,42 +226,40 @@ class _Merge:
         """Decoded frames with their predictions, the model being asked in batches."""
         job = self._job
         walk = job.frames.walk(job.start, job.stop, self._is_wanted)
-        waiting: list[_Work] = []
+        waiting: list[DstFrame] = []
         n_faces = 0
         with closing(prefetched(walk, depth=2 * job.threads)) as frames:
             for frame in frames:
-                landmarks = job.faces.of(frame.stem)
-                waiting.append(_Work(frame, landmarks))
-                n_faces += len(landmarks)
+                waiting.append(frame)
+                n_faces += len(job.faces.of(frame.stem))
                 # Frames without faces wait with the others, to keep the memory in bounds.
                 if n_faces >= job.batch or len(waiting) >= 2 * job.batch:
                     yield from self._predict(waiting)
                     waiting, n_faces = [], 0
             yield from self._predict(waiting)
 
-    def _predict(self, works: Sequence[_Work]) -> Iterator[_Work]:
+    def _predict(self, frames: Sequence[DstFrame]) -> Iterator[_Work]:
         predictor, batch = self._job.predictor, self._job.batch
-        crops = [
-            face_input(work.frame.image, landmarks, predictor.resolution, predictor.face_type)
-            for work in works
-            for landmarks in work.landmarks
+        places = [
+            (i, landmarks)
+            for i, frame in enumerate(frames)
+            for landmarks in self._job.faces.of(frame.stem)
         ]
-        found: list[Prediction] = []
+        crops = [
+            face_input(frames[i].image, landmarks, predictor.resolution, predictor.face_type)
+            for i, landmarks in places
+        ]
+        predictions: list[Prediction] = []
         for begin in range(0, len(crops), batch):
-            found.extend(_ask(predictor, crops[begin : begin + batch], batch))
-        place = 0
-        for work in works:
-            n_faces = len(work.landmarks)
-            yield _Work(work.frame, work.landmarks, found[place : place + n_faces])
-            place += n_faces
+            predictions.extend(_ask(predictor, crops[begin : begin + batch], batch))
+        faces: list[list[FaceToMerge]] = [[] for _ in frames]
+        for (i, landmarks), prediction, crop in zip(places, predictions, crops, strict=True):
+            faces[i].append(FaceToMerge(landmarks, prediction, crop))
+        yield from map(_Work, frames, faces)
 
     def _finish(self, work: _Work) -> int:
         """Compose one frame, write and note it; runs in the pool. Gives the number of faces."""
-        job, stem = self._job, work.frame.stem
-        faces = [
-            FaceToMerge(landmarks, prediction)
-            for landmarks, prediction in zip(work.landmarks, work.predictions, strict=True)
-        ]
+        job, stem, faces = self._job, work.frame.stem, work.faces
         image, mask = composite_frame(
             work.frame.image,
             faces,

@@ -131,7 +131,7 @@ def merge(
             options=options,
             folder=workspace.merged_dir,
             mask_folder=workspace.merged_mask_dir,
-            stamp=_signed if config.provenance else None,
+            stamp=sign_picture if config.provenance else None,
             start=start,
             stop=stop,
             batch=config.batch,
@@ -167,7 +167,7 @@ def merge(
     )
 
 
-def _signed(data: bytes, name: str, n_faces: int) -> bytes:
+def sign_picture(data: bytes, name: str, n_faces: int) -> bytes:
     """A merged picture with its note; untouched frames of the sequence say that they are."""
     from dflcolab.media.provenance import sign_still
 
