@@ -186,3 +186,13 @@ def test_loading_reports_progress_and_can_be_stopped(folder: Path):
     assert [(task.total, task.done) for task in progress.tasks] == [(3, 3)]
     with pytest.raises(Interrupted):
         load_faceset(folder, progress=Recorder(stop_after=1))
+
+
+def test_a_sort_that_was_killed_half_way_loses_no_face(folder: Path, monkeypatch):
+    from dflcolab.faceset import renaming
+
+    names = {"00000_0.jpg": "00002.jpg", "00001_0.jpg": "00001.jpg", "00002_0.jpg": "00000.jpg"}
+    with monkeypatch.context() as patch:
+        patch.setattr(renaming, "recover", lambda _: False)  # killed before the first move
+        renaming.rename_all(folder, names)
+    assert load_faceset(folder).names == ("00000.jpg", "00001.jpg", "00002.jpg")
