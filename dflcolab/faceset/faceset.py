@@ -19,7 +19,6 @@ from dflcolab.arrays import Image, Mask
 from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faceset.renaming import recover
-from dflcolab.faceset.renaming import recover
 from dflcolab.files import list_files
 from dflcolab.formats.dfl_jpeg import SUFFIXES, Face, read_face
 from dflcolab.formats.faceset_pak import PAK_NAME, PakReader
@@ -127,7 +126,6 @@ def load_faceset(folder: Path, *, progress: Progress | None = None) -> Faceset:
         reader = PakReader(pak)
         found = _load(reader.names, reader.read, len(reader), pak, progress)
     else:
-        recover(folder)  # a sort that was killed half-way has files in its staging folder
         paths = list_files(folder, SUFFIXES)
         found = _load(
             [path.name for path in paths],
