@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ import numpy as np
 
 from dflcolab.arrays import FloatImage, Mask
 from dflcolab.config import to_plain
-from dflcolab.errors import Interrupted
+from dflcolab.errors import Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.files import write_bytes
 from dflcolab.media.frame_sequence import encode_image
@@ -141,6 +141,7 @@ def merge_frames(job: MergeJob, *, progress: Progress) -> MergeCounts:
 
     Raises:
         Interrupted: Somebody asked to stop; finished frames are kept.
+        ModelError: The model's answers are not numbers.
         MediaError: The footage cannot be read.
         StorageError: The disk is full, read-only or gone.
     """
@@ -176,9 +177,10 @@ class _Merge:
             ThreadPoolExecutor(job.threads, thread_name_prefix="merge") as pool,
         ):
             try:
-                for work in self._predicted():
-                    self._running.append(pool.submit(self._finish, work))
-                    self._collect(task, at_most=job.batch + 2 * job.threads)
+                with closing(self._predicted()) as works:
+                    for work in works:
+                        self._running.append(pool.submit(self._finish, work))
+                        self._collect(task, at_most=job.batch + 2 * job.threads)
             except BaseException:
                 self._failed = True
                 raise
@@ -222,7 +224,7 @@ class _Merge:
             return False
         return True
 
-    def _predicted(self) -> Iterator[_Work]:
+    def _predicted(self) -> Generator[_Work, None, None]:
         """Decoded frames with their predictions, the model being asked in batches."""
         job = self._job
         walk = job.frames.walk(job.start, job.stop, self._is_wanted)
@@ -319,4 +321,8 @@ def _ask(predictor: Predictor, crops: Sequence[FloatImage], batch: int) -> list[
     swap, swap_mask, dst_mask = (
         np.clip(np.asarray(values, np.float32), 0.0, 1.0) for values in predictor.predict(filled)
     )
+    if not all(np.isfinite(values).all() for values in (swap, swap_mask, dst_mask)):
+        raise ModelError(
+            "The model's weights are broken: it paints no numbers; go back to an earlier checkpoint."
+        )
     return [Prediction(swap[i], swap_mask[i], dst_mask[i]) for i in range(len(crops))]

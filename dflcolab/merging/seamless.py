@@ -39,6 +39,6 @@ def seamless_clone(pasted: FloatImage, below: Image, mask: Plane) -> FloatImage:
     try:
         blended = cv2.seamlessClone(face, below, region, center, cv2.NORMAL_CLONE)
     except cv2.error as error:
-        _log.warning("Seamless blending failed on a face at the frame's edge: %s", error)
+        _log.info("Seamless blending failed on a face at the frame's edge: %s", error)
         return pasted
     return as_float(blended.astype(np.uint8, copy=False))

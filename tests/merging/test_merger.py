@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dflcolab.config import from_mapping
-from dflcolab.errors import Interrupted, StorageError
+from dflcolab.errors import Interrupted, ModelError, StorageError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.merging.config import CompositeOptions
 from dflcolab.merging.faces_of_frames import FacesOfFrames
@@ -233,3 +233,15 @@ def test_faces_of_frames_that_do_not_exist_are_told(job: MergeJob):
     job.faces.by_stem["00077"] = [LANDMARKS]
 
     assert merge_frames(job, progress=Progress()).unmatched == ["00077"]
+
+
+def test_a_model_that_answers_with_no_numbers_is_one_sentence(job: MergeJob):
+    class Broken(GreenPredictor):
+        def predict(self, faces: np.ndarray):
+            swap, *masks = super().predict(faces)
+            return np.full_like(swap, np.nan), *masks
+
+    with pytest.raises(ModelError, match="weights are broken"):
+        merge_frames(dataclasses.replace(job, predictor=Broken()), progress=Progress())
+
+    assert not _times(job)
