@@ -25,7 +25,7 @@ class AutoPush:
         minutes: Time between two copies; 0 makes none.
     """
 
-    def __init__(self, push: Callable[[], PushReport], minutes: float) -> None:
+    def __init__(self, push: Callable[[], PushReport | None], minutes: float) -> None:
         self._push = push
         self._seconds = 60.0 * minutes
         self._done = threading.Event()

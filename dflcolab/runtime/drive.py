@@ -132,7 +132,7 @@ _REASONS = (
     ("must not contain a space", "the mount point has a space in its name; use /content/drive"),
     ("must not be a symlink", "the mount point is a link; use /content/drive"),
     ("must either be a directory or not exist", "a file is in the way; delete or rename it"),
-    ("already contains files", "files lie in the mount point; move them away and run again"),
+    ("contain files", "files lie in the mount point; move them away and run again"),
     ("mountpoint", "the mount point cannot be used; use /content/drive"),
     ("timeout", ("Drive took too long, often because its top folder holds very many files; move "
      "them into folders at drive.google.com and run this cell again")),

@@ -9,20 +9,14 @@ Values of the form can be set from outside, for automatic runs: the environment 
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
-import inspect
 import json
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
-from types import FrameType
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 import numpy as np
 
@@ -30,47 +24,25 @@ from dflcolab.errors import ConfigError, DFLColabError, RightsError, WorkspaceEr
 from dflcolab.progress import NotebookProgress, Progress
 from dflcolab.runtime import rules
 from dflcolab.runtime.autopush import AutoPush
+from dflcolab.runtime.cells import cell
 from dflcolab.runtime.drive import Drive, drive_for
 from dflcolab.runtime.machine import advice, look_at_machine
+from dflcolab.runtime.results import show_faces, show_merged, show_preview, show_report
 from dflcolab.runtime.show import (
     StoppedCellError,
-    contact_sheet,
     show_box,
     show_failure,
-    show_picture,
     show_text,
     show_video,
 )
+from dflcolab.runtime.storage import Storage
 from dflcolab.runtime.where import Place, Where, find_out
-from dflcolab.sync.push import PushReport, push
 from dflcolab.workspace.workspace import PlatformChoice, RightsBasis, Side, Workspace
 
-P = ParamSpec("P")
 VARIABLE = "DFLCOLAB_NOTEBOOK"
 DEMO = "demo"
-_FOLDER = "dflcolab"
 _DEMO_CLIPS = {Side.SRC: "studio_woman.mp4", Side.DST: "webcam_man.mp4"}
 _DEMO_NOTE = "Sample clips shipped with dflcolab: src under the Pexels licence, dst under MIT."
-
-
-def _cell(
-    method: Callable[Concatenate[Session, P], None],
-) -> Callable[Concatenate[Session, P], None]:
-    """Make a method fit for a cell: values from outside, safe stop, one sentence on failure."""
-    names = set(inspect.signature(method).parameters)
-
-    @functools.wraps(method)
-    def wrapped(self: Session, *args: P.args, **kwargs: P.kwargs) -> None:
-        kwargs.update({name: value for name, value in self.values.items() if name in names})
-        self.progress = NotebookProgress()  # without the wish to stop of an earlier cell
-        try:
-            with _stop_button(self.progress):
-                method(self, *args, **kwargs)
-        except DFLColabError as error:
-            show_failure(error)
-            raise StoppedCellError(str(error)) from None
-
-    return wrapped
 
 
 class Session:
@@ -89,7 +61,7 @@ class Session:
         self.values = dict(values or {})
         self.progress: Progress = NotebookProgress()
         self._drive = drive
-        self._storage: Path | None = None
+        self._storage: Storage | None = None
         self._choice = rules.NOT_CHOSEN
         self._workspace: Workspace | None = None
 
@@ -104,20 +76,13 @@ class Session:
             raise WorkspaceError("No workspace is open; run the cell “Open a workspace” first.")
         return self._workspace
 
-    @property
-    def remote(self) -> Path | None:
-        """Folder on the connected storage where copies of this workspace go."""
-        if self._storage is None or self._workspace is None:
-            return None
-        return self._storage / _FOLDER / self._workspace.root.name
-
-    @_cell
+    @cell
     def show_machine(self) -> None:
         """Say where this is and what the machine has."""
         machine = look_at_machine()
         show_text("\n".join([self.where.sentence(), machine.sentence(), *advice(machine)]))
 
-    @_cell
+    @cell
     def show_rules(self, *, my_choice: str) -> None:
         """Show the rules, and keep the user's choice until the workspace is open."""
         if my_choice not in rules.CHOICES:
@@ -130,21 +95,20 @@ class Session:
         if platform and my_choice == rules.NOT_CHOSEN:
             show_text("Choose in this cell's form and run it again; training asks for the choice.")
 
-    @_cell
+    @cell
     def connect(self, *, storage_folder: str) -> None:
         """Connect the storage that outlives this machine: Drive on hosted Colab, else a folder."""
         if self._drive is None and not self.where.can_mount_drive and not storage_folder:
             show_text("No storage is connected: the workspace stays on this machine only.")
             return
         folder = Path(storage_folder).expanduser()
-        drive = self._drive or drive_for(self.where, folder)
-        root = drive.mount()
-        self._drive = drive
+        self._drive = self._drive or drive_for(self.where, folder)
+        root = self._drive.mount()
         # On a mounted Drive the form's folder lies below "My Drive".
-        self._storage = root / folder if self.where.can_mount_drive else root
-        show_text(f"Copies of the workspace go to {self._storage / _FOLDER}.")
+        self._storage = Storage(self._drive, root / folder if self.where.can_mount_drive else root)
+        show_text(f"Copies of the workspace go to {self._storage.shelf}.")
 
-    @_cell
+    @cell
     def open(
         self,
         *,
@@ -164,7 +128,8 @@ class Session:
         if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|'):
             raise ConfigError(f"{workspace_name!r} cannot be a folder's name; use letters and -.")
         root = self._local_root(local_folder) / name
-        self._fetch_if_new(root)
+        if self._storage is not None:
+            self._storage.fetch_if_new(root, self.progress)
         if name == DEMO and not src_video and not dst_video:
             config = _demo_config(root)
         else:
@@ -180,7 +145,7 @@ class Session:
         self._record_choice()
         self._copy()
 
-    @_cell
+    @cell
     def extract(
         self, *, src_frames_per_second: float, dst_debug_pictures: bool, max_faces: int
     ) -> None:
@@ -195,11 +160,11 @@ class Session:
                 max_faces=max_faces,
                 debug=dst_debug_pictures if side is Side.DST else False,
             )
-            self._report(extract(self.workspace, config, progress=self.progress))
-            self._show_faces(side)
+            show_report(extract(self.workspace, config, progress=self.progress))
+            show_faces(self.workspace, side)
         self._copy()
 
-    @_cell
+    @cell
     def sort(self, *, src_by: str, dst_by: str) -> None:
         """Put the faces in order; first and last ones show what the order means."""
         from dflcolab.faceset.config import SortConfig, SortKind
@@ -207,11 +172,11 @@ class Session:
 
         for side, kind in ((Side.SRC, src_by), (Side.DST, dst_by)):
             config = SortConfig(side=side, by=SortKind(kind))
-            self._report(sort(self.workspace, config, progress=self.progress))
-            self._show_faces(side)
+            show_report(sort(self.workspace, config, progress=self.progress))
+            show_faces(self.workspace, side)
         self._copy()
 
-    @_cell
+    @cell
     def clean(self, *, only_show: bool, undo: bool) -> None:
         """Move bad faces to the trash, or bring them back."""
         from dflcolab.faceset.config import CleanConfig
@@ -219,10 +184,10 @@ class Session:
 
         for side in Side:
             config = CleanConfig(side=side, dry_run=only_show, undo=undo)
-            self._report(clean(self.workspace, config, progress=self.progress))
+            show_report(clean(self.workspace, config, progress=self.progress))
         self._copy()
 
-    @_cell
+    @cell
     def mask(self) -> None:
         """Say what masks the faces carry."""
         from dflcolab.faceset.config import MaskConfig
@@ -230,9 +195,9 @@ class Session:
 
         for side in Side:
             config = MaskConfig(action="stats", side=side)
-            self._report(mask(self.workspace, config, progress=self.progress))
+            show_report(mask(self.workspace, config, progress=self.progress))
 
-    @_cell
+    @cell
     def pretrain(
         self,
         *,
@@ -262,11 +227,11 @@ class Session:
             target_iter=pretrain_iterations or None,
             faceset=(faceset,) if faceset else (),
         )
-        self._report(pretrain(self.workspace, config, progress=self.progress))
-        self._show_preview(model_name)
+        show_report(pretrain(self.workspace, config, progress=self.progress))
+        show_preview(self.workspace, model_name)
         self._copy()
 
-    @_cell
+    @cell
     def train(
         self,
         *,
@@ -290,16 +255,15 @@ class Session:
             target_iter=target_iterations or None,
             set=tuple(options.split()),
         )
-        minutes = copy_every_minutes if self.remote is not None else 0.0
-        with AutoPush(lambda: self._push(Progress()), minutes) as copies:
+        with self._copies(copy_every_minutes) as copies:
             report = train(self.workspace, config, progress=self.progress)
-        self._report(report)
+        show_report(report)
         if copies.problem:
             show_text(copies.problem)
-        self._show_preview(model_name)
+        show_preview(self.workspace, model_name)
         self._copy()
 
-    @_cell
+    @cell
     def merge(self, *, model_name: str, merge_options: str) -> None:
         """Put the trained face into the dst frames."""
         from dflcolab.merging.config import MergeConfig
@@ -307,34 +271,34 @@ class Session:
 
         self._require_choice()
         config = MergeConfig(model=model_name, set=tuple(merge_options.split()))
-        self._report(merge(self.workspace, config, progress=self.progress))
-        self._show_merged()
+        show_report(merge(self.workspace, config, progress=self.progress))
+        show_merged(self.workspace)
 
-    @_cell
+    @cell
     def encode(self, *, lossless: bool) -> None:
         """Make the video, and show it."""
         from dflcolab.media.config import EncodeConfig
         from dflcolab.pipeline.encode import encode
 
         report = encode(self.workspace, EncodeConfig(lossless=lossless), progress=self.progress)
-        self._report(report)
+        show_report(report)
         result = self.workspace.result_path()
         if result.exists():
             show_video(result)
         self._copy()
 
-    @_cell
+    @cell
     def finish(self, *, disconnect_drive: bool) -> None:
         """Copy everything to the storage and say how far the copy is proven."""
-        if self.remote is None:
+        if self._storage is None:
             show_text(
                 f"No storage is connected; the workspace is in {self.workspace.root}, "
                 "saved on this machine."
             )
             return
-        self._report(self._push(self.progress))
-        if disconnect_drive and self._drive is not None:
-            self._drive.flush()
+        show_report(self._storage.push(self.workspace, self.progress))
+        if disconnect_drive:
+            self._storage.disconnect()
             self._storage = None
             show_text("The storage has taken everything and is disconnected.")
 
@@ -351,20 +315,9 @@ class Session:
         for part in filter(None, (part.strip() for part in text.split(";"))):
             path = Path(part).expanduser()
             if not path.exists() and self._storage is not None:
-                path = self._storage / part
+                path = self._storage.folder / part
             found.append(path)
         return tuple(found)
-
-    def _fetch_if_new(self, root: Path) -> None:
-        """Bring the stored copy here if this machine has none."""
-        from dflcolab.sync.pull import pull
-        from dflcolab.sync.remote import Remote
-
-        if self._storage is None or (root / "workspace.toml").exists():
-            return
-        remote = Remote.open(self._storage / _FOLDER / root.name)
-        if remote.generation_numbers():
-            self._report(pull(remote, root, self.progress))
 
     def _record_choice(self) -> None:
         if self._choice != rules.GO_ON or not self.where.managed:
@@ -392,84 +345,42 @@ class Session:
 
         return bool(list_checkpoints(self.workspace.model_dir(model_name)))
 
-    def _push(self, progress: Progress) -> PushReport:
-        from dflcolab.pipeline.sync import complete_checkpoints
-
-        assert self.remote is not None
-        keep = complete_checkpoints(self.workspace)
-        return push(self.workspace, self.remote, progress, keep=keep)
+    def _copies(self, minutes: float) -> AutoPush:
+        """Copies every few minutes while a step runs; none without storage."""
+        storage, workspace = self._storage, self.workspace
+        if storage is None:
+            return AutoPush(lambda: None, 0)
+        return AutoPush(lambda: storage.push(workspace, Progress()), minutes)
 
     def _copy(self) -> None:
-        """Copy what is new to the storage; trouble there is told and stops nothing."""
-        if self.remote is None:
-            return
-        attempt = AutoPush(lambda: self._push(self.progress), 0)
-        attempt.attempt()
-        if attempt.problem:
-            show_text(attempt.problem)
-        elif attempt.last is not None and attempt.last.new_copy:
-            show_text(attempt.last.summary())
-
-    def _report(self, report: Any) -> None:
-        """Show a verb's report."""
-        summary = getattr(report, "summary", None)
-        if callable(summary):
-            show_text(str(summary()))
-            return
-        from dflcolab.config import to_plain
-
-        plain: dict[str, Any] = to_plain(report)
-        lines = [f"{name.replace('_', ' ')}: {value}" for name, value in plain.items()
-                 if value not in (None, [], {}, "")]  # fmt: skip
-        show_text("\n".join(lines))
-
-    def _show_faces(self, side: Side) -> None:
-        """Up to 32 faces, evenly from first to last."""
-        from dflcolab.faceset.faceset import load_faceset
-
-        faces = load_faceset(self.workspace.aligned_dir(side))
-        chosen = np.unique(np.linspace(0, len(faces) - 1, 32).round().astype(int)).tolist()
-        sheet = contact_sheet(image for _, image in faces.decode_many(chosen))
-        if sheet is not None:
-            show_picture(sheet)
-
-    def _show_preview(self, model_name: str) -> None:
-        """The preview of the newest checkpoint."""
-        from dflcolab.engine.checkpoint import PREVIEW, list_checkpoints
-        from dflcolab.media.frame_sequence import read_image
-
-        for checkpoint in reversed(list_checkpoints(self.workspace.model_dir(model_name))):
-            path = checkpoint.folder / PREVIEW
-            if path.exists():
-                show_picture(read_image(path))
-                return
-
-    def _show_merged(self) -> None:
-        """Six merged frames, evenly from first to last."""
-        from dflcolab.media.frame_sequence import list_frames, read_image
-
-        frames = list_frames(self.workspace.merged_dir)
-        if not frames:
-            return
-        chosen = np.unique(np.linspace(0, len(frames) - 1, 6).round().astype(int)).tolist()
-        sheet = contact_sheet((read_image(frames[index]) for index in chosen), columns=3, size=320)
-        if sheet is not None:
-            show_picture(sheet)
+        if self._storage is not None:
+            self._storage.copy(self.workspace, self.progress)
 
 
 def start() -> Session:
-    """Check the installation and begin; the first thing that the notebook calls."""
+    """Check the installation and begin; the first thing that the notebook calls.
+
+    Raises:
+        StoppedCellError: A running library was replaced, or `DFLCOLAB_NOTEBOOK` is wrong.
+    """
+    try:
+        _check_numpy()
+        session = Session(find_out(), values=_values())
+    except DFLColabError as error:
+        show_failure(error)
+        raise StoppedCellError(str(error)) from None
+    show_text(f"dflcolab {importlib.metadata.version('dflcolab')} is ready.")
+    return session
+
+
+def _check_numpy() -> None:
+    """Colab loads numpy before the first cell; a newer one on the disk breaks everything."""
     running, installed = np.__version__, importlib.metadata.version("numpy")
     if running != installed:
-        message = (
+        raise ConfigError(
             f"numpy {running} is running but {installed} was installed meanwhile; choose "
             "Runtime → Restart, then Run all."
         )
-        show_failure(ConfigError(message))
-        raise StoppedCellError(message)
-    session = Session(find_out(), values=_values())
-    show_text(f"dflcolab {importlib.metadata.version('dflcolab')} is ready.")
-    return session
 
 
 def _values() -> dict[str, Any]:
@@ -505,22 +416,3 @@ def _basis(text: str) -> RightsBasis | None:
 
 def _duration(minutes: float) -> str | None:
     return f"{max(1, round(60 * minutes))}s" if minutes else None
-
-
-@contextmanager
-def _stop_button(progress: Progress) -> Iterator[None]:
-    """While a verb runs, the cell's Stop button asks for a safe stop; twice stops at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if progress.stop_requested:
-            raise KeyboardInterrupt
-        progress.request_stop()
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -26,6 +26,7 @@ from dflcolab.workspace.moving import free_name, move_file
 
 _CHUNK = 4 << 20
 PAK_NAME = "faceset.pak"
+_STAGING = ".pull-"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def pull(
     if generation is not None:
         manifests = [manifest for manifest in manifests if manifest.generation == generation]
     for manifest in manifests:
-        staging = workspace_path / f".pull-{manifest.generation:06d}"
+        staging = workspace_path / f"{_STAGING}{manifest.generation:06d}"
         try:
             with storage_errors(workspace_path):
                 staging.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,9 @@ def pull(
                 for entry in manifest.entries:
                     placing.put(entry, [staging / part.sha256 for part in entry.parts])
                 placing.clear_facesets()
-                shutil.rmtree(staging)
+                # What an earlier, unfinished pull of another copy left goes too.
+                for leftover in workspace_path.glob(f"{_STAGING}*"):
+                    shutil.rmtree(leftover)
         except _DamagedError as error:
             notes.append(f"{generation_name(manifest.generation)} was skipped: {error} is damaged.")
             shutil.rmtree(staging, ignore_errors=True)
@@ -122,6 +125,11 @@ def pull(
         f"{remote.name} does not hold {wanted} of a workspace{reason}; push one first, "
         "or check the address."
     )
+
+
+def is_unfinished(workspace_path: Path) -> bool:
+    """True if a pull into this folder was killed before its last file was in place."""
+    return any(workspace_path.glob(f"{_STAGING}*"))
 
 
 def _fetch(remote: Remote, manifest: Manifest, staging: Path, progress: Progress) -> int:

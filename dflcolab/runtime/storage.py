@@ -1,0 +1,74 @@
+"""The connected storage of a notebook session: where copies of workspaces go and come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dflcolab.pipeline.sync import complete_checkpoints
+from dflcolab.progress import Progress
+from dflcolab.runtime.autopush import AutoPush
+from dflcolab.runtime.drive import Drive
+from dflcolab.runtime.results import show_report
+from dflcolab.runtime.show import show_text
+from dflcolab.sync.pull import is_unfinished, pull
+from dflcolab.sync.push import PushReport, push
+from dflcolab.sync.remote import Remote
+from dflcolab.workspace.workspace import Workspace
+
+_FOLDER = "dflcolab"
+
+
+class Storage:
+    """A mounted drive or folder.
+
+    Args:
+        drive: The drive; it is mounted already.
+        folder: The user's folder on it.
+    """
+
+    def __init__(self, drive: Drive, folder: Path) -> None:
+        self._drive = drive
+        self.folder = folder
+
+    @property
+    def shelf(self) -> Path:
+        """Folder with one folder per workspace."""
+        return self.folder / _FOLDER
+
+    def fetch_if_new(self, root: Path, progress: Progress) -> None:
+        """Bring the newest whole copy to `root` if this machine has none, or half of one.
+
+        Raises:
+            SyncError: The storage does not answer, or no copy is whole.
+        """
+        if (root / "workspace.toml").exists() and not is_unfinished(root):
+            return
+        remote = Remote.open(self.shelf / root.name)
+        if remote.generation_numbers():
+            show_report(pull(remote, root, progress))
+
+    def push(self, workspace: Workspace, progress: Progress) -> PushReport:
+        """Copy what is new.
+
+        Raises:
+            SyncError: The storage is offline or full.
+        """
+        keep = complete_checkpoints(workspace)
+        return push(workspace, self.shelf / workspace.root.name, progress, keep=keep)
+
+    def copy(self, workspace: Workspace, progress: Progress) -> None:
+        """Copy what is new; trouble with the storage is told and stops nothing."""
+        attempt = AutoPush(lambda: self.push(workspace, progress), 0)
+        attempt.attempt()
+        if attempt.problem:
+            show_text(attempt.problem)
+        elif attempt.last is not None and attempt.last.new_copy:
+            show_text(attempt.last.summary())
+
+    def disconnect(self) -> None:
+        """Wait until everything has left this machine, and disconnect.
+
+        Raises:
+            SyncError: The upload could not be finished.
+        """
+        self._drive.flush()

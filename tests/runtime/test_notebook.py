@@ -1,0 +1,245 @@
+"""The calls behind the cells: rules before work, storage that may fail, a safe Stop button."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from dflcolab.errors import SyncError
+from dflcolab.runtime import notebook as notebook_module
+from dflcolab.runtime import rules, show, storage
+from dflcolab.runtime.autopush import AutoPush
+from dflcolab.runtime.drive import FolderDrive
+from dflcolab.runtime.notebook import Session
+from dflcolab.runtime.show import StoppedCellError
+from dflcolab.runtime.where import Place, Where
+
+JUPYTER = Where(Place.JUPYTER, False, False, 7, 8)
+COLAB = Where(Place.COLAB_HOSTED, True, True, 6, 7)
+FORM = {
+    "workspace_name": "demo",
+    "src_video": "",
+    "dst_video": "",
+    "src_rights": "not said yet",
+    "dst_rights": "not said yet",
+    "rights_note": "",
+}
+TRAINING = {
+    "model_name": "m",
+    "preset": "tiny",
+    "train_minutes": 0,
+    "target_iterations": 1,
+    "options": "",
+    "copy_every_minutes": 0,
+}
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Everything that would appear in the page."""
+    found: list[str] = []
+    monkeypatch.setattr(show, "show", found.append)
+    return found
+
+
+@pytest.fixture
+def session(tmp_path: Path, shown: list[str]) -> Session:
+    return Session(JUPYTER, values={"local_folder": str(tmp_path / "here")})
+
+
+def test_plain_jupyter_shows_consent_and_asks_no_choice(session: Session, shown: list[str]):
+    session.show_rules(my_choice=rules.NOT_CHOSEN)
+
+    text = "".join(shown)
+    assert "people who agreed" in text
+    assert "Colab FAQ" not in text
+
+
+def test_hosted_colab_shows_googles_rule_in_plain_words(shown: list[str]):
+    Session(COLAB).show_rules(my_choice=rules.NOT_CHOSEN)
+
+    assert "creating deepfakes" in "".join(shown)
+
+
+def test_choosing_another_machine_stops_the_run(shown: list[str]):
+    with pytest.raises(StoppedCellError, match="as you chose"):
+        Session(COLAB).show_rules(my_choice=rules.STOP)
+
+
+def test_on_hosted_colab_nothing_trains_before_the_choice(tmp_path: Path, shown: list[str]):
+    session = Session(
+        COLAB,
+        drive=FolderDrive(tmp_path / "drive"),
+        values={"local_folder": str(tmp_path / "here")},
+    )
+    session.show_rules(my_choice=rules.NOT_CHOSEN)
+    session.connect(storage_folder="")
+    session.open(**FORM)
+
+    with pytest.raises(StoppedCellError, match="have not chosen yet"):
+        session.train(**TRAINING)
+
+    session.show_rules(my_choice=rules.GO_ON)
+    with pytest.raises(StoppedCellError, match="data_src"):  # further on: there are no faces yet
+        session.train(**TRAINING)
+    choice = session.workspace.settings.platform_choice
+    assert choice is not None
+    assert (choice.place, choice.decision) == ("hosted Colab", rules.GO_ON)
+
+
+def test_a_choice_made_for_one_kind_of_machine_does_not_hold_for_another(
+    tmp_path: Path, shown: list[str]
+):
+    values = {"local_folder": str(tmp_path / "here")}
+    first = Session(COLAB, drive=FolderDrive(tmp_path / "drive"), values=values)
+    first.show_rules(my_choice=rules.GO_ON)
+    first.open(**FORM)
+    second = Session(Where(Place.KAGGLE, False, False, 6, 8), values=values)
+    second.open(**FORM)
+
+    with pytest.raises(StoppedCellError, match="rules of Kaggle"):
+        second.train(**TRAINING)
+
+
+def test_the_demo_workspace_brings_its_clips_and_their_rights(session: Session):
+    session.open(**FORM)
+
+    settings = session.workspace.settings
+    assert [path.name for path in sorted(session.workspace.root.glob("*.mp4"))] == [
+        "data_dst.mp4",
+        "data_src.mp4",
+    ]
+    assert settings.rights_src is not None
+    assert settings.rights_src.basis == "licensed"
+
+
+def test_an_own_workspace_gets_no_rights_that_were_not_given(session: Session, clips):
+    session.open(**{**FORM, "workspace_name": "mine", "src_video": str(clips["src"])})
+
+    assert session.workspace.settings.rights == {"src": None, "dst": None}
+    assert (session.workspace.root / "data_src.mp4").exists()
+
+
+def test_a_wrong_workspace_name_is_one_sentence(session: Session):
+    with pytest.raises(StoppedCellError, match="cannot be a folder's name"):
+        session.open(**{**FORM, "workspace_name": "../up"})
+
+
+def test_a_cell_before_its_turn_says_which_one_comes_first(session: Session):
+    with pytest.raises(StoppedCellError, match="Open a workspace"):
+        session.mask()
+
+
+def test_a_failure_shows_one_red_sentence_and_folds_the_rest(session: Session, shown: list[str]):
+    with pytest.raises(StoppedCellError):
+        session.mask()
+
+    assert "<b>No workspace is open" in shown[-1]
+    assert "<details>" in shown[-1]
+
+
+def test_a_new_machine_goes_on_from_the_storage(tmp_path: Path, shown: list[str]):
+    def on_a_machine(name: str) -> Session:
+        session = Session(JUPYTER, values={"local_folder": str(tmp_path / name)})
+        session.connect(storage_folder=str(tmp_path / "shelf"))
+        session.open(**FORM)
+        return session
+
+    first = on_a_machine("first")
+    (first.workspace.root / "history" / "note.txt").write_text("from the first machine")
+    first.finish(disconnect_drive=False)
+
+    second = on_a_machine("second")
+
+    assert (second.workspace.root / "history" / "note.txt").read_text() == "from the first machine"
+    assert second.workspace.root != first.workspace.root
+
+
+def test_a_storage_that_fails_is_told_and_stops_nothing(
+    tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    session = Session(JUPYTER, values={"local_folder": str(tmp_path / "here")})
+    session.connect(storage_folder=str(tmp_path / "shelf"))
+
+    def offline(*_: object, **__: object) -> None:
+        raise SyncError("Drive is offline; nothing here is lost.")
+
+    monkeypatch.setattr(storage, "push", offline)
+    session.open(**FORM)
+
+    assert any("Drive is offline" in text for text in shown)
+    with pytest.raises(StoppedCellError, match="Drive is offline"):
+        session.finish(disconnect_drive=False)
+
+
+def test_without_storage_the_last_cell_says_where_the_work_is(session: Session, shown: list[str]):
+    session.connect(storage_folder="")
+    session.open(**FORM)
+    session.finish(disconnect_drive=True)
+
+    assert "saved on this machine" in shown[-1]
+
+
+def test_values_from_outside_reach_the_form(tmp_path: Path, shown: list[str]):
+    session = Session(
+        JUPYTER, values={"workspace_name": "other", "local_folder": str(tmp_path), "unknown": 1}
+    )
+    session.open(**{**FORM, "workspace_name": "demo"})
+
+    assert session.workspace.root.name == "other"
+
+
+def test_the_stop_button_asks_for_a_safe_stop(session: Session, monkeypatch: pytest.MonkeyPatch):
+    session.open(**FORM)
+    main = threading.main_thread()
+    assert threading.current_thread() is main
+
+    def slow(workspace, config, *, progress):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(100):
+            progress.raise_if_stopped("Stopped as asked; everything is saved.")
+            time.sleep(0.01)
+        raise AssertionError("the stop never arrived")
+
+    monkeypatch.setattr("dflcolab.pipeline.mask.mask", slow)
+    with pytest.raises(StoppedCellError, match="everything is saved"):
+        session.mask()
+    monkeypatch.undo()
+    assert not session.progress.stop_requested or session.progress is not None
+
+
+def test_copies_are_made_while_a_step_runs_and_failures_wait():
+    calls = []
+
+    def push():
+        calls.append(len(calls))
+        if len(calls) == 1:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+        return "report"
+
+    with AutoPush(push, minutes=0.02 / 60) as copies:
+        deadline = time.monotonic() + 5
+        while len(calls) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert copies.last == "report"
+    assert copies.problem == ""
+
+
+def test_a_wrong_variable_is_one_sentence(monkeypatch: pytest.MonkeyPatch, shown: list[str]):
+    monkeypatch.setenv(notebook_module.VARIABLE, "[1]")
+
+    with pytest.raises(StoppedCellError, match="not a JSON object"):
+        notebook_module.start()
+
+
+def test_a_replaced_numpy_asks_for_a_restart(monkeypatch: pytest.MonkeyPatch, shown: list[str]):
+    monkeypatch.setattr(notebook_module.np, "__version__", "1.0.0")
+
+    with pytest.raises(StoppedCellError, match="Restart"):
+        notebook_module.start()
