@@ -8,29 +8,24 @@ own start (which may be before or after zero).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from av.container.input import InputContainer
-from av.error import EOFError as EndOfFile
 from av.error import FFmpegError
-from av.packet import Packet
-from av.video.frame import VideoFrame as AVFrame
 from av.video.stream import VideoStream
 
 from dflcolab.errors import MediaError
+from dflcolab.media.clock import FALLBACK_RATE
 from dflcolab.media.container import opened_video
+from dflcolab.media.decoding import decoded_frames
 
 # Where one packet is one shown frame, with a time of its own.
 _INDEXED_CONTAINERS = {"mp4", "mov", "matroska"}
 _ONE_TO_ONE_CODECS = {"h264", "hevc", "av1", "libdav1d", "vp9", "libvpx-vp9", "mpeg4", "prores", "mjpeg", "ffv1"}  # fmt: skip
 
-_FALLBACK_RATE = Fraction(25)
-_JUMP_S = 1
 _ROUNDING_SHARE = Fraction(1, 10)
-_TRIES_AFTER_READ_ERROR = 20
 
 
 @dataclass(frozen=True)
@@ -62,57 +57,6 @@ class Timeline:
         usual = lengths[len(lengths) // 2]
         slack = max(usual * _ROUNDING_SHARE, 2 * self.time_base)
         return lengths[0] < usual - slack or lengths[-1] > usual + slack
-
-
-class Clock:
-    """Makes strictly rising times out of what the container says.
-
-    A frame without a time follows its predecessor at the nominal distance. A frame that claims the
-    time of its predecessor (duplicate) comes one tick later. When time jumps back by more than a
-    second (clips glued together), the rest of the video follows on.
-
-    Args:
-        time_base: The container's tick in seconds.
-        rate: Nominal frames per second.
-        start: Time of the first frame if it states none.
-    """
-
-    def __init__(
-        self, time_base: Fraction, rate: Fraction | None, start: Fraction = Fraction(0)
-    ) -> None:
-        self._tick = time_base
-        self._step = max(1 / (rate or _FALLBACK_RATE) // time_base, 1) * time_base
-        self._start = start
-        self._offset = Fraction(0)
-        self._last: Fraction | None = None
-        self.n_guessed = 0
-        self.n_jumps = 0
-
-    def time_of(self, pts: int | None) -> Fraction:
-        """Time of the next frame, whose stated time is `pts` ticks."""
-        last = self._last
-        if pts is None:
-            self.n_guessed += 1
-            time = self._start if last is None else last + self._step
-        else:
-            time = pts * self._tick + self._offset
-            if last is not None and time <= last:
-                if last - time > _JUMP_S:
-                    self.n_jumps += 1
-                    self._offset += last + self._step - time
-                    time = last + self._step
-                else:
-                    self.n_guessed += 1
-                    time = last + self._tick
-        self._last = time
-        return time
-
-
-def clock_of(stream: VideoStream) -> Clock:
-    """The clock of a video stream."""
-    time_base = stream.time_base or Fraction(1, 90000)
-    start = (stream.start_time or 0) * time_base
-    return Clock(time_base, stream.average_rate or stream.base_rate, start)
 
 
 def frame_times(path: Path) -> tuple[Fraction, ...]:
@@ -236,107 +180,4 @@ class _Ending:
             return last + last_duration
         if len(times) > 1:
             return 2 * last - times[-2]
-        return last + 1 / (self.rate or _FALLBACK_RATE)
-
-
-def decoded_frames(path: Path, problems: list[str]) -> Iterator[tuple[Fraction, AVFrame]]:
-    """All frames that decode, in order of presentation, each with its time.
-
-    Decodes with all cores. On the first error it starts over with one core and skips what it has
-    given already: so the frames of a damaged file are the same each time.
-
-    Args:
-        path: The video.
-        problems: Gets one sentence per kind of trouble.
-
-    Raises:
-        MediaError: Not a video.
-    """
-    n_given = 0
-    try:
-        with opened_video(path) as (container, stream):
-            clock = clock_of(stream)
-            for packet in container.demux(stream):
-                for frame in packet.decode():
-                    yield clock.time_of(frame.pts), frame
-                    n_given += 1
-            _note_times(clock, path, problems)
-            return
-    except EndOfFile:
-        return
-    except FFmpegError:
-        pass
-    with opened_video(path, threads=False) as (container, stream):
-        clock = clock_of(stream)
-        damage = _Damage()
-        for index, frame in enumerate(_patiently(container, stream, damage)):
-            time = clock.time_of(frame.pts)
-            if index >= n_given:
-                yield time, frame
-        _note_times(clock, path, problems)
-        damage.note(path, problems)
-
-
-class _Damage:
-    """Counts what could not be read or decoded."""
-
-    def __init__(self) -> None:
-        self.n_packets = 0
-        self.n_reads = 0
-        self.first: Fraction | None = None
-
-    def packet(self, packet: Packet[VideoStream]) -> None:
-        self.n_packets += 1
-        if self.first is None and packet.pts is not None:
-            self.first = packet.pts * packet.time_base
-
-    def note(self, path: Path, problems: list[str]) -> None:
-        if self.n_packets:
-            where = f" (the first near {float(self.first):.1f} s)" if self.first is not None else ""
-            problems.append(
-                f"{path.name} is damaged: {self.n_packets} of its pieces could not be decoded{where}; "
-                "everything else is used."
-            )
-        if self.n_reads:
-            problems.append(f"{path.name} could not be read to its end; what came before is used.")
-
-
-def _patiently(
-    container: InputContainer, stream: VideoStream, damage: _Damage
-) -> Iterator[AVFrame]:
-    """Frames of a damaged file: errors are counted and passed over."""
-    for packet in _packets(container, stream, damage):
-        try:
-            frames = packet.decode()
-        except EndOfFile:
-            return
-        except FFmpegError:
-            damage.packet(packet)
-            continue
-        yield from frames
-
-
-def _packets(
-    container: InputContainer, stream: VideoStream, damage: _Damage
-) -> Iterator[Packet[VideoStream]]:
-    """Packets up to the real end; reading goes on behind a broken place."""
-    for _ in range(_TRIES_AFTER_READ_ERROR):
-        try:
-            yield from container.demux(stream)
-        except FFmpegError:
-            damage.n_reads += 1
-        else:
-            return
-
-
-def _note_times(clock: Clock, path: Path, problems: list[str]) -> None:
-    if clock.n_jumps:
-        problems.append(
-            f"The times in {path.name} jump back {clock.n_jumps} times; "
-            "the parts are shown one after the other."
-        )
-    if clock.n_guessed:
-        problems.append(
-            f"{clock.n_guessed} frames of {path.name} state no usable time; "
-            "theirs is derived from the frame before."
-        )
+        return last + 1 / (self.rate or FALLBACK_RATE)

@@ -12,9 +12,9 @@ from types import TracebackType
 
 from dflcolab.arrays import Image
 from dflcolab.media.color import FromVideo
+from dflcolab.media.decoding import decoded_frames
 from dflcolab.media.probe import VideoInfo, probe
 from dflcolab.media.rotation import orientation_of
-from dflcolab.media.timeline import decoded_frames
 
 _LOGGER = logging.getLogger(__name__)
 _SHORT_SHARE = Fraction(98, 100)

@@ -10,7 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from dflcolab.media.timeline import Clock, frame_times, read_timeline
+from dflcolab.media.clock import Clock
+from dflcolab.media.timeline import frame_times, read_timeline
 from dflcolab.media.video_reader import VideoReader
 from tests.media.clips import make_video, number_of, set_display_matrix
 

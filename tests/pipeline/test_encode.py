@@ -21,7 +21,8 @@ from dflcolab.media.provenance import SOURCE_TYPE, read_provenance
 from dflcolab.media.timeline import read_timeline
 from dflcolab.media.video_reader import VideoReader
 from dflcolab.media.video_writer import VideoWriter
-from dflcolab.pipeline.encode import encode, exact_rate
+from dflcolab.pipeline.encode import encode
+from dflcolab.pipeline.encode_jobs import exact_rate
 from dflcolab.pipeline.frames import frames
 from dflcolab.pipeline.init import init
 from dflcolab.progress import Progress
@@ -230,6 +231,14 @@ def test_pictures_as_dst_follow_each_other_at_the_given_rate(tmp_path):
         encode(workspace, EncodeConfig())
     encode(workspace, EncodeConfig(allow_missing=True))
     assert shown(video.path)[1] == 1
+
+
+def test_pictures_named_unlike_the_videos_frames_are_shown_without_sound_and_it_is_said(workspace):
+    for k, path in enumerate(list_frames(workspace.merged_dir)):
+        path.rename(path.with_name(f"shot{k}.png"))
+    report = encode(workspace, EncodeConfig())
+    assert [video.sound for video in report.videos] == ["none"]
+    assert any("not named like frames" in text for text in report.messages)
 
 
 def test_a_second_dst_video_gives_a_second_result(workspace):
