@@ -53,6 +53,17 @@ def test_sixteen_bit_grey_with_alpha_reads_as_bgr(tmp_path):
     np.testing.assert_array_equal(image, PICTURE)
 
 
+def test_a_cameras_rotation_note_is_followed(tmp_path):
+    jpeg = encode_image(PICTURE, ".jpg")
+    # One entry: tag 0x112 (orientation), a short, value 6 = turn 90 degrees clockwise to view.
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    (tmp_path / "plain.jpg").write_bytes(jpeg)
+    (tmp_path / "turned.jpg").write_bytes(jpeg[:2] + segment + jpeg[2:])
+    plain, turned = read_image(tmp_path / "plain.jpg"), read_image(tmp_path / "turned.jpg")
+    np.testing.assert_array_equal(turned, np.rot90(plain, -1))
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
 def test_lossy_pictures_come_back_nearly(tmp_path, suffix):
     write_image(tmp_path / f"a{suffix}", PICTURE, 95)
