@@ -1,0 +1,225 @@
+"""`sort`, `clean`, `mask`, `pack` and `unpack` on real faces, as a user runs them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dflcolab.errors import ConfigError, FacesetError, WorkspaceError
+from dflcolab.faces.face_record import Polygon
+from dflcolab.faceset.config import CleanConfig, MaskConfig, PackConfig, SortConfig, SortKind
+from dflcolab.faceset.faceset import load_faceset
+from dflcolab.files import sha256_of
+from dflcolab.formats.dfl_jpeg import encode_xseg_mask, read_record, replace_record
+from dflcolab.pipeline.clean import clean
+from dflcolab.pipeline.mask import mask
+from dflcolab.pipeline.pack import pack, unpack
+from dflcolab.pipeline.sort import sort
+from dflcolab.workspace.workspace import Side, Workspace
+
+
+@pytest.fixture
+def workspace(face_workspace: Path) -> Workspace:
+    return Workspace.open(face_workspace)
+
+
+def faces_of(workspace: Workspace, side: Side = Side.SRC) -> list[Path]:
+    return sorted(workspace.aligned_dir(side).glob("*.jpg"))
+
+
+def hashes(workspace: Workspace, side: Side = Side.SRC) -> list[str]:
+    return sorted(sha256_of(path) for path in faces_of(workspace, side))
+
+
+def mix_in_a_stranger(workspace: Workspace, n: int = 3) -> list[str]:
+    """Some faces of the dst man among the src woman's; hashes of the strangers."""
+    strangers = faces_of(workspace, Side.DST)[:n]
+    for path in strangers:
+        shutil.copy(path, workspace.aligned_dir(Side.SRC) / f"x{path.name}")
+    return sorted(sha256_of(path) for path in strangers)
+
+
+@pytest.mark.parametrize("kind", list(SortKind))
+def test_every_kind_keeps_every_face(workspace: Workspace, kind: SortKind):
+    before = hashes(workspace)
+
+    report = sort(workspace, SortConfig(side=Side.SRC, by=kind))
+
+    assert hashes(workspace) == before
+    assert report.faces == len(before)
+    assert report.trashed == {}
+
+
+def test_recovering_names_undoes_a_sort(workspace: Workspace):
+    before = [(path.name, sha256_of(path)) for path in faces_of(workspace)]
+    sort(workspace, SortConfig(side=Side.SRC, by=SortKind.HUE))
+    sort(workspace, SortConfig(side=Side.SRC, by=SortKind.RECOVER_NAMES))
+
+    assert [(path.name, sha256_of(path)) for path in faces_of(workspace)] == before
+
+
+def test_sorting_by_identity_puts_the_stranger_last(workspace: Workspace):
+    strangers = mix_in_a_stranger(workspace)
+
+    report = sort(workspace, SortConfig(side=Side.SRC, by=SortKind.IDENTITY))
+
+    assert sorted(sha256_of(path) for path in faces_of(workspace)[-3:]) == strangers
+    assert isinstance(report.last_score, float)
+    assert report.last_score < 0.3
+
+
+@pytest.mark.parametrize("identity", ["auto", "picture"])
+def test_clean_finds_the_stranger_and_undo_brings_him_back(
+    workspace: Workspace, identity: str, tmp_path: Path
+):
+    before = hashes(workspace)
+    if identity == "picture":
+        picture = tmp_path / "her.jpg"
+        shutil.copy(faces_of(workspace)[7], picture)
+        identity = str(picture)
+    mix_in_a_stranger(workspace)
+
+    report = clean(workspace, CleanConfig(side=Side.SRC, identity=identity))
+
+    assert len(report.removed) == 3
+    assert {face.check for face in report.removed} == {"identity"}
+    assert hashes(workspace) == before
+    again = clean(workspace, CleanConfig(side=Side.SRC, undo=True))
+    assert len(again.restored) == 3
+    assert len(faces_of(workspace)) == len(before) + 3
+
+
+def test_the_usual_checks_keep_the_demo_faces(workspace: Workspace):
+    # Both clips show one person clearly: nothing of dst may go, and of src near-copies only.
+    src = clean(workspace, CleanConfig(side=Side.SRC, dry_run=True))
+    dst = clean(workspace, CleanConfig(side=Side.DST, dry_run=True))
+
+    assert dst.removed == ()
+    assert {face.check for face in src.removed} <= {"duplicates", "blur"}
+    assert len(src.removed) < src.faces / 5
+
+
+def test_a_dry_run_moves_nothing(workspace: Workspace):
+    mix_in_a_stranger(workspace)
+    before = hashes(workspace)
+
+    report = clean(workspace, CleanConfig(side=Side.SRC, dry_run=True))
+
+    assert len(report.removed) >= 3
+    assert hashes(workspace) == before
+    assert not workspace.trash_dir(Side.SRC).exists()
+
+
+@pytest.mark.parametrize("name", ["nowhere.jpg", "noise.png"])
+def test_a_useless_reference_picture_is_one_sentence(
+    workspace: Workspace, tmp_path: Path, name: str
+):
+    import cv2
+    import numpy as np
+
+    noise = np.random.default_rng(0).integers(0, 30, (200, 200, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "noise.png"), noise)
+
+    with pytest.raises(ConfigError, match=name):
+        clean(workspace, CleanConfig(side=Side.SRC, identity=str(tmp_path / name)))
+
+
+def test_masks_are_counted_and_removed_without_touching_the_pictures(workspace: Workspace):
+    import numpy as np
+
+    paths = faces_of(workspace)
+    record = read_record(paths[0])
+    assert record is not None
+    xseg = encode_xseg_mask(np.ones((64, 64, 1), np.float32))
+    drawn = (Polygon(include=True, points=np.array([[1, 1], [9, 1], [9, 9]], np.float32)),)
+    for path in paths[:3]:
+        replace_record(path, record.replace(xseg_mask=xseg))
+    for path in paths[2:4]:
+        replace_record(path, record.replace(polygons=drawn, xseg_mask=xseg))
+    before = [load_faceset(workspace.aligned_dir(Side.SRC)).decode(index) for index in range(4)]
+
+    stats = mask(workspace, MaskConfig(action="stats", side=Side.SRC))
+    assert (stats.with_xseg_mask, stats.with_polygons, stats.removed) == (4, 2, 0)
+    assert stats.hull_only == len(paths) - 4
+
+    first = mask(workspace, MaskConfig(action="remove", side=Side.SRC))
+    assert (first.removed, first.with_xseg_mask, first.with_polygons) == (4, 0, 2)
+    second = mask(workspace, MaskConfig(action="remove", side=Side.SRC, what="polygons"))
+    assert (second.removed, second.hull_only) == (2, len(paths))
+    assert second.backup is not None
+    assert "[9.0, 9.0]" in second.backup.read_text()
+    after = [load_faceset(workspace.aligned_dir(Side.SRC)).decode(index) for index in range(4)]
+    assert all((one == other).all() for one, other in zip(before, after, strict=True))
+
+
+def test_packing_and_unpacking_gives_the_same_files(workspace: Workspace):
+    before = {path.name: sha256_of(path) for path in faces_of(workspace)}
+    config = PackConfig(side=Side.SRC)
+
+    packed = pack(workspace, config)
+    assert packed.faces == len(before)
+    assert [path.name for path in workspace.aligned_dir(Side.SRC).iterdir()] == ["faceset.pak"]
+    assert len(load_faceset(workspace.aligned_dir(Side.SRC))) == len(before)
+
+    unpack(workspace, config)
+    assert {path.name: sha256_of(path) for path in faces_of(workspace)} == before
+    assert not packed.pack.exists()
+
+
+@pytest.mark.parametrize("n_left", [0, 1, 20])
+def test_a_killed_pack_is_finished(workspace: Workspace, n_left: int):
+    originals = {path: path.read_bytes() for path in faces_of(workspace)}
+    report = pack(workspace, PackConfig(side=Side.SRC))
+    for path in list(originals)[:n_left]:  # as if the kill came before these were removed
+        path.write_bytes(originals[path])
+
+    again = pack(workspace, PackConfig(side=Side.SRC))
+
+    assert again.faces == report.faces
+    assert faces_of(workspace) == []
+
+
+def test_a_pack_with_other_faces_beside_it_is_not_touched(workspace: Workspace):
+    path = faces_of(workspace)[0]
+    data = path.read_bytes()
+    pack(workspace, PackConfig(side=Side.SRC))
+    stranger = faces_of(workspace, Side.DST)[0]
+    path.write_bytes(stranger.read_bytes())
+
+    with pytest.raises(FacesetError, match="unpack"):
+        pack(workspace, PackConfig(side=Side.SRC))
+    with pytest.raises(FacesetError, match="move it out"):
+        unpack(workspace, PackConfig(side=Side.SRC))
+    assert path.read_bytes() == stranger.read_bytes() != data
+
+
+def test_a_damaged_face_stays_loose_and_is_named(workspace: Workspace):
+    path = faces_of(workspace)[2]
+    path.write_bytes(path.read_bytes()[:150])
+
+    report = pack(workspace, PackConfig(side=Side.SRC))
+
+    assert faces_of(workspace) == [path]
+    assert path.name in report.problems[0]
+
+
+@pytest.mark.parametrize("verb", ["sort", "clean", "mask"])
+def test_packed_faces_ask_for_unpacking(workspace: Workspace, verb: str):
+    pack(workspace, PackConfig(side=Side.SRC))
+
+    with pytest.raises(FacesetError, match="dflcolab unpack"):
+        if verb == "sort":
+            sort(workspace, SortConfig(side=Side.SRC))
+        elif verb == "clean":
+            clean(workspace, CleanConfig(side=Side.SRC))
+        else:
+            mask(workspace, MaskConfig(action="stats", side=Side.SRC))
+
+
+def test_a_side_without_a_folder_says_what_to_run(workspace: Workspace):
+    shutil.rmtree(workspace.frames_dir(Side.SRC))
+
+    with pytest.raises(WorkspaceError, match="dflcolab extract"):
+        sort(workspace, SortConfig(side=Side.SRC))

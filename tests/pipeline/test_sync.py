@@ -1,0 +1,68 @@
+"""`dflcolab sync` from the command line, with a real model."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dflcolab.errors import WorkspaceError
+from dflcolab.pipeline.sync import complete_checkpoints, sync
+from dflcolab.sync.config import SyncConfig
+from dflcolab.workspace.workspace import Workspace
+from tests.conftest import CommandLine
+
+
+def test_a_trained_workspace_goes_on_training_on_another_machine(
+    cli: CommandLine, trained_workspace: Path, tmp_path: Path
+):
+    shelf = tmp_path / "shelf"
+    pushed = cli.report("sync", "push", "-w", trained_workspace, "--remote", shelf)
+    assert pushed["new_copy"]
+    assert pushed["proof"] == "written and read back"
+    status = cli.report("sync", "status", "--remote", shelf)
+    assert [info["complete"] for info in status["generations"]] == [True]
+    assert not cli.report("sync", "verify", "--remote", shelf)["damaged"]
+
+    other = tmp_path / "other"
+    cli.report("sync", "pull", "-w", other, "--remote", shelf)
+    trained = cli.report("train", "-w", other, "--model", "tiny", "--target-iter", 8)
+
+    assert trained["iteration"] == 8
+    assert trained["resumed_from"] == 6
+
+
+def test_half_written_checkpoints_do_not_travel(trained_workspace: Path, tmp_path: Path):
+    workspace = Workspace.open(trained_workspace)
+    (whole,) = workspace.model_dir("tiny").glob("ckpt-*")
+    broken = whole.with_name("ckpt-000000099")
+    shutil.copytree(whole, broken)
+    (broken / "complete.json").unlink()
+
+    keep = complete_checkpoints(workspace)
+
+    assert keep(f"model/tiny/{whole.name}/weights.safetensors")
+    assert not keep(f"model/tiny/{broken.name}/weights.safetensors")
+    assert keep("model/tiny/index.json")
+    assert keep("model/old_SAEHD_inter.npy")
+
+
+@pytest.mark.parametrize("place", ["inside", "same"])
+def test_a_remote_inside_the_workspace_is_refused(face_workspace: Path, place: str):
+    remote = face_workspace / "copies" if place == "inside" else face_workspace
+
+    with pytest.raises(WorkspaceError, match="inside each other"):
+        sync(face_workspace, SyncConfig(action="push", remote=str(remote)))
+
+
+def test_an_empty_remote_is_one_sentence(cli: CommandLine, tmp_path: Path):
+    sentence = cli.refusal("sync", "pull", "-w", tmp_path / "w", "--remote", tmp_path / "empty")
+
+    assert "does not hold a whole copy" in sentence
+
+
+def test_a_missing_workspace_is_one_sentence(cli: CommandLine, tmp_path: Path):
+    sentence = cli.refusal("sync", "push", "-w", tmp_path / "w", "--remote", tmp_path / "shelf")
+
+    assert "dflcolab init" in sentence
