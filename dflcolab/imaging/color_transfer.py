@@ -17,8 +17,7 @@ import numpy.typing as npt
 from dflcolab.arrays import FloatImage, Mask
 
 _TINY = float(np.finfo(np.float32).eps)
-_LAB_LOW = np.array([0.0, -127.0, -127.0], np.float32)
-_LAB_HIGH = np.array([100.0, 127.0, 127.0], np.float32)
+_LAB_RANGES = ((0.0, 100.0), (-127.0, 127.0), (-127.0, 127.0))
 
 
 def reinhard(
@@ -45,11 +44,11 @@ def reinhard(
     target_mean, target_std = _lab_statistics(target_lab, target_mask)
     # A flat channel has no spread to scale; it takes the wanted mean.
     gain = np.where(source_std > _TINY, target_std / np.maximum(source_std, _TINY), 0.0)
-    lab *= gain.astype(np.float32)
-    lab += (target_mean - gain * source_mean).astype(np.float32)
-    np.clip(lab, _LAB_LOW, _LAB_HIGH, out=lab)
-    result = cv2.cvtColor(lab, cv2.COLOR_LAB2BGR)
-    return np.clip(result, np.float32(0.0), np.float32(1.0), dtype=np.float32)
+    shift = target_mean - gain * source_mean
+    moved = cv2.transform(lab, np.column_stack([np.diag(gain), shift]).astype(np.float32))
+    for channel, (low, high) in enumerate(_LAB_RANGES):
+        np.clip(moved[..., channel], low, high, out=moved[..., channel])
+    return _cut(cv2.cvtColor(moved, cv2.COLOR_LAB2BGR))
 
 
 def _lab_statistics(
@@ -94,10 +93,12 @@ def _color_statistics(
     picture: FloatImage,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
     """Mean `[3]`, sum of products of the centred colors `[3, 3]`, and number of pixels."""
-    colors = picture.reshape(-1, 3)
-    mean = colors.mean(axis=0, dtype=np.float64)
-    centred = colors - mean.astype(np.float32)
-    return mean, (centred.T @ centred).astype(np.float64), len(colors)
+    n = picture.shape[0] * picture.shape[1]
+    mean = np.array(cv2.mean(picture)[:3])
+    planes = np.empty((3, n), np.float32)
+    for i, plane in enumerate(cv2.split(picture)):
+        np.subtract(plane.reshape(-1), np.float32(mean[i]), out=planes[i])
+    return mean, (planes @ planes.T).astype(np.float64), n
 
 
 def _power(matrix: npt.NDArray[np.float64], exponent: float) -> npt.NDArray[np.float64]:
@@ -114,8 +115,12 @@ def _affine(
 ) -> FloatImage:
     """Every color `c` becomes `matrix (c - mean) + new_mean`, cut to 0..1."""
     shift = new_mean - matrix @ mean
-    result = cv2.transform(picture, np.column_stack([matrix, shift]).astype(np.float32))
-    return np.clip(result, np.float32(0.0), np.float32(1.0), dtype=np.float32)
+    return _cut(cv2.transform(picture, np.column_stack([matrix, shift]).astype(np.float32)))
+
+
+def _cut(picture: Any) -> FloatImage:
+    """A fresh picture cut to 0..1, in place."""
+    return np.clip(picture, np.float32(0.0), np.float32(1.0), out=picture)
 
 
 _MODES: dict[str, Callable[[FloatImage, FloatImage], FloatImage]] = {
