@@ -264,7 +264,7 @@ def _merge(workspace: Workspace, progress: Progress) -> str:
 
 def _encode(workspace: Workspace, progress: Progress) -> str:
     report = encode(workspace, EncodeConfig(), progress=progress)
-    return f"{report.frames} frames with sound, signed."
+    return f"{report.videos[0].frames} frames with sound, signed."
 
 
 def _write_results(workspace: Workspace, journal: _Journal) -> DemoReport:
