@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 
 @contextlib.contextmanager
-def native_messages_hidden() -> Iterator[None]:
+def native_messages_hidden() -> Generator[None]:
     """Drop what native code writes to standard error; Python's exceptions still come through."""
     try:
         saved = os.dup(2)

@@ -80,8 +80,8 @@ class LossScale:
     def __init__(self, precision: Precision) -> None:
         self.active = precision == "mixed_float16"
         start = self._START if self.active else 1.0
-        self.scale = tf.Variable(start, dtype=tf.float32, trainable=False)
-        self.good_steps = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.scale = tf.Variable(tf.constant(start), trainable=False)
+        self.good_steps = tf.Variable(tf.zeros([], tf.int64), trainable=False)
 
     def update(self, finite: Tensor) -> None:
         """Adapt the factor after a step whose gradients were finite, or were not."""

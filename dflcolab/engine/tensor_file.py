@@ -58,7 +58,7 @@ def write_tensors(
             digest.update(piece)
             size += len(piece)
         for array in arrays.values():
-            piece = memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B")
+            piece = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
             stream.write(piece)
             digest.update(piece)
             size += len(piece)

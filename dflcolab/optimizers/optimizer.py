@@ -64,7 +64,7 @@ class Optimizer:
 
     def __init__(self, variables: Mapping[str, tf.Variable], kind: Kind) -> None:
         self.kind: Kind = kind
-        self.iterations = tf.Variable(0, dtype=tf.int64, trainable=False, name="iters")
+        self.iterations = tf.Variable(tf.zeros([], tf.int64), trainable=False, name="iters")
         self._variables = dict(variables)
         self._plain = _RULES[kind]
         self._fused = _fused(kind)
@@ -208,9 +208,7 @@ def _fused(kind: Kind) -> Callable[..., tuple[Tensor, ...]]:
 
 def _keep_mask(name: str, gradient: Tensor, share: float, seed: Tensor) -> Tensor:
     """1 for the weights that this step may change, 0 for the others."""
-    own_seed = tf.random.experimental.stateless_fold_in(
-        seed, zlib.crc32(name.encode()) & 0x7FFFFFFF
-    )
+    own_seed: Tensor = tf.random.fold_in(seed, zlib.crc32(name.encode()) & 0x7FFFFFFF)
     return tf.cast(tf.random.stateless_uniform(gradient.shape, own_seed) < share, tf.float32)
 
 

@@ -54,9 +54,12 @@ class ModelInfo:
         """The report in a few lines."""
         phase = "pretraining, " if self.pretraining else ""
         options = ", ".join(f"{key}={value}" for key, value in self.options.items())
-        lines = [
+        first = (
             f"{self.name}: {self.architecture}, {phase}iteration {self.iteration}, "
-            f"{self.size_bytes / 1e6:.1f} MB, saved {self.saved_at}, every byte verified.",
+            f"{self.size_bytes / 1e6:.1f} MB, saved {self.saved_at}, every byte verified."
+        )
+        lines = [
+            first,
             f"Checkpoints: {', '.join(self.checkpoints)}; best: {self.best or 'not known'}.",
             f"Options: {options}",
         ]

@@ -59,7 +59,7 @@ def sample_batch(
     """
     count = faces.shape[0]
     size = faces.shape[1] - 2 * PADDING
-    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+    seeds = tf.unstack(tf.random.split(seed, 3))
     positions = affine_positions(random_transforms(count, size, seeds[0], flip=flip), size)
     cut = resample(faces, positions)
     target = tf.clip_by_value(cut[..., :3], 0.0, 1.0)
@@ -132,7 +132,7 @@ def random_grids(count: int, size: int, seed: Tensor) -> tuple[Tensor, Tensor]:
     0.24 cells times a normal value cut at 2.5 deviations, twice. `displacement[b, j, i]` moves x at
     row j and column i, and y at row i and column j: DFL's y map is the transpose of its x map.
     """
-    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    seeds = tf.unstack(tf.random.split(seed, 2))
     choice = tf.random.stateless_uniform([count], seeds[0], maxval=3, dtype=tf.int32)
     cell = tf.gather([size // 2, size // 4, size // 8], choice)
     limit = 0.5 * (1 + math.erf(_NORMAL_LIMIT / math.sqrt(2)))
@@ -210,13 +210,13 @@ def resample(faces: Tensor, positions: Tensor) -> Tensor:
     index = (face_index + first[:, 1]) * starts + first[:, 0]
     weights_x = _interpolation_weights(part[:, 0], channels)
     weights_y = _interpolation_weights(part[:, 1], channels)
-    total = None
+    rows: list[Tensor] = []
     for k in range(4):
         values = tf.cast(tf.gather(records, index + k * starts), tf.float32)
         parts = tf.split(values, 4, axis=3)
         row = tf.add_n([value * weight for value, weight in zip(parts, weights_x, strict=True)])
-        total = row * weights_y[k] if total is None else total + row * weights_y[k]
-    return total / 255
+        rows.append(row * weights_y[k])
+    return tf.add_n(rows) / 255
 
 
 def _interpolation_weights(t: Tensor, channels: int) -> list[Tensor]:
@@ -249,7 +249,7 @@ def shift_colors(pictures: Tensor, seed: Tensor, power: float) -> Tensor:
         power: 0..0.3.
     """
     count = pictures.shape[0]
-    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    seeds = tf.unstack(tf.random.split(seed, 2))
     reach = max(1, int(180 * power))
     degrees = tf.random.stateless_uniform([count], seeds[0], -reach, reach + 1, dtype=tf.int32)
     moves = (tf.random.stateless_uniform([2, count], seeds[1]) - 0.5) * power

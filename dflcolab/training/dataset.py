@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -25,6 +24,7 @@ from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faces.hull_masks import eyes_mouth_mask, hull_mask
 from dflcolab.faces.pose import pose
+from dflcolab.faceset.faceset import Faceset
 from dflcolab.files import storage_errors
 from dflcolab.formats.xseg_masks import decode_xseg_mask
 from dflcolab.progress import Progress
@@ -32,18 +32,6 @@ from dflcolab.training.augment import PADDING
 
 CHANNELS = 5
 _IN_MEMORY_BYTES = 1 << 30
-
-
-class FaceSource(Protocol):
-    """What a faceset must offer (see `dflcolab.faceset.faceset.Faceset`)."""
-
-    @property
-    def names(self) -> Sequence[str]: ...
-    @property
-    def records(self) -> Sequence[FaceRecord]: ...
-    @property
-    def frame_keys(self) -> Sequence[str]: ...
-    def decode(self, index: int) -> Image: ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +57,7 @@ class TrainingFaces:
 
 
 def prepare_faces(
-    faceset: FaceSource,
+    faceset: Faceset,
     indices: Sequence[int],
     *,
     face_type: FaceType,
@@ -165,18 +153,12 @@ def training_face(
             picture, matrix, side, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )
         masks = cv2.warpAffine(masks, matrix, side, flags=cv2.INTER_LINEAR)
-    around = 4 * (PADDING,)
-    return np.concatenate(
-        [
-            cv2.copyMakeBorder(picture, *around, cv2.BORDER_REPLICATE),
-            cv2.copyMakeBorder(masks, *around, cv2.BORDER_CONSTANT, value=(0, 0)),
-        ],
-        axis=2,
-        dtype=np.uint8,
-    )
+    around = ((PADDING, PADDING), (PADDING, PADDING), (0, 0))
+    padded = [np.pad(picture, around, mode="edge"), np.pad(masks, around)]
+    return np.concatenate(padded, axis=2)
 
 
-def refuse_narrower(faceset: FaceSource, indices: Sequence[int], face_type: FaceType) -> None:
+def refuse_narrower(faceset: Faceset, indices: Sequence[int], face_type: FaceType) -> None:
     """Refuse faces that do not show what the model is to learn.
 
     Raises:

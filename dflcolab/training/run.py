@@ -16,12 +16,13 @@ from dflcolab.engine.loss_history import read_losses
 from dflcolab.engine.precision import choose_precision, prepare_device
 from dflcolab.errors import Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
+from dflcolab.faceset.faceset import Faceset
 from dflcolab.faceset.held_out import split_held_out
 from dflcolab.models.options import STRUCTURE, SaehdOptions, saehd_options
 from dflcolab.models.presets import PRESETS
 from dflcolab.progress import Progress
 from dflcolab.training.config import TrainConfig, parse_duration, with_settings
-from dflcolab.training.dataset import FaceSource, TrainingFaces, prepare_faces
+from dflcolab.training.dataset import TrainingFaces, prepare_faces
 from dflcolab.training.session import Session, SideFaces, losses_name
 from dflcolab.training.trainer import (
     Callback,
@@ -113,7 +114,7 @@ class Places:
 def run_training(
     config: TrainConfig,
     places: Places,
-    facesets: Mapping[str, FaceSource],
+    facesets: Mapping[str, Faceset],
     *,
     face_type: FaceType,
     pretrain: bool,
@@ -234,7 +235,7 @@ def resolve_options(
 
 
 def _side_faces(
-    faceset: FaceSource,
+    faceset: Faceset,
     options: SaehdOptions,
     share: float,
     side: str,
@@ -263,7 +264,7 @@ def _side_faces(
     )
 
 
-def _distinct(facesets: Mapping[str, FaceSource]) -> list[str]:
+def _distinct(facesets: Mapping[str, Faceset]) -> list[str]:
     """Sides to decode: one when both are the same faceset."""
     return ["src"] if facesets["src"] is facesets["dst"] else ["src", "dst"]
 

@@ -242,7 +242,7 @@ class Session:
         }
 
     def _build(self, weights: Mapping[str, Array]) -> None:
-        self._variables = {name: tf.Variable(value) for name, value in weights.items()}
+        self._variables = {name: tf.Variable(tf.constant(value)) for name, value in weights.items()}
         self._optimizer = Optimizer(
             self._variables, "adabelief" if self.options.adabelief else "rmsprop"
         )

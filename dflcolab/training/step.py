@@ -83,7 +83,7 @@ class TrainingStep:
         """
         options = self._options
         root = tf.stack([tf.constant(self._seed, tf.int64), iteration])
-        seeds = tf.unstack(tf.random.experimental.stateless_split(root, 3))
+        seeds = tf.unstack(tf.random.split(root, 3))
         warp = options.random_warp and not options.pretrain
         src = sample_batch(
             src_faces,
@@ -145,7 +145,7 @@ class TrainingStep:
             dst_loss = self._loss(dst, face_dst)
             total = tf.reduce_sum(src_loss) + tf.reduce_sum(dst_loss)
             scaled = total * self.loss_scale.scale if self.loss_scale.active else total
-        gradients = tape.gradient(scaled, trained)
+        gradients: list[Tensor] = tape.gradient(scaled, trained)  # pyright: ignore[reportAssignmentType]
         if self.loss_scale.active:
             scale = self.loss_scale.scale
             gradients = [tf.cast(gradient, tf.float32) / scale for gradient in gradients]
