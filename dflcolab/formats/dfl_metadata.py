@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dflcolab.errors import ConfigError, FormatError
-from dflcolab.faces.face_record import FaceRecord, Polygon
+from dflcolab.faces.face_record import PROVENANCE_KEY, FaceRecord, Polygon
 from dflcolab.faces.face_type import FaceType
 
 KNOWN_KEYS = (
@@ -104,7 +104,22 @@ def record_to_dict(record: FaceRecord) -> dict[str, Any]:
     if record.xseg_mask is not None:
         values["xseg_mask"] = np.frombuffer(record.xseg_mask, np.uint8)
     values.update(record.extra)
+    if PROVENANCE_KEY in values:
+        values[PROVENANCE_KEY] = _plain_provenance(record.provenance)
     return values
+
+
+def _plain_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Our own dictionary in types that any program can read: texts and numbers."""
+    plain: dict[str, Any] = {}
+    for key, value in provenance.items():
+        item: object = cast(object, value.item()) if isinstance(value, np.generic) else value
+        if item is None:
+            continue
+        if not isinstance(item, (str, int, float)):
+            raise TypeError(f"{key!r} in {PROVENANCE_KEY!r} is neither a text nor a number")
+        plain[key] = item
+    return plain
 
 
 def parse_face_type(value: object) -> FaceType:

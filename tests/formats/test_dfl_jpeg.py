@@ -119,6 +119,20 @@ def test_keys_stand_in_deepfacelabs_order():
     assert b"numpy._core" not in payload
 
 
+def test_our_own_key_holds_texts_and_numbers_only():
+    data = embed(
+        jpeg(), record(extra={PROVENANCE_KEY: {"score": np.float32(0.5), "n": np.int64(3)}})
+    )
+    found = read_record_bytes(data, "it")
+    assert found is not None
+    assert {key: type(value) for key, value in found.provenance.items()} == {
+        "score": float,
+        "n": int,
+    }
+    with pytest.raises(FormatError, match="neither a text nor a number"):
+        embed(jpeg(), record(extra={PROVENANCE_KEY: {"video": Path("x.mp4")}}))
+
+
 def test_a_full_disk_leaves_the_old_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = face_file(tmp_path, "a.jpg")
     before = path.read_bytes()
