@@ -20,8 +20,8 @@ from dflcolab.detection.litert import LiteModel
 from dflcolab.detection.models import BLAZEFACE
 
 MIN_SCORE = 0.5
-NEEDED_LOGIT = 2.0
-"""Presence that the mesh must show for a box of this detector (it gives more false ones)."""
+NEEDED_LOGITS = ((0.5, 0.7, 0.9), (10.0, 5.0, 2.0))
+"""Scores, and the presence of the mesh that a box of such a score needs; linear in between."""
 
 INPUT_SIZE = 256
 _GRIDS = ((16, 2), (32, 6))  # (stride in pixels, anchors per cell)
@@ -90,7 +90,7 @@ def decode(
                 right_eye=points[0],
                 left_eye=points[1],
                 mouth=points[3],
-                needed_logit=NEEDED_LOGIT,
+                needed_logit=float(np.interp(scores[index], *NEEDED_LOGITS)),
             )
         )
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dflcolab.arrays import Image
 from dflcolab.detection.geometry import (
     FloatArray,
     RotatedSquare,
@@ -16,6 +17,7 @@ from dflcolab.detection.geometry import (
     overlap,
     upright_angle,
 )
+from dflcolab.detection.mesh import DETECTOR_CROP, FaceMesh, Mesh
 
 SAME_FACE_OVERLAP = 0.3
 """Two boxes that overlap more (intersection over union) are the same face."""
@@ -36,6 +38,7 @@ class Detection:
         mouth: `[2]`, the middle of the mouth.
         needed_logit: Presence (before the sigmoid) that the face mesh must reach for this box to
             count as a face; each detector sets it from how far its score can be trusted.
+        mesh: The face's points, if somebody has looked already.
     """
 
     box: FloatArray
@@ -44,6 +47,7 @@ class Detection:
     left_eye: FloatArray
     mouth: FloatArray
     needed_logit: float = 0.0
+    mesh: Mesh | None = None
 
     @property
     def side(self) -> float:
@@ -55,6 +59,17 @@ class Detection:
         angle = upright_angle(self.right_eye, self.left_eye, self.mouth)
         x, y = (self.box[:2] + self.box[2:]) / 2
         return RotatedSquare(float(x), float(y), factor * self.side, angle)
+
+    def with_mesh(self, image: Image, network: FaceMesh) -> Detection:
+        """The same with the face's points; what is known already is kept."""
+        if self.mesh is not None:
+            return self
+        return dataclasses.replace(self, mesh=network.run(image, self.crop(DETECTOR_CROP)))
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the mesh (see `with_mesh`) speaks for a face strongly enough."""
+        return self.mesh is not None and self.mesh.logit > self.needed_logit
 
     def mapped(self, matrix: FloatArray) -> Detection:
         """The same face in another picture, `matrix` being a `[2, 3]` map by quarter turns."""
@@ -69,6 +84,7 @@ class Detection:
             right_eye=move(self.right_eye),
             left_eye=move(self.left_eye),
             mouth=move(self.mouth),
+            mesh=None if self.mesh is None else Mesh(move(self.mesh.points), self.mesh.logit),
         )
 
 

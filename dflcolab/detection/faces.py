@@ -11,7 +11,7 @@ from dflcolab.detection.detections import Detection, same_face
 from dflcolab.detection.detector import FaceDetector
 from dflcolab.detection.geometry import FloatArray, box_area
 from dflcolab.detection.landmarks68 import landmarks_68
-from dflcolab.detection.mesh import DETECTOR_CROP, FaceMesh, Mesh
+from dflcolab.detection.mesh import FaceMesh, Mesh
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +63,12 @@ def find_faces(
     """
     found: list[FoundFace] = []
     for detection in sorted(detections, key=lambda item: -item.score):
-        result = mesh.run(image, detection.crop(DETECTOR_CROP))
-        face = FoundFace(result, detection.score)
-        if (
-            result.logit > detection.needed_logit
-            and longer_side(face.box) >= min_face
-            and not any(same_face(face.box, other.box) for other in found)
+        looked = detection.with_mesh(image, mesh)
+        if looked.mesh is None or not looked.confirmed:
+            continue
+        face = FoundFace(looked.mesh, looked.score)
+        if longer_side(face.box) >= min_face and not any(
+            same_face(face.box, other.box) for other in found
         ):
             found.append(face)
     return sorted(found, key=lambda item: -box_area(item.box))
@@ -93,7 +93,7 @@ def detect_faces(
         image: `[H, W, 3]` BGR.
         min_face: Smallest longer side of a face's box in pixels.
         max_faces: Keep that many of the largest; 0 keeps all.
-        rotations: Also try the picture turned by quarter turns when nothing is found.
+        rotations: Also look at the picture turned by quarter turns.
         small_faces: Also look for faces under 3 % of the picture.
 
     Returns:
@@ -106,4 +106,5 @@ def detect_faces(
 
 @functools.cache
 def _shared(rotations: bool, small_faces: bool) -> tuple[FaceDetector, FaceMesh]:
-    return FaceDetector(rotations=rotations, small_faces=small_faces), FaceMesh()
+    mesh = FaceMesh()
+    return FaceDetector(mesh, rotations=rotations, small_faces=small_faces), mesh

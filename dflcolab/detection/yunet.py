@@ -30,6 +30,7 @@ is very sure. Chosen on 25 pictures: hidden heads and false boxes lie under the 
 
 _NMS_OVERLAP = 0.3
 _MAX_CANDIDATES = 5000
+_BUILDING = threading.Lock()
 
 
 class YuNet:
@@ -88,15 +89,17 @@ def _build(size: tuple[int, int], min_score: float) -> Any:
     content = np.frombuffer(model_bytes(YUNET), np.uint8)
     # OpenCV 5 warns on every construction that its new engine ignores targets; nobody asked.
     logging: Any = cv2.utils.logging
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_ERROR)
-    try:
-        factory: Any = cv2.FaceDetectorYN
-        return factory.create(
-            "onnx", content, np.empty(0, np.uint8), size, min_score, _NMS_OVERLAP, _MAX_CANDIDATES
-        )
-    finally:
-        logging.setLogLevel(level)
+    factory: Any = cv2.FaceDetectorYN
+    with _BUILDING:
+        level = logging.getLogLevel()
+        logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+        try:
+            return factory.create(
+                "onnx", content, np.empty(0, np.uint8), size, min_score, _NMS_OVERLAP,
+                _MAX_CANDIDATES,
+            )  # fmt: skip
+        finally:
+            logging.setLogLevel(level)
 
 
 def _detection(row: np.ndarray, back: np.ndarray) -> Detection:

@@ -56,8 +56,9 @@ class ExtractConfig(Config):
     faces."""
 
     rotations: bool = False
-    """Try the frame turned by quarter turns where no face is found upright: for people lying down or
-    videos filmed on the side. Costs time on every frame without a face."""
+    """Look at frames turned by quarter turns as well: for groups filmed on the side and people who
+    lie among others. A single large face is found in any position without it. Four times the
+    detector's cost."""
 
     debug: bool | None = None
     """Write frames with landmarks drawn on to `aligned_debug/`, to check the result by eye. When not

@@ -201,7 +201,7 @@ class PictureSource:
                 filename=path.name,
                 position=position,
                 image=image,
-                provenance={"video": None, "frame_index": position, "time_s": None},
+                provenance={"frame_index": position},
                 done=path.name in done,
                 single=not follows,
             )

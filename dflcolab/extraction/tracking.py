@@ -20,7 +20,7 @@ from dflcolab.arrays import Image
 from dflcolab.detection.detections import Detection, same_face
 from dflcolab.detection.faces import FoundFace, longer_side
 from dflcolab.detection.geometry import FloatArray, RotatedSquare, box_area, overlap
-from dflcolab.detection.mesh import DETECTOR_CROP, FaceMesh, Mesh
+from dflcolab.detection.mesh import FaceMesh, Mesh
 
 LOOK_EVERY = 5
 """Frames between two regular looks of the detector."""
@@ -209,9 +209,11 @@ class Tracker(Generic[T]):
         for detection in sorted(detections, key=lambda item: -item.score):
             if any(same_face(detection.box, mesh.box) for _, mesh in (*kept, *fresh)):
                 continue
-            mesh = self._mesh.run(image, detection.crop(DETECTOR_CROP))
+            looked = detection.with_mesh(image, self._mesh)
+            mesh = looked.mesh
             if (
-                mesh.logit > detection.needed_logit
+                mesh is not None
+                and looked.confirmed
                 and self._large(mesh)
                 and not any(_same(mesh, other) for _, other in (*kept, *fresh))
             ):

@@ -77,9 +77,10 @@ def extract(
     if not list_files(aligned_dir, (".jpg",)):
         forget(journal_path)
     foreign = {} if journal_path.exists() else _foreign_faces(aligned_dir, face_type)
+    mesh = FaceMesh()
     extractor = Extractor(
-        detector=FaceDetector(small_faces=config.small_faces, rotations=config.rotations),
-        mesh=FaceMesh(),
+        detector=FaceDetector(mesh, small_faces=config.small_faces, rotations=config.rotations),
+        mesh=mesh,
         writer=FaceWriter(
             aligned_dir=aligned_dir,
             debug_dir=debug_dir,

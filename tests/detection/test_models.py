@@ -45,6 +45,7 @@ def test_a_damaged_model_is_named_with_a_remedy(monkeypatch):
     models.model_bytes.cache_clear()
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated")
 def test_tensorflow_serves_where_litert_is_missing(monkeypatch):
     import sys
 

@@ -11,8 +11,8 @@ from dflcolab.extraction.cuts import CutFinder
 from dflcolab.extraction.tracking import LOOK_EVERY, TrackedFrame, Tracker, TrackState
 from tests.material import STUDIO_WOMAN, WEBCAM_MAN, five_people, frame_of
 
-DETECTOR = FaceDetector()
 MESH = FaceMesh()
+DETECTOR = FaceDetector(MESH)
 MIN_FACE = 24
 
 
