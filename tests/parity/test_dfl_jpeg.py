@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dflcolab.errors import UnsafeFileError
+from dflcolab.faces.face_type import FaceType
 from dflcolab.faces.polygons import drawing_order
 from dflcolab.formats import restricted_pickle
 from dflcolab.formats.dfl_jpeg import embed, read_face, read_record
@@ -43,23 +44,26 @@ def test_every_value_of_a_face_file_is_read(case: Entry):
     record, expected = face.record, {k: plain(v) for k, v in value["dict"].items()}
 
     assert [face.height, face.width] == value["shape"][:2]
-    assert record.face_type is not None
-    assert record.face_type.value == expected["face_type"]
-    # float32 holds coordinates of a few hundred pixels to 3e-5.
-    np.testing.assert_allclose(record.landmarks, expected["landmarks"], atol=5e-5)
-    assert record.source_filename == expected["source_filename"]
-    assert record.source_rect is not None
-    assert record.source_rect.tolist() == expected["source_rect"]
-    np.testing.assert_allclose(record.source_landmarks, expected["source_landmarks"], atol=5e-5)
-    if "image_to_face_mat" in expected:
-        np.testing.assert_allclose(
-            record.image_to_face_mat, expected["image_to_face_mat"], rtol=1e-6, atol=1e-5
-        )
-    else:
-        assert record.image_to_face_mat is None
+    kind = expected.get("face_type")
+    assert record.face_type is (None if kind is None else FaceType.parse(kind))
+    assert record.source_filename == expected.get("source_filename")
     assert record.eyebrows_expand_mod == expected.get("eyebrows_expand_mod", 1.0)
+    # float32 holds coordinates of a few hundred pixels to 3e-5.
+    for key in ("landmarks", "source_landmarks", "image_to_face_mat", "source_rect"):
+        found = getattr(record, key)
+        if expected.get(key) is None:
+            assert found is None, key
+        else:
+            np.testing.assert_allclose(found, expected[key], rtol=1e-6, atol=5e-5)
     order = [int(polygon.include) for polygon in drawing_order(record.polygons)]
-    assert order == value["segmentation_polys_order_types"]
+    assert order == value.get("segmentation_polys_order_types", [])
+    drawn = expected.get("seg_ie_polys") or {"polys": []}
+    polys = drawn["polys"] if isinstance(drawn, dict) else drawn
+    assert len(record.polygons) == len(polys)
+    for polygon, item in zip(record.polygons, polys, strict=True):
+        kind, points = (item["type"], item["pts"]) if isinstance(item, dict) else item
+        assert polygon.include == (kind == 1)
+        np.testing.assert_allclose(polygon.points, np.reshape(points, (-1, 2)), rtol=1e-6)
     assert set(record.extra) == set(expected) - set(KNOWN_KEYS)
 
 
