@@ -20,11 +20,6 @@ from dflcolab.merging.merger import MergeJob, merge_frames
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace, require_rights
 
-_UNTOUCHED = (
-    "Frame of a video in which faces were replaced by the output of a trained model; "
-    "no face was replaced in this frame."
-)
-
 
 @dataclass(frozen=True)
 class MergeReport:
@@ -168,9 +163,7 @@ def merge(
 
 
 def sign_picture(data: bytes, name: str, n_faces: int) -> bytes:
-    """A merged picture with its note; untouched frames of the sequence say that they are."""
+    """A merged picture with its note; a frame in which no face was replaced has nothing to note."""
     from dflcolab.media.provenance import sign_still
 
-    if n_faces:
-        return sign_still(data, name, media_type="image/png")
-    return sign_still(data, name, media_type="image/png", description=_UNTOUCHED)
+    return sign_still(data, name, media_type="image/png") if n_faces else data
