@@ -204,10 +204,10 @@ def _recovered_names(paths: Sequence[Path], progress: Progress) -> SortedFaces:
         if not source:
             renamed[path.name] = path.name
             continue
-        number = counts.get(source, 0)
-        counts[source] = number + 1
         # A foreign record may name anything; only a plain name becomes a file name.
         stem = Path(source.replace("\\", "/")).stem
+        number = counts.get(stem, 0)
+        counts[stem] = number + 1
         renamed[path.name] = f"{stem}_{number}{path.suffix}"
     order = tuple(sorted(renamed, key=lambda name: renamed[name]))
     return SortedFaces(order, {}, {}, renamed)

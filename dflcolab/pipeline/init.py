@@ -178,11 +178,16 @@ def _add_video(
 
 
 def _next_video_name(workspace: Workspace, side: Side, path: Path) -> str:
-    """`data_src.mp4`, then `data_src_2.mp4` …; numbers count over all endings."""
+    """`data_src.mp4`, then `data_src_2.mp4` …; numbers count over all endings.
+
+    Where pictures were given before, the video starts at 2: the frames of `data_src.mp4` would get
+    the names of those pictures.
+    """
     suffix = path.suffix.lower() if path.suffix.lower() in VIDEO_SUFFIXES else ".mp4"
     taken = {video.stem for video in workspace.videos(side)}
     stem = f"data_{side.value}"
-    number = 1
+    pictures = not taken and list_files(workspace.frames_dir(side), PICTURE_SUFFIXES)
+    number = 2 if pictures else 1
     while (name := stem if number == 1 else f"{stem}_{number}") in taken:
         number += 1
     return name + suffix
@@ -193,18 +198,24 @@ def _add_pictures(
 ) -> tuple[list[str], list[str]]:
     """Copy the pictures of a folder to the side's frames; they keep their names.
 
-    Where another picture has the name, the new one gets the folder's name in front.
+    Where another picture may have the name, the new one gets the folder's name in front.
     """
     target_dir = workspace.frames_dir(side)
     pictures = sorted(list_files(folder, PICTURE_SUFFIXES), key=natural_key)
     if target_dir.resolve() == folder.resolve():
         return [], [f"{target_dir.name}/ ({len(pictures)} pictures)"]
     _check_space(workspace.root, sum(path.stat().st_size for path in pictures), folder)
+    has_videos = bool(workspace.videos(side))
+
+    def names(path: Path) -> list[str]:
+        long_name = f"{folder.resolve().name}-{path.name}"
+        return [long_name] if has_videos else [path.name, long_name]
+
     added = present = 0
     with progress.task(f"Copying {folder.name}", total=len(pictures), unit="pictures") as task:
         for path in pictures:
             progress.raise_if_stopped()
-            for name in (path.name, f"{folder.resolve().name}-{path.name}"):
+            for name in names(path):
                 target = target_dir / name
                 if not target.exists():
                     copy_file(path, target)

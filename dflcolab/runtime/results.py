@@ -53,7 +53,7 @@ def show_merged(workspace: Workspace) -> None:
     """Some merged frames, evenly from the first to the last."""
     frames = list_frames(workspace.merged_dir)
     chosen = _evenly(len(frames), _FRAMES)
-    sheet = contact_sheet((read_image(frames[index]) for index in chosen), columns=3, size=320)
+    sheet = contact_sheet((read_image(frames[index]) for index in chosen), columns=3, width=320)
     if sheet is not None:
         show_picture(sheet)
 

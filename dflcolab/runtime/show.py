@@ -92,9 +92,14 @@ def small_jpeg(image: Image, *, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
         image = half
 
 
-def contact_sheet(images: Iterator[Image], *, columns: int = 8, size: int = 112) -> Image | None:
-    """Pictures in rows, each scaled into a square; None without any."""
-    tiles = [_fitted(image, size) for image in images]
+def contact_sheet(images: Iterator[Image], *, columns: int = 8, width: int = 112) -> Image | None:
+    """Pictures in rows, each scaled into a tile of the first one's shape; None without any."""
+    tiles: list[Image] = []
+    shape = (0, 0)
+    for image in images:
+        if not tiles:
+            shape = (max(1, round(width * image.shape[0] / image.shape[1])), width)
+        tiles.append(_fitted(image, shape))
     if not tiles:
         return None
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
@@ -102,13 +107,13 @@ def contact_sheet(images: Iterator[Image], *, columns: int = 8, size: int = 112)
     return np.vstack(rows)
 
 
-def _fitted(image: Image, size: int) -> Image:
-    """The picture inside a black square of `size` pixels."""
+def _fitted(image: Image, shape: tuple[int, int]) -> Image:
+    """The picture in the middle of a black tile of `shape` (height, width)."""
     height, width = image.shape[:2]
-    scale = size / max(height, width)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
-    tile = np.zeros((size, size, 3), np.uint8)
-    top, left = (size - inner[1]) // 2, (size - inner[0]) // 2
-    tile[top : top + inner[1], left : left + inner[0]] = small
+    scale = min(shape[0] / height, shape[1] / width)
+    inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
+    small = cv2.resize(image, (inner_width, inner_height), interpolation=cv2.INTER_AREA)
+    tile = np.zeros((*shape, 3), np.uint8)
+    top, left = (shape[0] - inner_height) // 2, (shape[1] - inner_width) // 2
+    tile[top : top + inner_height, left : left + inner_width] = small
     return tile

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Piece:
         """The bytes, in pieces.
 
         Raises:
-            SourceChangedError: A file has another size than planned, or has gone.
+            SourceChangedError: A file is shorter than planned, or has gone.
             StorageError: The disk does not answer.
         """
         for file in self.files:
@@ -139,11 +140,21 @@ def pieces_of(
 
 def _packed_folders(workspace: Workspace, side: Side, *, merged: bool) -> list[Path]:
     folders = [workspace.aligned_dir(side), workspace.trash_dir(side)]
-    if not workspace.videos(side):
+    if not _frames_can_be_made_again(workspace, side):
         folders.insert(0, workspace.frames_dir(side))
     if merged and side is Side.DST:
         folders += [workspace.merged_dir, workspace.merged_mask_dir]
     return folders
+
+
+def _frames_can_be_made_again(workspace: Workspace, side: Side) -> bool:
+    """True if every picture in `data_src/` is named as a frame of a video that is there."""
+    prefixes = [re.escape(workspace.frame_prefix(video)) for video in workspace.videos(side)]
+    if not prefixes:
+        return False
+    of_a_video = re.compile(rf"(?:{'|'.join(prefixes)})\d{{5,}}\.(?:png|jpg)")
+    frames = _plain_files(workspace.frames_dir(side))
+    return all(of_a_video.fullmatch(path.name) or path.suffix in _JOURNALS for path in frames)
 
 
 def _plain_files(folder: Path) -> list[Path]:
@@ -165,7 +176,8 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _travels(name: str) -> bool:
-    return not name.startswith(".") and not name.endswith(TEMPORARY_SUFFIX)
+    """Not hidden or temporary, and not the file that asks a running training to stop."""
+    return not (name.startswith(".") or name.endswith(TEMPORARY_SUFFIX) or name == "STOP")
 
 
 def _single(root: Path, path: Path) -> Piece:
@@ -192,13 +204,12 @@ def _shards(root: Path, folder: Path, paths: Sequence[Path], shard_bytes: int) -
 
 
 def _content(file: SourceFile) -> Iterator[bytes]:
+    """The first `file.size` bytes: what a running step appends meanwhile goes with the next copy."""
     left = file.size
     try:
         with storage_errors(file.path), file.path.open("rb") as stream:
-            while piece := stream.read(_CHUNK):
+            while left and (piece := stream.read(min(_CHUNK, left))):
                 left -= len(piece)
-                if left < 0:
-                    break
                 yield piece
     except FileNotFoundError as error:
         raise SourceChangedError(str(file.path)) from error

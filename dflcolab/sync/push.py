@@ -24,7 +24,7 @@ from dflcolab.sync.proof import Proof, meaning, proof_of
 from dflcolab.sync.remote import Remote, generation_name
 from dflcolab.workspace.workspace import Workspace
 
-_ATTEMPTS = 3
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)

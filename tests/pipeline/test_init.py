@@ -98,6 +98,20 @@ def test_a_folder_of_pictures_becomes_the_frames_of_a_side(tmp_path: Path):
     assert len(again.added) == len(again.already_there) == 1
 
 
+def test_pictures_and_videos_of_one_side_never_share_frame_names(tmp_path: Path, clips):
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "00001.png"), np.zeros((40, 40, 3), np.uint8))
+    photos = tmp_path / "photos"
+
+    init(tmp_path / "a", InitConfig(src=(photos, clips["src"])))
+    init(tmp_path / "b", InitConfig(src=(clips["src"], photos)))
+
+    assert (tmp_path / "a" / "data_src" / "00001.png").exists()
+    assert (tmp_path / "a" / "data_src_2.mp4").exists()
+    assert (tmp_path / "b" / "data_src" / "photos-00001.png").exists()
+    assert (tmp_path / "b" / "data_src.mp4").exists()
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path):
     (tmp_path / "empty").mkdir()
 

@@ -16,12 +16,12 @@ def test_a_picture_of_pure_noise_stays_under_the_limit(shape):
 
 
 def test_a_contact_sheet_fills_its_last_row():
-    tiles = (np.full((50 + n, 80, 3), 200, np.uint8) for n in range(9))
+    tiles = (np.full((40 + n, 80, 3), 200, np.uint8) for n in range(9))
 
-    sheet = contact_sheet(tiles, columns=4, size=32)
+    sheet = contact_sheet(tiles, columns=4, width=32)
 
     assert sheet is not None
-    assert sheet.shape == (3 * 32, 4 * 32, 3)
+    assert sheet.shape == (3 * 16, 4 * 32, 3)
 
 
 def test_no_pictures_make_no_sheet():

@@ -100,6 +100,26 @@ def test_packs_are_cut_into_shards(workspace: Workspace, tmp_path: Path):
     assert files_of(tmp_path / "back") == travelling(workspace)
 
 
+@pytest.mark.parametrize(
+    ("names", "travels"),
+    [
+        (["00001.png", "00002.png"], False),
+        (["00001.png", "photo.jpg"], True),
+        (["2-00001.png"], True),
+    ],
+)
+def test_frames_travel_unless_a_video_can_give_them_again(
+    workspace: Workspace, tmp_path: Path, names: list[str], travels: bool
+):
+    for name in names:
+        (workspace.root / "data_src" / name).write_bytes(b"picture")
+    push(workspace, tmp_path / "shelf")
+    pull(tmp_path / "shelf", tmp_path / "back")
+
+    assert (tmp_path / "back" / "data_src" / names[0]).exists() == travels
+    assert (tmp_path / "back" / "data_src" / "extract.jsonl").exists()
+
+
 def test_a_dry_run_writes_nothing(workspace: Workspace, tmp_path: Path):
     report = push(workspace, tmp_path / "shelf", dry_run=True)
 
@@ -403,6 +423,34 @@ def test_a_file_that_changes_while_it_is_read_is_planned_again(
     pull(tmp_path / "shelf", tmp_path / "back")
 
     assert (tmp_path / "back" / "result.mp4").read_bytes() == b"changed meanwhile"
+
+
+def test_a_log_that_grows_while_it_is_copied_goes_as_far_as_it_was(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    log = workspace.root / "history" / "run" / "losses.f32"
+    original = pieces_module.Piece.chunks
+
+    def chunks(self):
+        with log.open("ab") as stream:
+            stream.write(b"more")
+        yield from original(self)
+
+    monkeypatch.setattr(pieces_module.Piece, "chunks", chunks)
+    report = push(workspace, tmp_path / "shelf")
+    pull(tmp_path / "shelf", tmp_path / "back")
+
+    assert report.generation == 1
+    assert (tmp_path / "back" / "history" / "run" / "losses.f32").read_bytes() == b"1234"
+
+
+def test_the_wish_to_stop_a_training_does_not_travel(workspace: Workspace, tmp_path: Path):
+    (workspace.root / "STOP").write_text("")
+
+    push(workspace, tmp_path / "shelf")
+    pull(tmp_path / "shelf", tmp_path / "back")
+
+    assert not (tmp_path / "back" / "STOP").exists()
 
 
 def test_a_file_that_never_rests_is_one_sentence(
