@@ -7,7 +7,8 @@ ones (and those in bad light), one at 640 the rest; 1280 adds faces under 3 % of
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -30,6 +31,7 @@ is very sure. Chosen on 25 pictures: hidden heads and false boxes lie under the 
 
 _NMS_OVERLAP = 0.3
 _MAX_CANDIDATES = 5000
+_LOG_LEVEL_ERROR = 2
 _BUILDING = threading.Lock()
 
 
@@ -87,19 +89,24 @@ class YuNet:
 
 def _build(size: tuple[int, int], min_score: float) -> Any:
     content = np.frombuffer(model_bytes(YUNET), np.uint8)
-    # OpenCV 5 warns on every construction that its new engine ignores targets; nobody asked.
-    logging: Any = cv2.utils.logging
     factory: Any = cv2.FaceDetectorYN
-    with _BUILDING:
-        level = logging.getLogLevel()
-        logging.setLogLevel(logging.LOG_LEVEL_ERROR)
-        try:
-            return factory.create(
-                "onnx", content, np.empty(0, np.uint8), size, min_score, _NMS_OVERLAP,
-                _MAX_CANDIDATES,
-            )  # fmt: skip
-        finally:
-            logging.setLogLevel(level)
+    with _BUILDING, _errors_only():
+        return factory.create(
+            "onnx", content, np.empty(0, np.uint8), size, min_score, _NMS_OVERLAP, _MAX_CANDIDATES
+        )
+
+
+@contextmanager
+def _errors_only() -> Iterator[None]:
+    """OpenCV 5 warns at every construction that its new engine ignores targets; nobody asked."""
+    # OpenCV 4 has the two functions at the top, OpenCV 5 in a module of their own.
+    logging: Any = getattr(cv2.utils, "logging", cv2)
+    level = logging.getLogLevel()
+    logging.setLogLevel(_LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(level)
 
 
 def _detection(row: np.ndarray, back: np.ndarray) -> Detection:
