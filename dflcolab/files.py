@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from dflcolab.errors import StorageError
 
@@ -97,12 +96,10 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def sha256_of(source: Path | BinaryIO) -> str:
+def sha256_of(path: Path) -> str:
     """Hex SHA-256 of a file, read in pieces."""
-    if isinstance(source, Path):
-        with source.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    return hashlib.file_digest(source, "sha256").hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def natural_key(path: Path) -> tuple[object, ...]:

@@ -15,7 +15,6 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from dflcolab.arrays import Image
@@ -316,10 +315,8 @@ def _pictures(workspace: Workspace, preview: Path) -> list[tuple[str, Image]]:
                 after = read_image(workspace.merged_dir / f"{frame.index + 1:05d}.png")
                 found.append((f"Frame {frame.index + 1}: before and after",
                               np.hstack([frame.image, after])))  # fmt: skip
-    grid = cv2.imread(str(preview))
-    assert grid is not None
     caption = (
         "Each row: src, src as the model paints it, dst, dst as the model paints it, and dst with "
         "the face of src. The lower half shows held-out faces: frames it was never trained on."
     )
-    return [*found, (caption, grid)]
+    return [*found, (caption, read_image(preview))]
