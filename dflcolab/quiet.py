@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from pathlib import Path
 def native_messages_hidden() -> Generator[None]:
     """Drop what native code writes to standard error; Python's exceptions still come through."""
     try:
+        sys.stderr.flush()
         saved = os.dup(2)
-    except OSError:  # no standard error at all
+    except (OSError, ValueError, AttributeError):  # no standard error at all
         yield
         return
     try:

@@ -8,12 +8,7 @@ calls gets its own.
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +16,7 @@ import numpy.typing as npt
 
 from dflcolab.detection.models import model_bytes
 from dflcolab.errors import MissingDependencyError
+from dflcolab.quiet import native_messages_hidden
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -63,7 +59,7 @@ def _interpreter(content: bytes) -> Any:
     except ImportError:
         Interpreter = _tensorflow_interpreter()  # noqa: N806 - it is a class
     global _greeted
-    with _CREATING, contextlib.nullcontext() if _greeted else _silent_stderr():
+    with _CREATING, contextlib.nullcontext() if _greeted else native_messages_hidden():
         interpreter = Interpreter(model_content=content, num_threads=1)
         interpreter.allocate_tensors()
         _greeted = True
@@ -72,27 +68,6 @@ def _interpreter(content: bytes) -> Any:
 
 _CREATING = threading.Lock()
 _greeted = False
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Swallow the line that the library writes to standard error, once per process, from C++.
-
-    A user's error output holds our sentences only, and the library knows no switch for it.
-    """
-    try:
-        sys.stderr.flush()
-        kept = os.dup(2)
-    except (OSError, ValueError, AttributeError):
-        yield
-        return
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _tensorflow_interpreter() -> Any:
