@@ -111,6 +111,7 @@ class TrainingLoop:
         if not np.isfinite(values).all():
             raise self.session.diverged()
         self.session.history.append(values)
+        self.session.history.flush()
         self.recent = (float(values[:, 0].mean()), float(values[:, 1].mean()))
 
     def _read_if_due(self) -> None:

@@ -1,0 +1,104 @@
+"""A step learns, freezes what must be frozen, and costs no look at the device."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dflcolab.models.options import saehd_options
+from dflcolab.models.saehd import Saehd, SaehdSize, initial_weights
+from dflcolab.optimizers.optimizer import Optimizer
+from dflcolab.training.augment import PADDING
+from dflcolab.training.step import TrainingStep, optimizer_settings, trainable_names
+
+TINY = {"resolution": 64, "archi": "df-ud", "ae_dims": 16, "e_dims": 8, "d_dims": 8,
+        "d_mask_dims": 4, "batch_size": 2}  # fmt: skip
+
+
+def _step(precision="float32", **changes):
+    options = saehd_options({**TINY, **changes})
+    model = Saehd(SaehdSize.of(options))
+    values = initial_weights(model.shapes(), seed=0)
+    variables = {name: tf.Variable(value) for name, value in values.items()}
+    optimizer = Optimizer(variables, "adabelief" if options.adabelief else "rmsprop")
+    step = TrainingStep(model, variables, optimizer, options, precision=precision, seed=1)
+    return step, variables
+
+
+def _faces():
+    y, x = np.mgrid[: 64 + 2 * PADDING, : 64 + 2 * PADDING]
+    face = np.stack([x * 3, y * 3, 255 - x * 2, 255 * (x > 20), 255 * (y > 40)], axis=2)
+    return np.repeat(face[None].astype(np.uint8), 2, axis=0)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("archi", ["df-ud", "liae-ud"])
+def test_losses_fall(precision: str, archi: str):
+    step, _ = _step(precision, archi=archi, learning_rate=1e-3)
+    faces = _faces()
+    losses = [
+        step.step(faces, faces[:, :, ::-1], tf.constant(i, tf.int64)).numpy() for i in range(1, 41)
+    ]
+    first, last = np.mean(losses[:5], axis=0), np.mean(losses[-5:], axis=0)
+    assert (last < 0.8 * first).all(), (first, last)
+
+
+def test_an_overflow_in_float16_leaves_the_weights_alone():
+    step, variables = _step("mixed_float16")
+    step.loss_scale.scale.assign(2.0**24)
+    before = {name: variable.numpy() for name, variable in variables.items()}
+    faces = _faces() * 0 + 255
+    for name, variable in variables.items():
+        if name.endswith("out_conv/bias:0"):
+            variable.assign(tf.fill(variable.shape, -4.0))
+            before[name] = variable.numpy()
+    step.step(faces, faces, tf.constant(1, tf.int64))
+    assert float(step.loss_scale.scale.numpy()) == 2.0**23
+    for name, variable in variables.items():
+        np.testing.assert_array_equal(variable.numpy(), before[name])
+
+
+@pytest.mark.parametrize("changes", [{"random_warp": False}, {"pretrain": True}])
+def test_inter_ab_of_liae_is_frozen_without_warp(changes: dict):
+    step, variables = _step(archi="liae-ud", **changes)
+    before = {name: variable.numpy() for name, variable in variables.items()}
+    step.step(_faces(), _faces(), tf.constant(1, tf.int64))
+    moved = {name for name, variable in variables.items()
+             if not np.array_equal(variable.numpy(), before[name])}  # fmt: skip
+    assert moved
+    assert not [name for name in moved if name.startswith("inter_AB/")]
+    assert any(name.startswith("inter_B/") for name in moved)
+
+
+def test_everything_trains_with_warp():
+    options = saehd_options({**TINY, "archi": "liae-ud"})
+    model = Saehd(SaehdSize.of(options))
+    assert trainable_names(model, options) == list(model.shapes())
+
+
+def test_pretraining_knows_no_update_dropout():
+    options = saehd_options({**TINY, "lr_dropout": "y"})
+    assert optimizer_settings(options).dropout_keep == 0.3
+    assert optimizer_settings(options).cosine_period == 500
+    options = saehd_options({**TINY, "lr_dropout": "y", "pretrain": True})
+    assert optimizer_settings(options).dropout_keep == 1
+    assert optimizer_settings(options).cosine_period == 0
+
+
+def test_a_step_is_compiled_once_and_returns_without_being_read():
+    step, _ = _step()
+    faces = _faces()
+    for i in range(1, 4):
+        losses = step.step(faces, faces, tf.constant(i, tf.int64))
+    assert step.step.experimental_get_tracing_count() == 1
+    assert losses.shape == (2,)
+
+
+def test_every_option_of_the_losses_and_optimizer_compiles():
+    step, _ = _step(
+        eyes_mouth_prio=True, blur_out_mask=True, clipgrad=True, lr_dropout="y", adabelief=False,
+        random_hsv_power=0.1, random_src_flip=True, masked_training=False,
+    )  # fmt: skip
+    losses = step.step(_faces(), _faces(), tf.constant(1, tf.int64)).numpy()
+    assert np.isfinite(losses).all()
