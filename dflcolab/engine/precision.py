@@ -7,6 +7,7 @@ input and head compute in the chosen type.
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Literal
 
 from dflcolab.arrays import Tensor
@@ -19,25 +20,35 @@ _TENSOR_CORES_FLOAT16 = (7, 0)
 _TENSOR_CORES_BFLOAT16 = (8, 0)
 
 
-def choose_precision(wanted: str) -> Precision:
+def choose_precision(wanted: str, *, half_on_cpu: bool = False) -> Precision:
     """The precision to use; `auto` is decided by the device.
 
     GPU of compute capability 8.0 and more (A100, L4, RTX 30): bfloat16. 7.0 and 7.5 (V100, T4):
-    float16. Older GPUs and CPUs: float32.
+    float16. Older GPUs: float32. CPUs: float32, as DeepFaceLab.
 
     Args:
         wanted: `auto`, `float32`, `mixed_float16` or `mixed_bfloat16`.
+        half_on_cpu: `auto` takes bfloat16 on CPUs that compute in it (about twice as fast there).
     """
     if wanted != "auto":
         return wanted  # pyright: ignore[reportReturnType]
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        return "float32"
+        return "mixed_bfloat16" if half_on_cpu and _cpu_has_bfloat16() else "float32"
     details = tf.config.experimental.get_device_details(gpus[0])
     capability = details.get("compute_capability", (0, 0))
     if capability >= _TENSOR_CORES_BFLOAT16:
         return "mixed_bfloat16"
     return "mixed_float16" if capability >= _TENSOR_CORES_FLOAT16 else "float32"
+
+
+def _cpu_has_bfloat16() -> bool:
+    """True if the processor multiplies in bfloat16 (AVX-512 or AMX); else it would be slower."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def prepare_device() -> None:

@@ -141,14 +141,37 @@ def _conv_as_product(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     """Convolution at stride 1: the neighbourhoods side by side, times the kernel as a matrix."""
     side, _, n_in, n_out = kernel.shape
     _, height, width, _ = x.shape
-    pad = side // 2
-    padded = tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
-    columns = tf.concat(
-        [padded[:, i : i + height, j : j + width] for i in range(side) for j in range(side)], axis=3
-    )
+    columns = _neighbourhoods(side)(x)
     columns = tf.reshape(columns, [-1, side * side * n_in])
     y = tf.linalg.matmul(columns, tf.reshape(kernel, [-1, n_out]))
     return tf.reshape(tf.nn.bias_add(y, bias), [-1, height, width, n_out])
+
+
+def _neighbourhoods(side: int) -> Callable[[Tensor], Tensor]:
+    """Function from `[B, H, W, C]` to `[B, H, W, side * side * C]`, rows of kernels first.
+
+    Its gradient is written out, since that of TensorFlow's slices is slow on CPUs.
+    """
+    pad = side // 2
+    taps = [(i, j) for i in range(side) for j in range(side)]
+
+    @tf.custom_gradient
+    def gather(x: Tensor) -> tuple[Tensor, object]:
+        _, height, width, channels = x.shape
+        padded = tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
+        pieces = [tf.slice(padded, [0, i, j, 0], [-1, height, width, -1]) for i, j in taps]
+
+        def gradient(upstream: Tensor) -> Tensor:
+            parts = tf.split(upstream, len(taps), axis=3)
+            moved = [
+                tf.pad(part, [[0, 0], [i, 2 * pad - i], [j, 2 * pad - j], [0, 0]])
+                for part, (i, j) in zip(parts, taps, strict=True)
+            ]
+            return tf.slice(tf.add_n(moved), [0, pad, pad, 0], [-1, height, width, channels])
+
+        return tf.concat(pieces, axis=3), gradient
+
+    return gather
 
 
 @functools.cache

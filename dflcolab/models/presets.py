@@ -36,3 +36,6 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
     },
 }  # fmt: skip
 """Option values per preset; everything else keeps DFL's default."""
+
+FAST_ON_CPU = frozenset({"demo"})
+"""Presets that compute in bfloat16 on CPUs that have it, where others stay exact in float32."""

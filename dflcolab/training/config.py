@@ -48,7 +48,8 @@ class TrainConfig(Config):
 
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """Number type of the networks. auto: bfloat16 or float16 on GPUs with tensor cores, else
-    float32. Weights, losses and optimizer are float32 always."""
+    float32; the demo preset also takes bfloat16 on CPUs that compute in it. Weights, losses and
+    optimizer are float32 always."""
 
     save_minutes: float = option(10.0, low=0.0)
     """Minutes between two saves; what a sudden end can cost at most. 0 = never by time."""

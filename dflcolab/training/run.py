@@ -19,7 +19,7 @@ from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.faceset.held_out import split_held_out
 from dflcolab.models.options import STRUCTURE, SaehdOptions, saehd_options
-from dflcolab.models.presets import PRESETS
+from dflcolab.models.presets import FAST_ON_CPU, PRESETS
 from dflcolab.progress import Progress
 from dflcolab.training.config import TrainConfig, parse_duration, with_settings
 from dflcolab.training.dataset import TrainingFaces, prepare_faces
@@ -156,7 +156,7 @@ def run_training(
     leaves = bool(state and state["pretraining"] and not pretrain)
     target = config.target_iter or options.target_iter or None
     done = 0 if checkpoint is None or leaves else checkpoint.iteration
-    precision = choose_precision(config.precision)
+    precision = choose_precision(config.precision, half_on_cpu=config.preset in FAST_ON_CPU)
     if checkpoint and not leaves and target is not None and done >= target:
         return _report(config, options, places, checkpoint, notes, began, precision, None, done)
 

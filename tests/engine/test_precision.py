@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from dflcolab.engine import precision
 from dflcolab.engine.precision import LossScale, choose_precision, compute_dtype
 
 
@@ -11,6 +12,11 @@ def test_a_cpu_computes_in_float32_unless_told_otherwise(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _kind=None: [])
     assert choose_precision("auto") == "float32"
     assert choose_precision("mixed_bfloat16") == "mixed_bfloat16"
+    monkeypatch.setattr(precision, "_cpu_has_bfloat16", lambda: True)
+    assert choose_precision("auto") == "float32"
+    assert choose_precision("auto", half_on_cpu=True) == "mixed_bfloat16"
+    monkeypatch.setattr(precision, "_cpu_has_bfloat16", lambda: False)
+    assert choose_precision("auto", half_on_cpu=True) == "float32"
 
 
 def test_a_gpu_decides_by_its_generation(monkeypatch):
