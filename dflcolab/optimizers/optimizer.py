@@ -6,8 +6,6 @@ learning-rate dropout with its cosine. Formulas: DFL interoperability notes, sec
 
 from __future__ import annotations
 
-import functools
-import logging
 import math
 import zlib
 from collections.abc import Callable, Mapping
@@ -17,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from dflcolab.arrays import Array, Tensor
-from dflcolab.backend import tf
+from dflcolab.backend import fused, tf
 from dflcolab.errors import CheckpointError
 
 _EPSILON = 1e-6
@@ -27,8 +25,6 @@ DROPOUT_KEEP = 0.3
 COSINE_PERIOD = 500
 
 _WORTH_FUSING = 50_000  # weights; smaller variables cost more to compile than they save
-
-_LOG = logging.getLogger(__name__)
 
 Kind = Literal["adabelief", "rmsprop"]
 _SLOTS: Mapping[str, tuple[str, ...]] = {"adabelief": ("ms", "vs"), "rmsprop": ("acc",)}
@@ -67,7 +63,7 @@ class Optimizer:
         self.iterations = tf.Variable(tf.zeros([], tf.int64), trainable=False, name="iters")
         self._variables = dict(variables)
         self._plain = _RULES[kind]
-        self._fused = _fused(kind)
+        self._fused = _FUSED[kind]
         self._slots: dict[str, tuple[tf.Variable, ...]] = {
             name: tuple(
                 tf.Variable(tf.zeros(variable.shape, tf.float32), trainable=False)
@@ -186,24 +182,8 @@ _RULES: Mapping[str, Callable[..., tuple[Tensor, ...]]] = {
 }
 
 
-@functools.cache
-def _fused(kind: Kind) -> Callable[..., tuple[Tensor, ...]]:
-    """The rule compiled to one pass over memory, where the machine's TensorFlow can do that.
-
-    An update reads and writes gigabytes and computes little, so one pass instead of ten halves its
-    time. GPUs have the bandwidth and run the plain operations.
-    """
-    rule = _RULES[kind]
-    if tf.config.list_physical_devices("GPU"):
-        return rule
-    fused = tf.function(rule, jit_compile=True, autograph=False, reduce_retracing=False)
-    one = tf.ones([4])
-    try:
-        fused(one, tuple(one for _ in _SLOTS[kind]), one, tf.constant(0.0), None)
-    except (tf.errors.OpError, ValueError):
-        _LOG.info("This TensorFlow cannot fuse the optimizer's operations; it runs them singly.")
-        return rule
-    return fused
+_FUSED = {kind: fused(rule) for kind, rule in _RULES.items()}
+"""An update reads and writes gigabytes and computes little: one pass instead of ten."""
 
 
 def _keep_mask(name: str, gradient: Tensor, share: float, seed: Tensor) -> Tensor:

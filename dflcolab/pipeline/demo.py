@@ -68,11 +68,12 @@ class Phase:
 
 
 PHASES = (
-    Phase("pretrain", 0.15, ("learning_rate=0.0005",), pretraining=True),
-    Phase("train", 0.60, ("learning_rate=0.0005",)),
-    Phase("train, finer steps", 0.25, ("learning_rate=0.00015",)),
+    Phase("pretrain", 0.12, (), pretraining=True),
+    Phase("train", 0.63, ()),
+    Phase("train, smaller steps", 0.25, ("learning_rate=0.0001",)),
 )
-"""Few minutes want larger steps than DeepFaceLab's 5e-5, and smaller ones at the end."""
+"""Few minutes want larger steps than DeepFaceLab's 5e-5 (the preset has them), and smaller ones at
+the end. The warp stays on: without it, so few minutes turn into copied eyes and mouths."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,6 @@ class DemoConfig(Config):
     """Train for this many iterations (and pretrain for a fifth of them) instead of for `minutes`.
     For tests; the picture gets better with every thousand."""
 
-    minutes: float = option(5.6, low=0.1, high=600)
+    minutes: float = option(6.4, low=0.1, high=600)
     """Minutes of training, pretraining included. The default keeps the whole demo under eight
     minutes on two CPU cores; a GPU does many more iterations in the same time."""

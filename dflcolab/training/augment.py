@@ -13,7 +13,7 @@ import math
 from typing import NamedTuple
 
 from dflcolab.arrays import Tensor
-from dflcolab.backend import tf
+from dflcolab.backend import fused, tf
 
 PADDING = 3
 """Pixels that faces carry around them, so that no neighbour of a sampled position is missing."""
@@ -60,23 +60,44 @@ def sample_batch(
     count = faces.shape[0]
     size = faces.shape[1] - 2 * PADDING
     seeds = tf.unstack(tf.random.split(seed, 3))
-    positions = affine_positions(random_transforms(count, size, seeds[0], flip=flip), size)
-    cut = resample(faces, positions)
-    target = tf.clip_by_value(cut[..., :3], 0.0, 1.0)
-    warped = target
+    transforms = random_transforms(count, size, seeds[0], flip=flip)
     if random_warp:
-        displaced = warp_positions(positions, random_grids(count, size, seeds[1]), size)
-        warped = tf.clip_by_value(resample(faces[..., :3], displaced), 0.0, 1.0)
+        target, masks, warped = _warped_views(
+            faces, transforms, *random_grids(count, size, seeds[1])
+        )
+    else:
+        target, masks = _views(faces, transforms)
+        warped = target
     if hsv_power > 0:
         warped = shift_colors(warped, seeds[2], hsv_power)
+    return Sampled(warped=warped, target=target, mask=masks[..., :1], eyes_mouth=masks[..., 1:])
+
+
+def _views_at(faces: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures and masks at the positions; eyes and mouth reach 1 where there are any."""
+    cut = resample(faces, positions)
     eyes_mouth = cut[..., 4:5]
     peak = tf.reduce_max(eyes_mouth, axis=[1, 2, 3], keepdims=True)
-    return Sampled(
-        warped=warped,
-        target=target,
-        mask=cut[..., 3:4],
-        eyes_mouth=tf.math.divide_no_nan(eyes_mouth, peak),
-    )
+    masks = tf.concat([cut[..., 3:4], tf.math.divide_no_nan(eyes_mouth, peak)], axis=3)
+    return tf.clip_by_value(cut[..., :3], 0.0, 1.0), masks
+
+
+@fused
+def _views(faces: Tensor, transforms: Tensor) -> tuple[Tensor, Tensor]:
+    """Target pictures and masks."""
+    return _views_at(faces, affine_positions(transforms, faces.shape[1] - 2 * PADDING))
+
+
+@fused
+def _warped_views(
+    faces: Tensor, transforms: Tensor, displacement: Tensor, cell: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Target pictures, masks and warped pictures."""
+    size = faces.shape[1] - 2 * PADDING
+    positions = affine_positions(transforms, size)
+    displaced = warp_positions(positions, (displacement, cell), size)
+    warped = tf.clip_by_value(resample(faces[..., :3], displaced), 0.0, 1.0)
+    return (*_views_at(faces, positions), warped)
 
 
 def plain_batch(faces: Tensor) -> Sampled:
