@@ -38,10 +38,10 @@ def test_losses_fall(precision: str, archi: str):
     step, _ = _step(precision, archi=archi, learning_rate=1e-3)
     faces = _faces()
     losses = [
-        step.step(faces, faces[:, :, ::-1], tf.constant(i, tf.int64)).numpy() for i in range(1, 41)
+        step.step(faces, faces[:, :, ::-1], tf.constant(i, tf.int64)).numpy().sum()
+        for i in range(1, 41)
     ]
-    first, last = np.mean(losses[:5], axis=0), np.mean(losses[-5:], axis=0)
-    assert (last < 0.8 * first).all(), (first, last)
+    assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:5]), losses
 
 
 def test_an_overflow_in_float16_leaves_the_weights_alone():
