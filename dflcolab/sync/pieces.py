@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dflcolab.errors import SyncError, UnsafeFileError
 from dflcolab.files import TEMPORARY_SUFFIX, storage_errors
+from dflcolab.sync.manifest import safe_path
 from dflcolab.workspace.workspace import VIDEO_SUFFIXES, Side, Workspace
 
 SHARD_BYTES = 256 << 20
@@ -112,6 +114,9 @@ def pieces_of(
         keep: Asked for every file of `model/` by its path below the workspace; False leaves it
             out (checkpoints that are not complete).
         shard_bytes: Size from which a new shard of a pack begins.
+
+    Raises:
+        SyncError: A file has a name that no pull would take.
     """
     root = workspace.root
     with storage_errors(root):
@@ -135,7 +140,22 @@ def pieces_of(
         found += _shards(
             root, workspace.history_dir, _files_below(workspace.history_dir), shard_bytes
         )
+    for piece in found:
+        for file in piece.files:
+            _refuse_lost_name(file.name or piece.path, file.path)
     return found
+
+
+def _refuse_lost_name(name: str, path: Path) -> None:
+    """Refuse what `pull` would refuse: a copy that cannot come back is none."""
+    try:
+        safe_path(name, name=str(path)).encode()
+    except (UnsafeFileError, UnicodeEncodeError) as error:
+        shown = str(path).encode(errors="replace").decode()
+        raise SyncError(
+            f"{shown} has a name that not every system can hold, so nothing was copied; rename it "
+            "(letters, digits, spaces, - and _ are safe), then push again."
+        ) from error
 
 
 def _packed_folders(workspace: Workspace, side: Side, *, merged: bool) -> list[Path]:

@@ -557,3 +557,20 @@ def test_drive_is_believed_only_what_its_marks_say(
     assert report.proof in (proof, Proof.HANDED_TO_DRIVE)
     if len({mark[:5] == "local" for mark in marks}) == 1:
         assert report.proof is proof
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["what? now.txt", "dot.", "data_src/aligned/shot: 1_0.jpg", "model/first/a|b.npy",
+     "history/run/back\\slash.json", os.fsdecode(b"latin-\xe9.txt")],
+)  # fmt: skip
+def test_a_name_that_no_pull_would_take_is_refused_before_anything_is_copied(
+    workspace: Workspace, tmp_path: Path, path: str
+):
+    (workspace.root / path).write_bytes(b"x")
+
+    with pytest.raises(SyncError, match="rename it") as refused:
+        push(workspace, tmp_path / "shelf")
+
+    str(refused.value).encode()  # can be shown on any terminal
+    assert not (tmp_path / "shelf").exists()
