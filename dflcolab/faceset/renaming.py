@@ -3,13 +3,16 @@
 
 The wanted names are written down first. Then every file moves to a staging folder under its new
 name, then back. After a kill, `recover` finishes what was begun: the folder ends in the new order
-(or, if the list was not complete yet, in the old one), and no file is ever without a place.
+(or, if the list was not complete yet, in the old one), and no file is ever without a place. A lock
+on the folder keeps a second process from finishing what a living one is still doing.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,7 +44,10 @@ def rename_all(folder: Path, names: Mapping[str, str]) -> None:
             f"Two files in {folder} would get the same name"
             f"{' ' + staying[0] if staying else ''}; move the one that is no face out of the folder."
         )
-    _write_journal(folder, phase=1, names=changes)
+    with _alone_in(folder):
+        if (folder / JOURNAL_NAME).exists():
+            raise FacesetError(f"Another program is sorting {folder}; run again when it has ended.")
+        _write_journal(folder, phase=1, names=changes)
     recover(folder)
 
 
@@ -58,7 +64,9 @@ def recover(folder: Path) -> bool:
     journal = folder / JOURNAL_NAME
     if not journal.exists():
         return False
-    with storage_errors(folder):
+    with storage_errors(folder), _alone_in(folder):
+        if not journal.exists():  # another process has finished it meanwhile
+            return False
         phase, names = _read_journal(journal)
         staging = folder / STAGING_NAME
         if phase == 1:
@@ -79,6 +87,24 @@ def recover(folder: Path) -> bool:
         journal.unlink()
         fsync_dir(folder)
     return True
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Generator[None]:
+    """Wait for other processes that rename in `folder`; no lock where the system has none."""
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        with suppress(OSError):  # a network drive without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _write_journal(folder: Path, *, phase: int, names: Mapping[str, str]) -> None:

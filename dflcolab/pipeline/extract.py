@@ -24,6 +24,7 @@ from dflcolab.extraction.report import ExtractReport, Stopwatch
 from dflcolab.extraction.sources import PictureSource, Source, VideoSource
 from dflcolab.extraction.writing import FaceWriter
 from dflcolab.faces.face_type import FaceType
+from dflcolab.faceset.renaming import recover
 from dflcolab.files import list_files, storage_errors
 from dflcolab.formats.dfl_jpeg import read_record
 from dflcolab.media.frame_sequence import list_frames
@@ -72,6 +73,7 @@ def extract(
         progress.message(_DEVICE_NOTE)
     debug_dir = workspace.debug_dir(config.side) if config.wants_debug else None
     _prepare(aligned_dir, debug_dir)
+    recover(aligned_dir)  # faces of a sort that was killed half-way are not gone
     watch = Stopwatch()
     journal_path = workspace.frames_dir(config.side) / FILE_NAME
     if not list_files(aligned_dir, (".jpg",)):

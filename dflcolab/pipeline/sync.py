@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dflcolab.errors import WorkspaceError
+from dflcolab.faceset.renaming import recover
 from dflcolab.progress import Progress
 from dflcolab.sync.config import SyncConfig
 from dflcolab.sync.generations import RemoteStatus, VerifyReport, status, verify
 from dflcolab.sync.pull import PullReport, pull
 from dflcolab.sync.push import PushReport, push
 from dflcolab.sync.remote import Remote
-from dflcolab.workspace.workspace import Workspace
+from dflcolab.workspace.workspace import Side, Workspace
 
 SyncReport = PushReport | PullReport | RemoteStatus | VerifyReport
 
@@ -22,7 +23,7 @@ def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) ->
 
     Raises:
         SyncError: The remote is offline, full or holds no whole copy.
-        WorkspaceError: `root` is no workspace (push), or lies inside the remote.
+        WorkspaceError: `root` is no workspace (push), or the remote lies inside it.
         StorageError: This machine's disk is full.
     """
     progress = progress or Progress()
@@ -30,18 +31,16 @@ def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) ->
     shelf = remote.local_root
     if shelf is not None and _overlap(shelf, root):
         raise WorkspaceError(
-            f"{config.remote} and the workspace {root} lie inside each other; choose a remote "
+            f"{config.remote} lies inside the workspace {root}; choose a remote "
             "folder outside of the workspace."
         )
     match config.action:
         case "push":
-            workspace = Workspace.open(root)
-            return push(
-                workspace,
+            return push_workspace(
+                Workspace.open(root),
                 remote,
                 progress,
                 merged=config.merged,
-                keep=complete_checkpoints(workspace),
                 dry_run=config.dry_run,
             )
         case "pull":
@@ -50,6 +49,27 @@ def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) ->
             return status(remote)
         case "verify":
             return verify(remote, generation=config.generation, progress=progress)
+
+
+def push_workspace(
+    workspace: Workspace,
+    remote: Remote | Path,
+    progress: Progress,
+    *,
+    merged: bool = False,
+    dry_run: bool = False,
+) -> PushReport:
+    """Copy a workspace as it should be found again: faces in place, checkpoints complete.
+
+    Raises:
+        SyncError: The remote is offline or full, or a file has a name that cannot travel.
+        Interrupted: The user asked to stop.
+    """
+    if not dry_run:
+        for side in Side:
+            recover(workspace.aligned_dir(side))  # a killed sort hides the faces it was moving
+    keep = complete_checkpoints(workspace)
+    return push(workspace, remote, progress, merged=merged, keep=keep, dry_run=dry_run)
 
 
 def complete_checkpoints(workspace: Workspace) -> Callable[[str], bool]:

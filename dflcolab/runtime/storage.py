@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dflcolab.pipeline.sync import complete_checkpoints
+from dflcolab.pipeline.sync import push_workspace
 from dflcolab.progress import Progress
 from dflcolab.runtime.autopush import AutoPush
 from dflcolab.runtime.drive import Drive
 from dflcolab.runtime.results import show_report
 from dflcolab.runtime.show import show_text
 from dflcolab.sync.pull import is_unfinished, pull
-from dflcolab.sync.push import PushReport, push
+from dflcolab.sync.push import PushReport
 from dflcolab.sync.remote import Remote
 from dflcolab.workspace.workspace import Workspace
 
@@ -53,8 +53,7 @@ class Storage:
         Raises:
             SyncError: The storage is offline or full.
         """
-        keep = complete_checkpoints(workspace)
-        return push(workspace, self.shelf / workspace.root.name, progress, keep=keep)
+        return push_workspace(workspace, self.shelf / workspace.root.name, progress)
 
     def copy(self, workspace: Workspace, progress: Progress) -> None:
         """Copy what is new; trouble with the storage is told and stops nothing."""

@@ -18,6 +18,7 @@ from dflcolab.formats.dfl_jpeg import read_face
 from dflcolab.pipeline.extract import extract
 from dflcolab.progress import Progress, Task
 from dflcolab.workspace.workspace import Side, Workspace
+from tests.faceset.kills import killed_sort
 from tests.material import MULTI, STUDIO_WOMAN, WEBCAM_MAN, frame_of, shared_faces
 
 SRC = Side.SRC
@@ -129,6 +130,19 @@ def test_a_second_run_changes_nothing_and_deleted_faces_stay_away(workspace):
     assert (report.new_frames, report.new_faces) == (0, 0)
     assert report.frames == len(before) + 1
     assert contents(aligned) == before
+
+
+def test_faces_of_a_sort_killed_midway_are_not_extracted_again(workspace):
+    shutil.copy(WEBCAM_MAN, workspace.root / "data_src.mp4")
+    extract(workspace, config(fps=6))
+    aligned = workspace.aligned_dir(SRC)
+    before = sorted(contents(aligned).values())
+    killed_sort(aligned)
+
+    report = extract(workspace, config(fps=6))
+
+    assert report.new_faces == 0
+    assert sorted(contents(aligned).values()) == before
 
 
 def test_more_frames_per_second_add_the_frames_between(workspace):

@@ -10,8 +10,9 @@ import pytest
 from dflcolab.errors import WorkspaceError
 from dflcolab.pipeline.sync import complete_checkpoints, sync
 from dflcolab.sync.config import SyncConfig
-from dflcolab.workspace.workspace import Workspace
+from dflcolab.workspace.workspace import Side, Workspace
 from tests.conftest import CommandLine
+from tests.faceset.kills import killed_sort
 
 
 def test_a_trained_workspace_goes_on_training_on_another_machine(
@@ -33,6 +34,20 @@ def test_a_trained_workspace_goes_on_training_on_another_machine(
     assert trained["resumed_from"] == 6
 
 
+def test_faces_of_a_sort_killed_midway_travel(face_workspace: Path, tmp_path: Path):
+    workspace = Workspace.open(face_workspace)
+    aligned = workspace.aligned_dir(Side.SRC)
+    n_faces = len(list(aligned.glob("*.jpg")))
+    killed_sort(aligned)
+
+    remote = str(tmp_path / "shelf")
+    sync(face_workspace, SyncConfig(action="push", remote=remote))
+    sync(tmp_path / "other", SyncConfig(action="pull", remote=remote))
+
+    arrived = Workspace.open(tmp_path / "other").aligned_dir(Side.SRC)
+    assert len(list(arrived.glob("*.jpg"))) == n_faces
+
+
 def test_half_written_checkpoints_do_not_travel(trained_workspace: Path, tmp_path: Path):
     workspace = Workspace.open(trained_workspace)
     (whole,) = workspace.model_dir("tiny").glob("ckpt-*")
@@ -52,7 +67,7 @@ def test_half_written_checkpoints_do_not_travel(trained_workspace: Path, tmp_pat
 def test_a_remote_inside_the_workspace_is_refused(face_workspace: Path, place: str):
     remote = face_workspace / "copies" if place == "inside" else face_workspace
 
-    with pytest.raises(WorkspaceError, match="inside each other"):
+    with pytest.raises(WorkspaceError, match="lies inside the workspace"):
         sync(face_workspace, SyncConfig(action="push", remote=str(remote)))
 
 
