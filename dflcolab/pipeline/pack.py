@@ -153,8 +153,15 @@ def _already_packed(target: Path, loose: Sequence[Path], config: PackConfig) -> 
 
 
 def _check_room(folder: Path, reader: PakReader) -> None:
-    """Refuse before the first write if another file has the name of a face."""
+    """Refuse before the first write if another file, or another face, has the name of a face."""
+    seen: set[str] = set()
     for index, entry in enumerate(reader.entries):
+        if entry.path in seen:
+            raise FacesetError(
+                f"{reader.path} holds {entry.path} twice, so one would be lost; use it packed, "
+                "or another copy of it."
+            )
+        seen.add(entry.path)
         present = folder / entry.path
         if present.exists() and present.read_bytes() != reader.jpeg(index):
             raise FacesetError(

@@ -12,7 +12,8 @@ from dflcolab.faces.face_record import Polygon
 from dflcolab.faceset.config import CleanConfig, MaskConfig, PackConfig, SortConfig, SortKind
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.files import sha256_of
-from dflcolab.formats.dfl_jpeg import encode_xseg_mask, read_record, replace_record
+from dflcolab.formats.dfl_jpeg import encode_xseg_mask, read_face, read_record, replace_record
+from dflcolab.formats.faceset_pak import PakItem, write_pak
 from dflcolab.pipeline.clean import clean
 from dflcolab.pipeline.mask import mask
 from dflcolab.pipeline.pack import pack, unpack
@@ -166,6 +167,18 @@ def test_packing_and_unpacking_gives_the_same_files(workspace: Workspace):
     unpack(workspace, config)
     assert {path.name: sha256_of(path) for path in faces_of(workspace)} == before
     assert not packed.pack.exists()
+
+
+def test_a_pack_that_holds_a_name_twice_is_not_unpacked(workspace: Workspace):
+    one, other = faces_of(workspace)[:2]
+    folder = workspace.aligned_dir(Side.SRC)
+    items = [PakItem("same.jpg", read_face(path)) for path in (one, other)]
+    write_pak(folder / "faceset.pak", items)
+
+    with pytest.raises(FacesetError, match="twice"):
+        unpack(workspace, PackConfig(side=Side.SRC))
+    assert (folder / "faceset.pak").exists()
+    assert not (folder / "same.jpg").exists()
 
 
 @pytest.mark.parametrize("n_left", [0, 1, 20])
