@@ -96,6 +96,8 @@ def encode(
     """
     progress = progress or Progress()
     require_rights(workspace)
+    for left_over in workspace.root.glob(".result*.unsigned.*"):
+        left_over.unlink(missing_ok=True)  # of a run that was killed
     messages: list[str] = []
     videos: list[EncodedVideo] = []
     for job in encode_jobs(workspace, config, messages):

@@ -61,3 +61,7 @@ class AutoPush:
         except (DFLColabError, OSError) as failure:
             self.problem = str(failure)
             _LOG.warning("Not copied: %s", failure)
+        except Exception as failure:  # noqa: BLE001
+            # Whatever it is, the next copy must be tried: a night's work hangs on this thread.
+            self.problem = f"Not copied ({type(failure).__name__}: {failure}); please report it."
+            _LOG.exception("Not copied")

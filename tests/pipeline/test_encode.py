@@ -104,6 +104,15 @@ def test_a_real_clip_keeps_count_length_and_sound(tmp_path, clips):
         assert abs(one.duration - other.duration) < 2000  # microseconds
 
 
+def test_what_a_killed_run_left_unsigned_is_removed(workspace):
+    left = workspace.root / ".result.0123abcd.unsigned.mp4"
+    left.write_bytes(b"half a video")
+
+    encode(workspace, EncodeConfig())
+
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("codec", list(VideoCodec))
 def test_every_codec_gives_a_signed_file(workspace, codec):
     (video,) = encode(workspace, EncodeConfig(codec=codec)).videos

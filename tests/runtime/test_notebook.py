@@ -217,13 +217,17 @@ def test_the_stop_button_asks_for_a_safe_stop(session: Session, monkeypatch: pyt
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_copies_are_made_while_a_step_runs_and_failures_wait():
+@pytest.mark.parametrize(
+    "failure",
+    [OSError(errno.ENOTCONN, "Transport endpoint is not connected"), ValueError("not foreseen")],
+)
+def test_copies_are_made_while_a_step_runs_and_failures_wait(failure: Exception):
     calls = []
 
     def push():
         calls.append(len(calls))
         if len(calls) == 1:
-            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+            raise failure
         return "report"
 
     with AutoPush(push, minutes=0.02 / 60) as copies:
