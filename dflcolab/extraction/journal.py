@@ -155,9 +155,13 @@ class Journal:
                 else:
                     self._take(line)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
+                remedy = (
+                    "delete that line to have its frames looked at again"
+                    if number
+                    else "delete the file: faces that are there stay, other frames are looked at again"
+                )
                 raise FormatError(
-                    f"Line {number + 1} of {self.path} is damaged; delete that line to have its "
-                    "frames looked at again."
+                    f"Line {number + 1} of {self.path} is damaged; {remedy}."
                 ) from error
         return length
 

@@ -107,7 +107,8 @@ def extract(
             _take_over(foreign, sources, journal)
         new_frames, new_faces = _run(extractor, sources, journal, config, progress)
         counts = [n for log in journal.sources.values() for n in log.faces.values()]
-    problems = [problem for source in sources for problem in source.problems]
+    problems = _unread_videos(workspace, config, sources)
+    problems += [problem for source in sources for problem in source.problems]
     for problem in problems:
         progress.message(problem)
     if not any(counts):
@@ -168,6 +169,26 @@ def _sources(workspace: Workspace, config: ExtractConfig) -> list[Source]:
             f"into {workspace.root}, or pictures into {folder}."
         )
     return [VideoSource(path, workspace.frame_prefix(path), config.fps) for path in videos]
+
+
+def _unread_videos(
+    workspace: Workspace, config: ExtractConfig, sources: Sequence[Source]
+) -> list[str]:
+    """A sentence if pictures that are no frames of the side's videos were taken instead of these."""
+    videos = workspace.videos(config.side)
+    if config.frames or not videos or not isinstance(sources[0], PictureSource):
+        return []
+    folder = workspace.frames_dir(config.side)
+    prefixes = "|".join(re.escape(workspace.frame_prefix(video)) for video in videos)
+    of_a_video = re.compile(rf"(?:{prefixes})\d{{5,}}")
+    if all(of_a_video.fullmatch(path.stem) for path in list_frames(folder)):
+        return []
+    names = ", ".join(video.name for video in videos)
+    text = (
+        f"The pictures in {folder} were taken and {names} was not read; give --from-video for the "
+        "video, or --frames to say that this is meant."
+    )
+    return [text]
 
 
 def _prepare(aligned_dir: Path, debug_dir: Path | None) -> None:

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from dflcolab.config import to_plain
-from dflcolab.errors import FacesetError, Interrupted, MediaError, StorageError, WorkspaceError
+from dflcolab.errors import (
+    FacesetError,
+    FormatError,
+    Interrupted,
+    MediaError,
+    StorageError,
+    WorkspaceError,
+)
 from dflcolab.extraction.config import ExtractConfig
 from dflcolab.formats.dfl_jpeg import read_face
 from dflcolab.pipeline.extract import extract
@@ -217,6 +224,36 @@ def test_pictures_are_looked_at_one_by_one_and_a_corrupt_one_is_named(workspace)
     assert read_face(workspace.aligned_dir(SRC) / "party_4.jpg").record.source_filename == (
         "party.jpg"
     )
+
+
+def test_pictures_that_hide_a_video_are_told(workspace):
+    shutil.copy(WEBCAM_MAN, workspace.root / "data_src.mp4")
+    workspace.frames_dir(SRC).mkdir()
+    shutil.copy(MULTI, workspace.frames_dir(SRC) / "cover.jpg")
+
+    report = extract(workspace, config())
+
+    assert report.frames == 1
+    assert "data_src.mp4 was not read" in report.problems[0]
+    assert "--from-video" in report.problems[0]
+    assert not extract(workspace, config(frames=True)).problems
+    (workspace.frames_dir(SRC) / "cover.jpg").rename(workspace.frames_dir(SRC) / "00001.jpg")
+    assert not extract(workspace, config()).problems
+
+
+def test_a_journal_whose_head_is_damaged_says_what_helps(workspace):
+    shutil.copy(WEBCAM_MAN, workspace.root / "data_src.mp4")
+    extract(workspace, config(fps=3))
+    journal = workspace.frames_dir(SRC) / "extract.jsonl"
+    before = contents(workspace.aligned_dir(SRC))
+    journal.write_bytes(b"{}\n" + journal.read_bytes().split(b"\n", 1)[1])
+
+    with pytest.raises(FormatError, match="delete the file"):
+        extract(workspace, config(fps=3))
+
+    journal.unlink()
+    assert extract(workspace, config(fps=3)).new_faces == 0
+    assert contents(workspace.aligned_dir(SRC)) == before
 
 
 def test_max_faces_keeps_the_largest(workspace):
