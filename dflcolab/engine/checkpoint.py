@@ -33,6 +33,7 @@ INDEX = "index.json"
 FORMAT_VERSION = 1
 
 _FOLDER = re.compile(r"ckpt-(\d{9,})")
+_ASIDE = re.compile(r"\.(ckpt-(\d{9,}))\.aside\.tmp")
 _LOG = logging.getLogger(__name__)
 
 
@@ -111,13 +112,20 @@ class Contents:
 
 
 def list_checkpoints(model_dir: Path) -> list[Checkpoint]:
-    """All folders with a readable marker, latest save last."""
+    """All folders with a readable marker, latest save last.
+
+    One that was set aside for a save of the same iteration counts until that save has its place.
+    """
     found: list[Checkpoint] = []
     if not model_dir.is_dir():
         return found
     for folder in model_dir.iterdir():
         match = _FOLDER.fullmatch(folder.name)
-        checkpoint = _read_marker(folder, int(match[1])) if match else None
+        aside = _ASIDE.fullmatch(folder.name)
+        if aside and not (model_dir / aside[1]).exists():
+            checkpoint = _read_marker(folder, int(aside[2]))
+        else:
+            checkpoint = _read_marker(folder, int(match[1])) if match else None
         if checkpoint:
             found.append(checkpoint)
     return sorted(found, key=lambda checkpoint: (checkpoint.serial, checkpoint.iteration))
@@ -191,7 +199,7 @@ def write_checkpoint(
             fsync_dir(temporary)
             if folder.exists():
                 # The same iteration of an earlier run (pretraining), or a broken folder.
-                folder.rename(model_dir / f".{folder.name}.old{TEMPORARY_SUFFIX}")
+                folder.rename(model_dir / f".{folder.name}.aside{TEMPORARY_SUFFIX}")
             os.replace(temporary, folder)
             fsync_dir(model_dir)
         except BaseException:
@@ -240,6 +248,9 @@ def best_of(checkpoints: list[Checkpoint]) -> str | None:
 def remove_leftovers(model_dir: Path) -> None:
     """Delete what an interrupted save left under temporary names."""
     for path in model_dir.glob(f".ckpt-*{TEMPORARY_SUFFIX}"):
+        aside = _ASIDE.fullmatch(path.name)
+        if aside and not (model_dir / aside[1]).exists():
+            continue  # killed between two renames: the only place of this checkpoint
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -277,7 +288,7 @@ def _prune(model_dir: Path, keep: int, best: str | None) -> None:
             kept.insert(0, checkpoint.folder.name)
             continue
         # First the name: a half-deleted folder must not look like a checkpoint.
-        doomed = model_dir / f".{checkpoint.folder.name}.old{TEMPORARY_SUFFIX}"
+        doomed = model_dir / f".{checkpoint.folder.name.lstrip('.')}.old{TEMPORARY_SUFFIX}"
         checkpoint.folder.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
     index = {"latest": kept[-1], "best": best if best in kept else None, "checkpoints": kept}

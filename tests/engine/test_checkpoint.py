@@ -150,6 +150,31 @@ class _Death(BaseException):
     """Stands for the end of the process."""
 
 
+def test_the_only_save_survives_death_between_the_two_renames_of_its_successor(
+    tmp_path: Path, monkeypatch
+):
+    write_checkpoint(tmp_path, _contents(7, phase=1), keep=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, "replace", _die)
+        patch.setattr(module.shutil, "rmtree", lambda *_, **__: None)  # nobody cleans up
+        with pytest.raises(SystemExit):
+            write_checkpoint(tmp_path, _contents(7, phase=2), keep=1)
+
+    for _ in range(2):  # looking at it changes nothing
+        found = latest_checkpoint(tmp_path)
+        assert found is not None
+        assert found.state()["phase"] == 1
+
+    write_checkpoint(tmp_path, _contents(7, phase=3), keep=1)
+    (found,) = list_checkpoints(tmp_path)
+    assert found.state()["phase"] == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"ckpt-000000007", "index.json"}
+
+
+def _die(*_: object) -> None:
+    raise SystemExit
+
+
 def test_death_at_any_write_leaves_the_old_or_the_new_state(tmp_path: Path, monkeypatch):
     """Ends a save at its 1st, 2nd, 3rd … call to the file system, then loads."""
     write_checkpoint(tmp_path / "start", _contents(10))
