@@ -158,7 +158,7 @@ def _failures_as_sentences() -> Iterator[None]:
     try:
         with storage_errors(Path.cwd()):
             yield
-    except DFLColabError:
+    except (DFLColabError, BrokenPipeError):
         raise
     except ImportError as error:
         raise MissingDependencyError(_import_advice(error)) from error

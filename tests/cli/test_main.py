@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -78,3 +79,18 @@ def test_a_missing_workspace_is_one_sentence(name: str, tmp_path):
     assert "nowhere" in done.stderr
     assert "dflcolab init" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_reader_that_leaves_early_is_no_failure(tmp_path):
+    (tmp_path / "workspace.toml").write_text("format_version = 1\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-u", "-m", "dflcolab", "model", "list", "-w", str(tmp_path)],
+            stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (0, "")
