@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dflcolab.errors import StorageError
+from dflcolab.errors import DFLColabError, StorageError
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -94,6 +94,32 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 `text` to `path` atomically (see `replacing`)."""
     write_bytes(path, text.encode())
+
+
+@contextmanager
+def exclusive(lock_path: Path, busy: DFLColabError) -> Iterator[None]:
+    """Keep other processes out of the block while one is inside.
+
+    The system ends the lock with the process, however that ends. File systems without locks let
+    everybody in.
+
+    Args:
+        lock_path: An empty file of this name is made and stays.
+        busy: Raised when another process is inside.
+    """
+    with storage_errors(lock_path):
+        lock_path.parent.mkdir(parents=True, exist_ok=True)
+        stream = lock_path.open("ab")
+    with stream:
+        try:
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise busy from error
+        except (ImportError, OSError):
+            pass
+        yield
 
 
 def sha256_of(path: Path) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dflcolab.errors import StorageError
-from dflcolab.files import list_files, natural_key, replacing, sha256_of, write_bytes
+from dflcolab.errors import ModelError, StorageError
+from dflcolab.files import exclusive, list_files, natural_key, replacing, sha256_of, write_bytes
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path):
@@ -74,6 +74,28 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path):
         content = path.read_bytes()
         assert len(content) == 2_000_000
         assert len(set(content)) == 1
+
+
+def test_only_one_process_gets_in(tmp_path: Path):
+    lock = tmp_path / ".a.lock"
+    code = (
+        "import sys; from pathlib import Path; from dflcolab.errors import ModelError\n"
+        "from dflcolab.files import exclusive\n"
+        "with exclusive(Path(sys.argv[1]), ModelError('busy')):\n"
+        "    print('inside', flush=True); sys.stdin.read()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"inside\n"
+
+    with pytest.raises(ModelError, match="busy"), exclusive(lock, ModelError("busy")):
+        pass
+    other.kill()
+    other.communicate()
+    with exclusive(lock, ModelError("busy")):
+        pass
 
 
 def test_listings_leave_half_written_files_out(tmp_path: Path):

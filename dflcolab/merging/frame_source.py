@@ -74,6 +74,7 @@ class PictureFrames:
 
     paths: list[Path]
     problems: list[str] = field(default_factory=list[str])
+    _hashes: dict[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @property
     def description(self) -> str:
@@ -84,12 +85,13 @@ class PictureFrames:
         return [path.stem for path in self.paths]
 
     def identity(self, stem: str) -> str:
-        """Name and size: reading every picture only to compare it would take too long."""
-        path = self._by_stem[stem]
-        return f"{path.name}:{path.stat().st_size}"
+        """Hash of the content: pictures without compression all have one size."""
+        if stem not in self._hashes:
+            self._hashes[stem] = sha256_of(self._by_stem[stem])
+        return self._hashes[stem]
 
     def whole_identity(self) -> str:
-        listing = "|".join(self.identity(path.stem) for path in self.paths)
+        listing = "|".join(f"{path.name}:{self.identity(path.stem)}" for path in self.paths)
         return hashlib.sha256(listing.encode()).hexdigest()
 
     @functools.cached_property

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dflcolab.config import to_plain
+from dflcolab.errors import WorkspaceError
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.files import storage_errors
 from dflcolab.merging.config import MergeConfig, load_options
@@ -90,7 +91,7 @@ def merge(
         RightsError: The rights of src or dst are not recorded.
         ContentGuardError: The dst footage is sexually explicit.
         ConfigError: An option is unknown or out of range.
-        WorkspaceError: There is no dst footage.
+        WorkspaceError: There is no dst footage, or no frame in the wanted range.
         FacesetError: There is no dst face.
         ModelError: The model was not trained.
         MediaError: The dst video is none.
@@ -135,6 +136,11 @@ def merge(
         ),
         progress=progress,
     )
+    if not counts.total:
+        raise WorkspaceError(
+            f"There is no frame in the range {config.frames} of {frames.description}; "
+            "frames are counted from 0."
+        )
     now = time.perf_counter()
     problems += frames.problems
     if counts.unmatched:

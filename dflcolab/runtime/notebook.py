@@ -12,7 +12,8 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from dflcolab.errors import ConfigError, DFLColabError, RightsError, WorkspaceError
+from dflcolab.errors import ConfigError, DFLColabError, Interrupted, RightsError, WorkspaceError
 from dflcolab.progress import NotebookProgress, Progress
 from dflcolab.runtime import rules
 from dflcolab.runtime.autopush import AutoPush
@@ -227,7 +228,9 @@ class Session:
             target_iter=pretrain_iterations or None,
             faceset=(faceset,) if faceset else (),
         )
-        show_report(pretrain(self.workspace, config, progress=self.progress))
+        with self._copied_when_stopped():
+            report = pretrain(self.workspace, config, progress=self.progress)
+        show_report(report)
         show_preview(self.workspace, model_name)
         self._copy()
 
@@ -255,7 +258,7 @@ class Session:
             target_iter=target_iterations or None,
             set=tuple(options.split()),
         )
-        with self._copies(copy_every_minutes) as copies:
+        with self._copied_when_stopped(), self._copies(copy_every_minutes) as copies:
             report = train(self.workspace, config, progress=self.progress)
         show_report(report)
         if copies.problem:
@@ -351,6 +354,16 @@ class Session:
         if storage is None:
             return AutoPush(lambda: None, 0)
         return AutoPush(lambda: storage.push(workspace, Progress()), minutes)
+
+    @contextmanager
+    def _copied_when_stopped(self) -> Iterator[None]:
+        """The Stop button ends training after a save; that save goes to the storage as well."""
+        try:
+            yield
+        except Interrupted:
+            self.progress = NotebookProgress()  # the copy is not what was to be stopped
+            self._copy()
+            raise
 
     def _copy(self) -> None:
         if self._storage is not None:

@@ -18,6 +18,7 @@ from dflcolab.errors import Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.faceset.held_out import split_held_out
+from dflcolab.files import exclusive
 from dflcolab.models.options import STRUCTURE, SaehdOptions, saehd_options
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
 from dflcolab.progress import Progress
@@ -140,8 +141,23 @@ def run_training(
         StorageError: The disk is full.
         Interrupted: The user asked to stop; everything is saved.
     """
+    lock = places.model_dir.with_name(f".{places.model_dir.name}.lock")
+    busy = ModelError(f"Another process is training {config.model}; wait until it has ended.")
+    with exclusive(lock, busy):
+        return _run_alone(config, places, facesets, face_type, pretrain, progress, list(problems))
+
+
+def _run_alone(
+    config: TrainConfig,
+    places: Places,
+    facesets: Mapping[str, Faceset],
+    face_type: FaceType,
+    pretrain: bool,
+    progress: Progress,
+    notes: list[str],
+) -> TrainReport:
+    """`run_training` while no other process trains the model."""
     began = time.monotonic()
-    notes = list(problems)
     config, settings = with_settings(config)
 
     def note(text: str) -> None:
@@ -297,7 +313,8 @@ def _report(
 ) -> TrainReport:
     state = checkpoint.state()
     recent = read_losses(places.model_dir / losses_name(pretraining=options.pretrain))[-_RECENT:]
-    means = np.nanmean(recent, axis=0) if len(recent) else None
+    known = recent[np.isfinite(recent).all(axis=1)] if len(recent) else recent
+    means = known.mean(axis=0) if len(known) else None
     return TrainReport(
         model=config.model,
         iteration=checkpoint.iteration,

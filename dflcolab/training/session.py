@@ -147,7 +147,10 @@ class Session:
         return self._step.step(*batches, tf.constant(self.iteration, tf.int64))
 
     def evaluate(self) -> dict[str, float] | None:
-        """Mean loss on the held-out faces of each side, unwarped; None where none are held out."""
+        """Mean loss on the held-out faces of each side, unwarped.
+
+        None where none are held out, or where a loss is no number.
+        """
         held = {side: faces.held_out for side, faces in self._sides.items()}
         src, dst = held["src"], held["dst"]
         if src is None or dst is None:
@@ -163,6 +166,8 @@ class Session:
             ]
             totals.append(tuple(float(loss) for loss in self._step.evaluate(*pair)))
         means = np.mean(totals, axis=0)
+        if not np.isfinite(means).all():
+            return None
         return {"src": float(means[0]), "dst": float(means[1])}
 
     def preview(self) -> bytes:

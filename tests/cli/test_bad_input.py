@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,30 @@ def test_an_unknown_option_names_the_nearest(cli: CommandLine, face_workspace: P
                            "--set", "batchsize=4")  # fmt: skip
 
     assert "batch_size" in sentence
+
+
+def test_a_range_behind_the_last_frame_is_refused(cli: CommandLine, trained_workspace: Path):
+    sentence = cli.refusal("merge", "-w", trained_workspace, "--model", "tiny", "--frames", "900:")
+
+    assert "900:" in sentence
+
+
+def test_one_model_is_trained_by_one_process(cli: CommandLine, face_workspace: Path):
+    words = [sys.executable, "-m", "dflcolab", "train", "-w", str(face_workspace), "--model", "a",
+             "--preset", "tiny", "--quiet"]  # fmt: skip
+    first = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    try:
+        lock = face_workspace / "model" / ".a.lock"
+        while not lock.exists():
+            assert first.poll() is None
+            time.sleep(0.05)
+
+        assert "Another process" in cli.refusal(
+            "train", "-w", face_workspace, "--model", "a", "--preset", "tiny"
+        )
+    finally:
+        first.kill()
+        first.wait()
 
 
 def test_a_model_that_does_not_exist_is_one_sentence(cli: CommandLine, face_workspace: Path):

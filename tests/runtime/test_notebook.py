@@ -170,7 +170,7 @@ def test_a_storage_that_fails_is_told_and_stops_nothing(
     def offline(*_: object, **__: object) -> None:
         raise SyncError("Drive is offline; nothing here is lost.")
 
-    monkeypatch.setattr(storage, "push", offline)
+    monkeypatch.setattr(storage, "push_workspace", offline)
     session.open(**FORM)
 
     assert any("Drive is offline" in text for text in shown)

@@ -35,13 +35,15 @@ def _faces():
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("archi", ["df-ud", "liae-ud"])
 def test_losses_fall(precision: str, archi: str):
-    step, _ = _step(precision, archi=archi, learning_rate=1e-3)
+    step, _ = _step(precision, archi=archi, learning_rate=5e-4)
     faces = _faces()
-    losses = [
-        step.step(faces, faces[:, :, ::-1], tf.constant(i, tf.int64)).numpy().sum()
-        for i in range(1, 41)
-    ]
-    assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:5]), losses
+    pair = (faces, faces[:, :, ::-1])
+    before = sum(loss.numpy().mean() for loss in step.evaluate(*pair))
+    for i in range(1, 41):
+        step.step(*pair, tf.constant(i, tf.int64))
+    # Judged on the faces as they are: the losses of single random views scatter by a quarter.
+    # Steps of 5e-4 reach 0.2 to 0.45 in float32; 1e-3 overshoots now and then.
+    assert sum(loss.numpy().mean() for loss in step.evaluate(*pair)) < 0.6 * before
 
 
 def test_an_overflow_in_float16_leaves_the_weights_alone():
