@@ -7,6 +7,8 @@ from fractions import Fraction
 
 from av.video.stream import VideoStream
 
+from dflcolab.media.container import fraction
+
 FALLBACK_RATE = Fraction(25)
 """Frames per second where nothing tells."""
 
@@ -59,6 +61,6 @@ class Clock:
 
 def clock_of(stream: VideoStream) -> Clock:
     """The clock of a video stream."""
-    time_base = stream.time_base or Fraction(1, 90000)
+    time_base = fraction(stream.time_base) or Fraction(1, 90000)
     start = (stream.start_time or 0) * time_base
-    return Clock(time_base, stream.average_rate or stream.base_rate, start)
+    return Clock(time_base, fraction(stream.average_rate) or fraction(stream.base_rate), start)

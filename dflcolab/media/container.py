@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from dflcolab.errors import MediaError
 
 # FFmpeg reads these "videos" too: text drawn as on a terminal, and single pictures.
 _TEXT_CODECS = {"ansi", "bintext", "xbin", "idf"}
+# PyAV 19 replaces unreadable characters by itself and knows the argument no more.
+_TOLERANT: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
 _REMEDY = "replace it by a video, for example MP4 with H.264"
 
 
@@ -36,7 +41,7 @@ def opened_video(
     if not path.is_file():
         raise MediaError(f"There is no video at {path}; check the path.")
     try:
-        container = av.open(str(path), mode="r", metadata_errors="replace")
+        container = open_container(path)
     except PermissionError as error:
         raise MediaError(f"{path} may not be read; change its permissions.") from error
     except (FFmpegError, OSError, ValueError) as error:
@@ -45,6 +50,22 @@ def opened_video(
         stream = _video_stream(container, path)
         stream.thread_type = "AUTO" if threads else "NONE"  # pyright: ignore[reportAttributeAccessIssue]
         yield container, stream
+
+
+def open_container(path: Path) -> InputContainer:
+    """A file opened for reading, whatever encoding its texts are in.
+
+    Raises:
+        FFmpegError: It is no media file.
+    """
+    return av.open(str(path), mode="r", **_TOLERANT)
+
+
+def fraction(value: Any) -> Fraction | None:
+    """A rate or tick of PyAV as a fraction: 18 gives fractions, 19 a kind of its own; None if unset."""
+    if value is None or not value.denominator or not value.numerator:
+        return None
+    return Fraction(value.numerator, value.denominator)
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:

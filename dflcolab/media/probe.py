@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from dflcolab.errors import MediaError
 from dflcolab.media.color import ColorTags, tags_of
-from dflcolab.media.container import has_decoder, opened_video
+from dflcolab.media.container import fraction, has_decoder, opened_video
 from dflcolab.media.rotation import Orientation, orientation_of
 
 _MAX_PACKETS_BEFORE_A_FRAME = 500
@@ -126,15 +126,15 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
 def _describe(
     path: Path, container: InputContainer, stream: VideoStream, frame: AVFrame
 ) -> VideoInfo:
-    time_base = stream.time_base or Fraction(1, 90000)
+    time_base = fraction(stream.time_base) or Fraction(1, 90000)
     orientation = orientation_of(frame)
     width, height = frame.width, frame.height
-    aspect = stream.sample_aspect_ratio or Fraction(1)
+    aspect = fraction(stream.sample_aspect_ratio) or Fraction(1)
     if orientation.swaps_sides:
         width, height = height, width
         aspect = 1 / aspect if aspect else aspect
     start = stream.start_time if stream.start_time is not None else frame.pts or 0
-    rate = stream.average_rate or stream.base_rate
+    rate = fraction(stream.average_rate) or fraction(stream.base_rate)
     duration = _duration(container, stream, time_base)
     estimate = stream.frames or (round(duration * rate) if rate else 0)
     tags = tags_of(stream.codec_context)

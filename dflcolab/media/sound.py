@@ -12,7 +12,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
-import av
 from av.audio.stream import AudioStream
 from av.container.input import InputContainer
 from av.container.output import OutputContainer
@@ -21,7 +20,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 
 from dflcolab.errors import MediaError
-from dflcolab.media.container import has_decoder
+from dflcolab.media.container import has_decoder, open_container
 
 _AAC_BITS_PER_SECOND_AND_CHANNEL = 128_000
 
@@ -61,7 +60,7 @@ class SoundCarrier:
         self._name = source.name
         self._shift = shift
         self._output = container
-        self._input: InputContainer = av.open(str(source), mode="r", metadata_errors="replace")
+        self._input: InputContainer = open_container(source)
         self._tracks: dict[int, _Track] = {}
         for stream in self._input.streams.audio:
             self._add(stream)

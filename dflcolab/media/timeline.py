@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from dflcolab.errors import MediaError
 from dflcolab.media.clock import FALLBACK_RATE
-from dflcolab.media.container import opened_video
+from dflcolab.media.container import fraction, opened_video
 from dflcolab.media.decoding import decoded_frames
 
 # Where one packet is one shown frame, with a time of its own.
@@ -90,7 +90,7 @@ def _from_packets(path: Path) -> Timeline | None:
         names = set(container.format.name.split(","))
         if not names & _INDEXED_CONTAINERS or stream.codec_context.name not in _ONE_TO_ONE_CODECS:
             return None
-        time_base = stream.time_base
+        time_base = fraction(stream.time_base)
         scan = _scan(container, stream)
         ending = _Ending.of(stream)
     if scan is None or time_base is None or ending.n_stated > len(scan.stamps) + scan.n_hidden:
@@ -139,7 +139,7 @@ def _from_frames(path: Path) -> Timeline:
     problems: list[str] = []
     duration = 0
     with opened_video(path) as (_, stream):
-        time_base = stream.time_base or Fraction(1, 90000)
+        time_base = fraction(stream.time_base) or Fraction(1, 90000)
         ending = _Ending.of(stream)
     times: list[Fraction] = []
     for time, frame in decoded_frames(path, problems):
@@ -164,7 +164,7 @@ class _Ending:
         end = None
         if stream.duration and stream.start_time is not None and stream.time_base is not None:
             end = (stream.start_time + stream.duration) * stream.time_base
-        return cls(end, stream.frames, stream.average_rate)
+        return cls(end, stream.frames, fraction(stream.average_rate))
 
     def after(self, times: tuple[Fraction, ...], last_duration: Fraction) -> Fraction:
         """When the last frame stops being shown.
