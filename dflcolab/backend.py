@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
 from dflcolab.quiet import native_messages_hidden
 
+# Later notes (an XLA compilation, a missing driver) obey this; a user's own wish comes first.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with native_messages_hidden():
     import tensorflow as tf
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import tensorflow as tf
+from dflcolab.backend import tf
 
 
 @dataclass(frozen=True)
