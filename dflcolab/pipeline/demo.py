@@ -287,8 +287,9 @@ def _write_results(workspace: Workspace, journal: _Journal) -> DemoReport:
         pictures=_pictures(workspace, preview_path),
         notes=[
             RIGHTS_NOTE,
-            "The result is marked as synthetic: "
-            + (f"its C2PA manifest reads back as {provenance.state}." if provenance else "no."),
+            f"The result is marked as synthetic; its C2PA manifest reads back as {provenance.state}."
+            if provenance
+            else "The result carries no readable C2PA manifest; run `dflcolab encode` again.",
         ],
         facts=dict(last["facts"]),
     )
