@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from dflcolab.media.frame_sequence import read_image
 from dflcolab.media.provenance import read_provenance
 from dflcolab.media.video_reader import VideoReader
 from dflcolab.merging.config import MergeConfig
-from dflcolab.pipeline.demo_config import DemoConfig
+from dflcolab.pipeline.demo_config import RIGHTS_NOTE, DemoConfig, sample_workspace
 from dflcolab.pipeline.encode import encode
 from dflcolab.pipeline.extract import extract
 from dflcolab.pipeline.init import init
@@ -41,13 +40,9 @@ from dflcolab.pipeline.train import train
 from dflcolab.progress import Progress
 from dflcolab.training.config import PretrainConfig, TrainConfig
 from dflcolab.training.session import losses_name
-from dflcolab.workspace.config import InitConfig
-from dflcolab.workspace.settings import RightsBasis
 from dflcolab.workspace.workspace import Side, Workspace
 
 MODEL = "demo"
-CLIPS = {Side.SRC: "studio_woman.mp4", Side.DST: "webcam_man.mp4"}
-RIGHTS_NOTE = "Sample clips shipped with dflcolab: src under the Pexels licence, dst under MIT."
 
 
 @dataclass(frozen=True)
@@ -179,20 +174,7 @@ def _once(journal: _Journal, name: str, work: Callable[[], str]) -> None:
 
 
 def _initialised(root: Path, progress: Progress) -> Workspace:
-    folder = files("dflcolab") / "assets" / "demo"
-    with as_file(folder / CLIPS[Side.SRC]) as src, as_file(folder / CLIPS[Side.DST]) as dst:
-        init(
-            root,
-            InitConfig(
-                src=(src,),
-                dst=(dst,),
-                name="demo",
-                src_rights=RightsBasis.LICENSED,
-                dst_rights=RightsBasis.LICENSED,
-                note=RIGHTS_NOTE,
-            ),
-            progress=progress,
-        )
+    init(root, sample_workspace(), progress=progress)
     return Workspace.open(root)
 
 

@@ -15,7 +15,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +41,6 @@ from dflcolab.workspace.workspace import PlatformChoice, RightsBasis, Side, Work
 
 VARIABLE = "DFLCOLAB_NOTEBOOK"
 DEMO = "demo"
-_DEMO_CLIPS = {Side.SRC: "studio_woman.mp4", Side.DST: "webcam_man.mp4"}
-_DEMO_NOTE = "Sample clips shipped with dflcolab: src under the Pexels licence, dst under MIT."
 
 
 class Session:
@@ -122,6 +119,7 @@ class Session:
         local_folder: str = "",
     ) -> None:
         """Open the workspace of this name: the one here, else the stored copy, else a new one."""
+        from dflcolab.pipeline.demo_config import sample_workspace
         from dflcolab.pipeline.init import init
         from dflcolab.workspace.config import InitConfig
 
@@ -132,7 +130,8 @@ class Session:
         if self._storage is not None:
             self._storage.fetch_if_new(root, self.progress)
         if name == DEMO and not src_video and not dst_video:
-            config = _demo_config(root)
+            # Brought once: what the user changed later stays.
+            config = InitConfig() if (root / "workspace.toml").exists() else sample_workspace()
         else:
             config = InitConfig(
                 src=self._given_paths(src_video),
@@ -405,22 +404,6 @@ def _values() -> dict[str, Any]:
     if not isinstance(read, dict):
         raise ConfigError(f"{VARIABLE} is not a JSON object; correct or unset it.")
     return read
-
-
-def _demo_config(root: Path) -> Any:
-    """What `init` does for the workspace "demo": bring the shipped clips, once."""
-    from dflcolab.workspace.config import InitConfig
-
-    if (root / "workspace.toml").exists():
-        return InitConfig()
-    with as_file(files("dflcolab") / "assets" / "demo") as clips:
-        return InitConfig(
-            src=(clips / _DEMO_CLIPS[Side.SRC],),
-            dst=(clips / _DEMO_CLIPS[Side.DST],),
-            src_rights=RightsBasis.LICENSED,
-            dst_rights=RightsBasis.LICENSED,
-            note=_DEMO_NOTE,
-        )
 
 
 def _basis(text: str) -> RightsBasis | None:
