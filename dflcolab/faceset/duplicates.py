@@ -1,0 +1,142 @@
+# pyright: strict
+"""Near-copies in a faceset: which faces add nothing beside a sharper one that looks the same.
+
+The whole set is compared, not only neighbours. The sharpest face not yet spoken for keeps its
+place and speaks for all that are close to it; so every duplicate is close to its own keeper, and no
+chain of small steps carries a face away. Candidates come from a tree over a few area means, whose
+difference can never exceed that of the whole pictures; only they are compared in full.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from scipy import spatial  # pyright: ignore[reportMissingTypeStubs]
+
+from dflcolab.faceset.measures import FaceMeasure
+
+_COARSE, _FINE = 4, 8
+"""Side of the tables of area means: for the tree, and for a second look at its candidates."""
+
+_BLOCK = 256
+"""Faces asked of the tree at a time."""
+
+_SLACK = 1e-6
+"""What rounding in float32 may add to a difference."""
+
+Table = npt.NDArray[np.float32]
+
+
+def find_duplicates(
+    measures: Sequence[FaceMeasure], *, threshold: float, across_videos: bool = True
+) -> dict[int, tuple[int, float]]:
+    """Near-copies in a faceset.
+
+    Faces of one frame are never each other's duplicates. Of several equally sharp ones the first
+    is kept. Faces without a thumbnail (damaged ones) take no part.
+
+    Args:
+        measures: The faces.
+        threshold: Mean difference of the small gray pictures, 0..1, below which two faces are
+            copies; 0.01 is hardly visible.
+        across_videos: False compares only faces of one video (frames named `2-00017.png`,
+            `2-00018.png`... are of one).
+
+    Returns:
+        For every duplicate by index: the index of the face that is kept in its place, and the
+        difference to that.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, measure in enumerate(measures):
+        if measure.thumbnail is not None:
+            video = "" if across_videos else video_of(measure.frame)
+            groups.setdefault(video, []).append(index)
+    found: dict[int, tuple[int, float]] = {}
+    for group in groups.values():
+        # The sharpest first; `sorted` keeps equal ones in order.
+        members = sorted(group, key=lambda index: -_sharpness(measures[index]))
+        for copy, (keeper, difference) in _within(measures, members, threshold).items():
+            found[members[copy]] = members[keeper], difference
+    return found
+
+
+def video_of(frame: str) -> str:
+    """The part of a frame's name before its number: `2-00017.png` → `2-`, the same for a video."""
+    found = re.fullmatch(r"(.*?)(\d+)(\.[^.]*)?", frame)
+    return found[1] if found else frame
+
+
+def duplicate_groups(
+    duplicates: dict[int, tuple[int, float]], count: int
+) -> list[tuple[int, list[int]]]:
+    """All faces in groups of near-copies, the largest group first, single faces last.
+
+    Args:
+        duplicates: From `find_duplicates`.
+        count: Number of faces.
+
+    Returns:
+        Keeper and its duplicates, the closest first. Groups of one size are in order of keepers.
+    """
+    members: dict[int, list[int]] = {i: [] for i in range(count) if i not in duplicates}
+    for copy, (keeper, _) in sorted(duplicates.items(), key=lambda item: (item[1][1], item[0])):
+        members[keeper].append(copy)
+    return sorted(members.items(), key=lambda item: -len(item[1]))
+
+
+def _sharpness(measure: FaceMeasure) -> float:
+    value = measure.sharpness
+    return value if value is not None and math.isfinite(value) else -math.inf
+
+
+def _within(
+    measures: Sequence[FaceMeasure], members: Sequence[int], threshold: float
+) -> dict[int, tuple[int, float]]:
+    """Duplicates among faces in the order in which they may become keepers; places in `members`."""
+    pictures = np.stack([cast(Any, measures[index].thumbnail) for index in members])
+    frames = [measures[index].frame for index in members]
+    coarse, fine = _area_means(pictures, _COARSE), _area_means(pictures, _FINE)
+    full = pictures.reshape(len(pictures), -1)
+    tree = cast(Any, spatial).cKDTree(coarse)
+    radius = (threshold + _SLACK) * coarse.shape[1]
+    found: dict[int, tuple[int, float]] = {}
+    spoken_for = np.zeros(len(members), dtype=bool)
+    for start in range(0, len(members), _BLOCK):
+        asked = [i for i in range(start, min(start + _BLOCK, len(members))) if not spoken_for[i]]
+        if not asked:
+            continue
+        near = cast(
+            "list[list[int]]", tree.query_ball_point(coarse[asked], radius, p=1, workers=-1)
+        )
+        for keeper, around in zip(asked, near, strict=True):
+            if spoken_for[keeper]:
+                continue
+            close = np.asarray(around, dtype=np.intp)
+            close = close[(close > keeper) & ~spoken_for[close]]
+            close = close[_differences(fine, keeper, close) < threshold + _SLACK]
+            differences = _differences(full, keeper, close)
+            for index, difference in zip(
+                cast("list[int]", close.tolist()), differences.tolist(), strict=True
+            ):
+                same_frame = frames[index] != "" and frames[index] == frames[keeper]
+                if difference < threshold and not same_frame:
+                    found[index] = keeper, difference
+                    spoken_for[index] = True
+    return found
+
+
+def _differences(table: Table, one: int, others: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Mean absolute difference of one row to others."""
+    return np.abs(table[others] - table[one]).mean(axis=1, dtype=np.float64)
+
+
+def _area_means(pictures: Table, side: int) -> Table:
+    """`[N, H, W]` → `[N, side * side]`: means of equal areas."""
+    n, height, width = pictures.shape
+    parts = pictures.reshape(n, side, height // side, side, width // side)
+    return parts.mean(axis=(2, 4)).reshape(n, side * side)
