@@ -137,16 +137,20 @@ def natural_key(path: Path) -> tuple[object, ...]:
 def list_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Files of a folder with one of the (lower-case) suffixes, sorted by name; [] if it is missing.
 
-    Hidden files are left out: that is what half-written temporary files are.
+    Hidden files are left out: that is what half-written temporary files are. If another folder
+    takes this one's place meanwhile (a sort does that), the list is that of one of them, whole.
     """
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
-        names = [
-            entry.name
-            for entry in entries
-            if not entry.name.startswith(".")
-            and os.path.splitext(entry.name)[1].lower() in suffixes
-            and entry.is_file()
-        ]
-    return [folder / name for name in sorted(names)]
+    while True:
+        if not folder.is_dir():
+            return []
+        listed = folder.stat()
+        with os.scandir(folder) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if not entry.name.startswith(".")
+                and os.path.splitext(entry.name)[1].lower() in suffixes
+                and entry.is_file()
+            ]
+        if folder.is_dir() and os.path.samestat(listed, folder.stat()):
+            return [folder / name for name in sorted(names)]

@@ -21,6 +21,7 @@ from dflcolab.faceset.clean import (
 )
 from dflcolab.faceset.config import CleanConfig
 from dflcolab.faceset.face_files import loose_faces
+from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.identity import Vector, embed_faces, main_person
 from dflcolab.media.frame_sequence import read_image
 from dflcolab.progress import Progress
@@ -75,6 +76,7 @@ class CleanReport:
         return "\n".join(lines)
 
 
+@alone_with_faces
 def clean(
     workspace: Workspace, config: CleanConfig, *, progress: Progress | None = None
 ) -> CleanReport:

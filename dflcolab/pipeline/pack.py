@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dflcolab.errors import FacesetError, FormatError, WorkspaceError
 from dflcolab.faceset.config import PackConfig
+from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.renaming import recover
 from dflcolab.files import fsync_dir, list_files, storage_errors, write_bytes
 from dflcolab.formats.dfl_jpeg import SUFFIXES, read_face
@@ -45,6 +46,7 @@ class PackReport:
         return "\n".join([f"{self.faces} faces of {self.side} {what}.", *self.problems])
 
 
+@alone_with_faces
 def pack(
     workspace: Workspace, config: PackConfig, *, progress: Progress | None = None
 ) -> PackReport:
@@ -89,6 +91,7 @@ def pack(
     return PackReport(config.side.value, len(items), target, True, tuple(problems))
 
 
+@alone_with_faces
 def unpack(
     workspace: Workspace, config: PackConfig, *, progress: Progress | None = None
 ) -> PackReport:

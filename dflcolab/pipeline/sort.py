@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dflcolab.faceset.config import SortConfig, SortKind
 from dflcolab.faceset.face_files import loose_faces
+from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.renaming import rename_all
 from dflcolab.faceset.sort import SortedFaces, sort_faces
 from dflcolab.progress import Progress
@@ -42,6 +43,7 @@ class SortReport:
         return text
 
 
+@alone_with_faces
 def sort(
     workspace: Workspace, config: SortConfig, *, progress: Progress | None = None
 ) -> SortReport:

@@ -194,5 +194,5 @@ def test_a_sort_that_was_killed_half_way_loses_no_face(folder: Path, monkeypatch
     names = {"00000_0.jpg": "00002.jpg", "00001_0.jpg": "00001.jpg", "00002_0.jpg": "00000.jpg"}
     with monkeypatch.context() as patch:
         patch.setattr(renaming, "recover", lambda _: False)  # killed before the first move
-        renaming.rename_all(folder, names)
+        renaming.rename_all(folder, names, in_one_step=False)
     assert load_faceset(folder).names == ("00000.jpg", "00001.jpg", "00002.jpg")

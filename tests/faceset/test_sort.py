@@ -175,7 +175,7 @@ def test_a_kill_between_any_two_steps_is_finished_by_recover(tmp_path: Path, mon
                 patch.setattr(Path, name, killer(getattr(Path, name)))
             patch.setattr("dflcolab.files.os.replace", killer(__import__("os").replace))
             try:
-                rename_all(folder, names)
+                rename_all(folder, names, in_one_step=False)
                 killed = False
             except KeyboardInterrupt:
                 killed = True
