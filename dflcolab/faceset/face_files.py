@@ -99,25 +99,37 @@ def read_face_file(path: Path) -> FaceFile:
 
 
 def for_each_face(
-    paths: Sequence[Path], work: Callable[[FaceFile], T], *, progress: Progress, title: str
+    paths: Sequence[Path],
+    work: Callable[[FaceFile], T],
+    *,
+    progress: Progress,
+    title: str,
+    read: Callable[[Path], FaceFile] = read_face_file,
 ) -> Iterator[T]:
     """Results of `work` for every file, in order of `paths`; OpenCV runs on all cores.
+
+    Args:
+        paths: The faces.
+        work: What to do with each; called by several threads.
+        progress: Shows the work and carries the wish to stop.
+        title: What is being done, in a few words.
+        read: How a face is read; packs have their own way (see `face_source`).
 
     Raises:
         Interrupted: The user asked to stop.
     """
     with progress.task(title, total=len(paths), unit="faces") as task:
-        yield from _in_order(paths, work, progress, task)
+        yield from _in_order(paths, lambda path: work(read(path)), progress, task)
 
 
 def _in_order(
-    paths: Sequence[Path], work: Callable[[FaceFile], T], progress: Progress, task: Task
+    paths: Sequence[Path], work: Callable[[Path], T], progress: Progress, task: Task
 ) -> Iterator[T]:
     waiting = iter(paths)
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
 
         def submit(path: Path) -> Future[T]:
-            return pool.submit(lambda: work(read_face_file(path)))
+            return pool.submit(work, path)
 
         # A few in flight per core: enough to keep them busy, few enough for the memory.
         pending = [submit(path) for path in islice(waiting, 4 * (os.cpu_count() or 1))]

@@ -67,6 +67,7 @@ class FaceMeasure:
         path: The file.
         problem: Why the file cannot be judged; "" if it can. All else is then None or empty.
         record: Its face data.
+        size: Width of the picture in pixels.
         pose: Pitch, yaw and roll in radians, signs as in `faces.pose`.
         sharpness: See `clean_checks.face_sharpness`; about one less is visibly softer.
         light: How it is lit.
@@ -81,6 +82,7 @@ class FaceMeasure:
     path: Path
     problem: str = ""
     record: FaceRecord | None = None
+    size: int = 0
     pose: Pose | None = None
     sharpness: float | None = None
     light: Light | None = None
@@ -132,6 +134,7 @@ def measure_face(face: FaceFile) -> FaceMeasure:
     return FaceMeasure(
         face.path,
         record=record,
+        size=width,
         pose=pose(record.landmarks, width),
         sharpness=face_sharpness(image, hull),
         light=light_of(image, hull),
