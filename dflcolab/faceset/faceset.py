@@ -18,6 +18,8 @@ from typing import TypeVar
 from dflcolab.arrays import Image, Mask
 from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.faces.face_record import FaceRecord
+from dflcolab.faceset.folder_lock import using
+from dflcolab.faceset.person_folders import person_folders
 from dflcolab.faceset.renaming import recover
 from dflcolab.files import list_files
 from dflcolab.formats.dfl_jpeg import SUFFIXES, Face, read_face
@@ -109,6 +111,9 @@ class Faceset:
 def load_faceset(folder: Path, *, progress: Progress | None = None) -> Faceset:
     """The faces of a folder, or of the `faceset.pak` in it.
 
+    A folder without faces of its own may hold one sub-folder per person. Sub-folders beside faces
+    are taken for faces that somebody set aside; they are named in `problems`.
+
     Args:
         folder: A folder, or a pack itself.
         progress: Shows the work and carries the wish to stop.
@@ -121,22 +126,34 @@ def load_faceset(folder: Path, *, progress: Progress | None = None) -> Faceset:
     """
     progress = progress or Progress()
     recover(folder)  # a sort that was killed half-way is finished first
-    pak = folder if folder.suffix.lower() == ".pak" else folder / PAK_NAME
-    if pak.is_file():
-        reader = PakReader(pak)
-        found = _load(reader.names, reader.read, len(reader), pak, progress)
-    else:
-        paths = list_files(folder, SUFFIXES)
-        found = _load(
-            [path.name for path in paths],
-            lambda i: read_face(paths[i]),
-            len(paths),
-            folder,
-            progress,
-        )
+    with using(folder, progress=progress):
+        found = _load_from(folder, progress)
     if not found.faces:
         raise FacesetError(_nothing_in(folder, found.problems))
     return found
+
+
+def _load_from(folder: Path, progress: Progress) -> Faceset:
+    pak = folder if folder.suffix.lower() == ".pak" else folder / PAK_NAME
+    if pak.is_file():
+        reader = PakReader(pak)
+        return _load(reader.names, reader.read, len(reader), pak, progress)
+    paths = list_files(folder, SUFFIXES)
+    names = [path.name for path in paths]
+    return _load(names, lambda i: read_face(paths[i]), len(paths), folder, progress)
+
+
+def _face_paths(folder: Path) -> tuple[list[Path], list[str]]:
+    """Face files of a folder, or of its person folders; and what is left out, in sentences."""
+    paths = list_files(folder, SUFFIXES)
+    people = person_folders(folder)
+    if not paths:
+        return [path for person in people for path in list_files(person, SUFFIXES)], []
+    return paths, [
+        f"The faces in {person} are not used, because {folder.name} holds faces beside that "
+        "folder; move all faces into folders of their people, or none."
+        for person in people
+    ]
 
 
 def load_many(folders: Sequence[Path], *, progress: Progress | None = None) -> Faceset:

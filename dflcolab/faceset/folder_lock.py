@@ -1,9 +1,10 @@
 # pyright: strict
-"""One program at a time changes the faces of a folder.
+"""One program at a time changes the faces of a folder; any number may read or add meanwhile none does.
 
 Sorting gives every file another name, so a program that has read names before and acts on them
-afterwards (clean, pack, extract, another sort) would take the wrong faces. The lock lies on the
-folder itself: the system ends it with the process, however that ends, and leaves no file behind.
+afterwards (clean, pack, a copy to the remote, another sort) would take the wrong faces. The lock
+lies on the folder itself: the system ends it with the process, however that ends, and leaves no
+file behind.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _PAUSE = 0.05  # seconds between two looks whether a lock is free
 class _Hold:
     """Locks that this thread has on one folder: on it, and on a folder about to replace it."""
 
+    shared: bool
     descriptors: list[int] = field(default_factory=list[int])
     depth: int = 0
 
@@ -47,7 +49,7 @@ _held = _Held()
 
 @contextmanager
 def alone_in(folder: Path, *, progress: Progress | None = None) -> Generator[None]:
-    """Wait until no other process changes faces in `folder`, then keep the others out.
+    """Wait until no other process uses the faces of `folder`, then keep the others out.
 
     May be entered again by the same thread. Where the folder is missing, or its disk has no locks,
     everybody gets in.
@@ -58,26 +60,40 @@ def alone_in(folder: Path, *, progress: Progress | None = None) -> Generator[Non
 
     Raises:
         Interrupted: The user asked to stop while waiting.
+        RuntimeError: The thread is inside of `using(folder)` only.
     """
-    holds = _held.folders
+    with _holding(folder, progress, shared=False):
+        yield
+
+
+@contextmanager
+def using(folder: Path, *, progress: Progress | None = None) -> Generator[None]:
+    """Wait until no other process changes the faces of `folder`, then keep those that would out.
+
+    For reading faces and adding new ones: names that are there keep their faces. Otherwise as
+    `alone_in`.
+    """
+    with _holding(folder, progress, shared=True):
+        yield
+
+
+@contextmanager
+def _holding(folder: Path, progress: Progress | None, *, shared: bool) -> Generator[None]:
     key = os.path.realpath(folder)
-    hold = holds.get(key)
+    hold = _held.folders.get(key)
     if hold is None:
-        hold = holds[key] = _Hold()
-        try:
-            descriptor = _lock(Path(key), progress or Progress())
-        except BaseException:
-            del holds[key]
-            raise
-        if descriptor is not None:
-            hold.descriptors.append(descriptor)
+        descriptor = _lock(Path(key), progress or Progress(), shared=shared)
+        hold = _Hold(shared, [] if descriptor is None else [descriptor])
+        _held.folders[key] = hold
+    elif hold.shared and not shared and hold.descriptors:
+        raise RuntimeError(f"{folder} is used together with others; ask for it alone first")
     hold.depth += 1
     try:
         yield
     finally:
         hold.depth -= 1
         if hold.depth == 0:
-            del holds[key]
+            del _held.folders[key]
             for descriptor in hold.descriptors:
                 os.close(descriptor)
 
@@ -88,7 +104,7 @@ def hold_too(folder: Path, successor: Path) -> None:
     Another process waits at the folder of that name; after an exchange that is the successor.
     """
     hold = _held.folders[os.path.realpath(folder)]
-    descriptor = _lock(successor, Progress())
+    descriptor = _lock(successor, Progress(), shared=False)
     if descriptor is not None:
         hold.descriptors.append(descriptor)
 
@@ -110,12 +126,13 @@ def alone_with_faces(verb: Callable[P, R]) -> Callable[P, R]:
     return alone
 
 
-def _lock(folder: Path, progress: Progress) -> int | None:
+def _lock(folder: Path, progress: Progress, *, shared: bool) -> int | None:
     """A descriptor that carries the lock, or None where there can be none."""
     try:
         import fcntl
     except ImportError:  # Windows
         return None
+    mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     told = False
     while True:
         try:
@@ -123,7 +140,7 @@ def _lock(folder: Path, progress: Progress) -> int | None:
         except OSError:
             return None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
             if _is_still(folder, descriptor):
                 return descriptor
             os.close(descriptor)  # another folder has this name by now; wait for that one
@@ -133,7 +150,7 @@ def _lock(folder: Path, progress: Progress) -> int | None:
         except OSError:  # a network drive without locks
             return descriptor
         if not told:
-            progress.message(f"Another program changes the faces in {folder}; waiting for its end.")
+            progress.message(f"Another program uses the faces in {folder}; waiting for its end.")
             told = True
         progress.raise_if_stopped()
         time.sleep(_PAUSE)

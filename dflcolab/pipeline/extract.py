@@ -24,7 +24,7 @@ from dflcolab.extraction.report import ExtractReport, Stopwatch
 from dflcolab.extraction.sources import PictureSource, Source, VideoSource
 from dflcolab.extraction.writing import FaceWriter
 from dflcolab.faces.face_type import FaceType
-from dflcolab.faceset.folder_lock import alone_in, alone_with_faces
+from dflcolab.faceset.folder_lock import using
 from dflcolab.faceset.renaming import recover
 from dflcolab.files import list_files, storage_errors
 from dflcolab.formats.dfl_jpeg import read_record
@@ -39,7 +39,6 @@ _DEVICE_NOTE = (
 )
 
 
-@alone_with_faces
 def extract(
     workspace: Workspace, config: ExtractConfig, *, progress: Progress | None = None
 ) -> ExtractReport:
@@ -99,7 +98,7 @@ def extract(
         watch=watch,
     )
     options = {"face_type": face_type.value, "size": size}
-    with alone_in(aligned_dir, progress=progress), Journal(journal_path, options) as journal:
+    with using(aligned_dir, progress=progress), Journal(journal_path, options) as journal:
         _check_identities(sources, journal, aligned_dir)
         if foreign:
             progress.message(

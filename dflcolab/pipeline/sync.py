@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from dflcolab.errors import WorkspaceError
+from dflcolab.faceset.folder_lock import using
 from dflcolab.faceset.renaming import recover
 from dflcolab.progress import Progress
 from dflcolab.sync.config import SyncConfig
@@ -65,11 +67,15 @@ def push_workspace(
         SyncError: The remote is offline or full, or a file has a name that cannot travel.
         Interrupted: The user asked to stop.
     """
-    if not dry_run:
+    keep = complete_checkpoints(workspace)
+    if dry_run:
+        return push(workspace, remote, progress, merged=merged, keep=keep, dry_run=True)
+    with ExitStack() as stack:
         for side in Side:
             recover(workspace.aligned_dir(side))  # a killed sort hides the faces it was moving
-    keep = complete_checkpoints(workspace)
-    return push(workspace, remote, progress, merged=merged, keep=keep, dry_run=dry_run)
+            # Names that a sort changes under the copying would copy one face twice, another never.
+            stack.enter_context(using(workspace.aligned_dir(side), progress=progress))
+        return push(workspace, remote, progress, merged=merged, keep=keep)
 
 
 def complete_checkpoints(workspace: Workspace) -> Callable[[str], bool]:

@@ -16,7 +16,7 @@ import pytest
 from dflcolab.errors import FacesetError, Interrupted
 from dflcolab.faceset import exchange
 from dflcolab.faceset.exchange import shadow_of
-from dflcolab.faceset.folder_lock import alone_in
+from dflcolab.faceset.folder_lock import alone_in, using
 from dflcolab.faceset.renaming import JOURNAL_NAME, recover, rename_all
 from dflcolab.files import list_files
 from dflcolab.progress import Progress
@@ -340,6 +340,23 @@ def test_waiting_says_so_and_can_be_stopped(folder: Path):
         holder.communicate()
     with alone_in(folder):  # the lock ended with its process
         pass
+
+
+def test_readers_share_and_writers_wait_for_them(folder: Path):
+    progress = Progress()
+    progress.request_stop()  # whoever would have to wait is told to stop
+    words = [sys.executable, "-c", _HOLD.replace("alone_in", "using"), str(folder)]
+    reader = subprocess.Popen(words, stdout=subprocess.PIPE)
+    try:
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        with using(folder, progress=progress):
+            pass
+        with pytest.raises(Interrupted), alone_in(folder, progress=progress):
+            pass
+    finally:
+        reader.kill()
+        reader.communicate()
 
 
 def test_ten_thousand_files_change_names_in_a_moment(tmp_path: Path):
