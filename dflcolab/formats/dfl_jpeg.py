@@ -7,6 +7,7 @@ metadata never compresses the picture again, and a file is replaced as a whole o
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import os
@@ -125,9 +126,12 @@ def read_face(path: Path) -> Face:
         with path.open("rb") as stream:
             header = read_header(stream, str(path))
             _check_end(stream, header, str(path))
+            seen = os.fstat(stream.fileno())
     except OSError as error:
         raise _unreadable(str(path), error) from error
-    return _face(header, str(path), path.read_bytes)
+    record = _needed_record(header, str(path))
+    load = functools.partial(_same_face, path, seen, record)
+    return Face(str(path), record, header.width, header.height, load)
 
 
 def face_from_bytes(data: bytes, name: str) -> Face:
@@ -135,7 +139,8 @@ def face_from_bytes(data: bytes, name: str) -> Face:
     stream = io.BytesIO(data)
     header = read_header(stream, name)
     _check_end(stream, header, name)
-    return _face(header, name, lambda: data)
+    record = _needed_record(header, name)
+    return Face(name, record, header.width, header.height, lambda: data)
 
 
 def read_record(path: Path) -> FaceRecord | None:
@@ -233,13 +238,24 @@ def _record(header: JpegHeader, name: str) -> FaceRecord | None:
     return record_from_dict(cast(dict[str, Any], values), name)
 
 
-def _face(header: JpegHeader, name: str, load: Callable[[], bytes]) -> Face:
+def _needed_record(header: JpegHeader, name: str) -> FaceRecord:
     record = _record(header, name)
     if record is None:
         raise FormatError(
             f"{name} is an ordinary picture without face metadata; run extract to get face files."
         )
-    return Face(name, record, header.width, header.height, load)
+    return record
+
+
+def _same_face(path: Path, seen: os.stat_result, record: FaceRecord) -> bytes:
+    """The file's bytes, unless its name belongs to another face by now: a sort does that."""
+    with path.open("rb") as stream:
+        status, data = os.fstat(stream.fileno()), stream.read()
+    if not os.path.samestat(seen, status):
+        now = read_record_bytes(data, str(path))
+        if now is None or not np.array_equal(now.landmarks, record.landmarks):
+            raise FormatError(f"{path} is another face than before (a sort?); run again.")
+    return data
 
 
 def _check_end(stream: BinaryIO, header: JpegHeader, name: str) -> None:

@@ -158,7 +158,8 @@ class Trash:
                 stream.seek(-1, os.SEEK_END)
                 if stream.read(1) != b"\n":  # a torn line of a run that died while writing it
                     text = "\n" + text
-            stream.write(text.encode())
+            # A name that is no text becomes `\udcff`, which is JSON's own spelling of it.
+            stream.write(text.encode(errors="backslashreplace"))
             stream.flush()
             os.fsync(stream.fileno())
         fsync_dir(self.folder)

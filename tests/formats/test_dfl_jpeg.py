@@ -438,3 +438,27 @@ def test_a_hostile_file_is_refused_by_every_way_of_reading():
     for read in (read_face, read_record):
         with pytest.raises(UnsafeFileError, match="was not opened"):
             read(hostile)
+
+
+def test_a_face_whose_name_another_one_got_is_not_mistaken_for_it(tmp_path: Path):
+    """A sort by another program, between reading the metadata and decoding the picture."""
+    one, other = tmp_path / "0.jpg", tmp_path / "1.jpg"
+    write_face(one, jpeg(), record())
+    write_face(other, jpeg(), record().replace(landmarks=record().landmarks + 3))
+    face, own = read_face(one), one.read_bytes()
+    assert face.jpeg() == own
+
+    other.replace(one)
+
+    with pytest.raises(FormatError, match="another face than before"):
+        face.decode()
+
+
+def test_a_face_whose_mask_was_changed_meanwhile_is_still_that_face(tmp_path: Path):
+    path = tmp_path / "0.jpg"
+    write_face(path, jpeg(), record())
+    face = read_face(path)
+
+    replace_record(path, record().replace(eyebrows_expand_mod=1.5))
+
+    assert face.jpeg() == path.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -137,3 +138,15 @@ def test_a_kill_at_any_moment_loses_no_file(trash: Trash, attempt: int):
     assert contents(trash.home, trash.folder) == before
     trash.restore()
     assert contents(trash.home) == before
+
+
+def test_a_name_that_is_no_text_comes_back_as_it_was(trash: Trash):
+    odd = trash.home / os.fsdecode(b"odd\xff\xc3\xa4.jpg")
+    odd.write_bytes(b"odd")
+
+    trash.move([Removal(odd, "blur", 0.5)])
+    (entry,) = trash.entries()
+    assert entry.reason == "blur"
+    trash.restore()
+
+    assert odd.read_bytes() == b"odd"
