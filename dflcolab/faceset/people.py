@@ -20,7 +20,7 @@ from scipy.sparse import csgraph  # pyright: ignore[reportMissingTypeStubs]
 
 from dflcolab.faceset.identity import Vector
 
-SAME_GROUP = 0.62
+SAME_GROUP = 0.6
 """Cosine from which the middles of two groups count as one person.
 
 Measured with the bundled network on 29 people (`benchmarks/bench_identity.py`): the faces of one
@@ -58,7 +58,10 @@ class Person:
 
 
 def find_people(
-    vectors: Mapping[str, Vector], *, groups: Mapping[str, str] | None = None
+    vectors: Mapping[str, Vector],
+    *,
+    groups: Mapping[str, str] | None = None,
+    alike: float = SAME_GROUP,
 ) -> list[Person]:
     """Group faces by person.
 
@@ -69,6 +72,7 @@ def find_people(
         vectors: Unit vector of every face, by file name.
         groups: Face name → name of its track (see `tracks`). The faces of a track stay together,
             so that a blurred or turned face follows its neighbours in time.
+        alike: Cosine from which the middles of two groups are one person, -1..1.
 
     Returns:
         The people, the one with the most faces first; with equal numbers the order is arbitrary
@@ -78,7 +82,7 @@ def find_people(
         return []
     names = sorted(vectors, key=lambda name: (vectors[name].tobytes(), name))
     table = np.stack([vectors[name] for name in names]).astype(np.float32)
-    members = _joined(table, _starting_groups(names, groups or {}))
+    members = _joined(table, _starting_groups(names, groups or {}), alike)
     people = [_person([names[i] for i in rows], table[rows]) for rows in members]
     people.sort(key=lambda found: (-len(found[0]), found[1].tolist()))
     return [
@@ -109,14 +113,14 @@ def _starting_groups(names: Sequence[str], groups: Mapping[str, str]) -> list[li
     return list(found.values())
 
 
-def _joined(table: Table, members: list[list[int]]) -> list[list[int]]:
+def _joined(table: Table, members: list[list[int]], alike: float) -> list[list[int]]:
     """Groups of row numbers after joining all that are alike enough."""
     sums = np.stack([table[rows].sum(axis=0, dtype=np.float64) for rows in members])
     while len(members) > 1:
         nearest, closeness = _nearest(_unit(sums))
         here = np.arange(len(members))
-        mutual = (nearest[nearest] == here) & (closeness >= SAME_GROUP)
-        edge = mutual | (closeness >= _SURELY)
+        mutual = (nearest[nearest] == here) & (closeness >= alike)
+        edge = mutual | (closeness >= max(alike, _SURELY))
         if not edge.any():
             break
         links = sparse.coo_matrix(
