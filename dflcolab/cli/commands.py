@@ -72,14 +72,14 @@ COMMANDS: dict[str, Command] = {
         "dflcolab.faceset.config:MaskConfig",
     ),
     "pack": Command(
-        "Put the faces of one side into one faceset.pak",
+        "Put the faces of one side into one faceset.pak, or add new ones to it",
         "dflcolab.pipeline.pack:pack",
         "dflcolab.faceset.config:PackConfig",
     ),
     "unpack": Command(
         "Take the faces out of faceset.pak again",
         "dflcolab.pipeline.pack:unpack",
-        "dflcolab.faceset.config:PackConfig",
+        "dflcolab.faceset.config:UnpackConfig",
     ),
     "pretrain": Command(
         "Give a model a start on a general faceset",

@@ -87,8 +87,16 @@ class MaskConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PackConfig(Config):
-    """Which side is packed into, or taken out of, faceset.pak."""
+class UnpackConfig(Config):
+    """Which side is taken out of faceset.pak."""
 
     side: Side
     """Whose faces: src or dst."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackConfig(UnpackConfig):
+    """Which side is packed into faceset.pak, or added to it."""
+
+    persons: bool | None = option(None)
+    """Pack the sub-folders of aligned as people, each under its folder's name. Left out: yes if there are such folders and no faces beside them."""

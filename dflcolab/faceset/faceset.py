@@ -137,10 +137,18 @@ def _load_from(folder: Path, progress: Progress) -> Faceset:
     pak = folder if folder.suffix.lower() == ".pak" else folder / PAK_NAME
     if pak.is_file():
         reader = PakReader(pak)
-        return _load(reader.names, reader.read, len(reader), pak, progress)
-    paths = list_files(folder, SUFFIXES)
-    names = [path.name for path in paths]
-    return _load(names, lambda i: read_face(paths[i]), len(paths), folder, progress)
+        found = _load(reader.names, reader.read, len(reader), pak, progress)
+        loose = list_files(folder, SUFFIXES)
+        if loose:
+            found.problems.append(
+                f"{len(loose)} face files beside {pak} are not used; `dflcolab pack` adds them to it."
+            )
+        return found
+    paths, unused = _face_paths(folder)
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    found = _load(names, lambda i: read_face(paths[i]), len(paths), folder, progress)
+    found.problems.extend(unused)
+    return found
 
 
 def _face_paths(folder: Path) -> tuple[list[Path], list[str]]:

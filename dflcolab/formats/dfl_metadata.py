@@ -55,7 +55,7 @@ def record_from_dict(values: Mapping[str, Any], name: str) -> FaceRecord:
 
 def _record(values: Mapping[str, Any]) -> FaceRecord:
     extra = {key: value for key, value in values.items() if key not in KNOWN_KEYS}
-    _check_plain(extra)
+    check_plain(extra)
     get = values.get
     face_type, rect, source_landmarks = (
         get("face_type"),
@@ -222,8 +222,12 @@ def _has_shape(value: object, shape: tuple[int, ...]) -> bool:
     )
 
 
-def _check_plain(value: object) -> None:
-    """Refuse values that contain themselves, share themselves without end, or are no data."""
+def check_plain(value: object) -> None:
+    """Refuse values that contain themselves, share themselves without end, or are no data.
+
+    Raises:
+        FormatError: With a part of a sentence that says what is wrong.
+    """
     waiting: list[tuple[object, int]] = [(value, 0)]
     seen = 0
     while waiting:

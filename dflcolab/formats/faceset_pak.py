@@ -2,65 +2,41 @@
 """`faceset.pak`: all faces of a folder in one file (DFL interoperability notes, section 2).
 
 Layout: version, length of a pickled list of dictionaries, that pickle, a table of positions, then
-the JPEG files one behind the other, unchanged.
+the JPEG files one behind the other, unchanged. Packs written here leave room in the pickle, so that
+faces can be added without writing the pack again (`pak_append`).
 """
 
 from __future__ import annotations
 
 import io
-import logging
-import struct
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 
 from dflcolab.errors import FormatError, UnsafeFileError
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.files import replacing
-from dflcolab.formats import pickle_writer, restricted_pickle
 from dflcolab.formats.dfl_jpeg import Face, face_from_bytes
 from dflcolab.formats.dfl_metadata import polygons_to, record_from_dict
 from dflcolab.formats.jpeg_segments import end_of_picture, read_header
+from dflcolab.formats.pak_head import PakEntry, read_entries, write_head, write_table
+from dflcolab.formats.pak_redo import locked, recover
 from dflcolab.progress import Progress
 
-log = logging.getLogger(__name__)
+__all__ = ["PAK_NAME", "PakEntry", "PakItem", "PakReader", "config_of", "verify_pak", "write_pak"]
 
 PAK_NAME = "faceset.pak"
-_VERSION = 1
 _FACE_SAMPLE = 1  # the kind of sample; DeepFaceLab packs no other
-_U64 = struct.Struct("<Q")
-
-
-@dataclass(frozen=True)
-class PakEntry:
-    """Where one face lies in a pack.
-
-    Attributes:
-        name: File name without folder.
-        person: Name of the person's folder, or None.
-        offset: Position of the JPEG file in the pack.
-        size: Its length in bytes.
-        config: The pack's own copy of the metadata, unchecked.
-    """
-
-    name: str
-    person: str | None
-    offset: int
-    size: int
-    config: dict[str, Any]
-
-    @property
-    def path(self) -> str:
-        """`person/name`, or `name`."""
-        return f"{self.person}/{self.name}" if self.person else self.name
 
 
 class PakReader:
     """An open pack. Threads may read from it at the same time.
+
+    A change of the pack that was interrupted is finished first.
 
     Args:
         path: The file.
@@ -73,12 +49,14 @@ class PakReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        recover(path)
         try:
             self._stream = path.open("rb")
         except OSError as error:
             raise FormatError(f"{path} cannot be opened; check the path and the drive.") from error
         try:
-            self.entries = _read_entries(self._stream, path)
+            with locked(self._stream, shared=True):
+                self.layout, self.entries = read_entries(self._stream, path)
         except BaseException:
             self._stream.close()
             raise
@@ -153,69 +131,6 @@ class PakReader:
         return Face(name, record, header.width, header.height, lambda: self.jpeg(index))
 
 
-def _read_entries(stream: BinaryIO, path: Path) -> tuple[PakEntry, ...]:
-    file_size = stream.seek(0, io.SEEK_END)
-    stream.seek(0)
-    head = stream.read(16)
-    if len(head) < 16 or _U64.unpack_from(head)[0] != _VERSION:
-        raise FormatError(f"{path} is not a faceset.pak of version 1; use another copy of it.")
-    config_size: int = _U64.unpack_from(head, 8)[0]
-    if config_size > file_size - 16:
-        raise FormatError(f"{path} is truncated; use another copy of it.")
-    configs: object = restricted_pickle.loads(
-        stream.read(config_size),
-        name=str(path),
-        extra_globals={
-            ("samplelib.Sample", "SampleType"): _number,
-            ("facelib.FaceType", "FaceType"): _number,
-        },
-    )
-    if not isinstance(configs, list):
-        raise FormatError(f"{path} is damaged; use another copy of it.")
-    items = cast(list[object], configs)
-    table = stream.read(8 * (len(items) + 1))
-    start = stream.tell()
-    if len(table) < 8 * (len(items) + 1):
-        raise FormatError(f"{path} is truncated; use another copy of it.")
-    offsets: list[int] = np.frombuffer(table, "<u8").tolist()
-    offsets[-1] = file_size - start  # the stored last entry counts from the file's beginning
-    entries: list[PakEntry] = []
-    for i, config in enumerate(items):
-        if not isinstance(config, dict) or not 0 <= offsets[i] <= offsets[i + 1] <= offsets[-1]:
-            raise FormatError(f"{path} is damaged or truncated; use another copy of it.")
-        values = cast(dict[str, Any], config)
-        person = values.get("person_name")
-        entries.append(
-            PakEntry(
-                name=_plain_name(values.get("filename"), path),
-                person=None if person is None else _plain_name(person, path),
-                offset=start + offsets[i],
-                size=offsets[i + 1] - offsets[i],
-                config=values,
-            )
-        )
-    return tuple(entries)
-
-
-def _number(value: object = 0) -> int:
-    if not isinstance(value, int):
-        raise FormatError("holds a damaged kind of face")
-    return value
-
-
-def _plain_name(value: object, path: Path) -> str:
-    if (
-        not isinstance(value, str)
-        or not value
-        or value.startswith(".")
-        or any(character in value for character in "/\\\0")
-    ):
-        raise UnsafeFileError(
-            f"{path} holds a face whose name would leave its folder; it was not opened. Delete it."
-        )
-    return value
-
-
 def _record_of(entry: PakEntry, name: str) -> FaceRecord:
     """The metadata from the pack's configuration."""
     config = entry.config
@@ -248,7 +163,13 @@ class PakItem:
     person: str | None = None
 
 
-def write_pak(path: Path, items: Sequence[PakItem], *, progress: Progress | None = None) -> None:
+def write_pak(
+    path: Path,
+    items: Sequence[PakItem],
+    *,
+    room: int | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Write a pack that DeepFaceLab reads; the file appears when it is complete.
 
     Faces are read one at a time, so memory stays small. The kinds of face are stored as plain
@@ -257,6 +178,8 @@ def write_pak(path: Path, items: Sequence[PakItem], *, progress: Progress | None
     Args:
         path: The file, by custom called `faceset.pak`.
         items: The faces in the wanted order.
+        room: Bytes to keep free in the head for faces that are added later; None: for half as many
+            faces again.
         progress: Shows the work.
 
     Raises:
@@ -265,28 +188,23 @@ def write_pak(path: Path, items: Sequence[PakItem], *, progress: Progress | None
         Interrupted: The user asked to stop; nothing was written.
     """
     progress = progress or Progress()
-    configs = pickle_writer.dumps([_config_of(item) for item in items], protocol=4)
     with (
         replacing(path) as temporary,
         temporary.open("wb") as stream,
         progress.task("Packing", total=len(items), unit="faces") as task,
     ):
-        stream.write(_U64.pack(_VERSION) + _U64.pack(len(configs)) + configs)
-        table_at = stream.tell()
-        stream.write(bytes(8 * (len(items) + 1)))
-        start = stream.tell()
+        start = write_head(stream, [config_of(item) for item in items], room=room)
         offsets: list[int] = []
         for item in items:
             progress.raise_if_stopped()
             offsets.append(stream.tell() - start)
             stream.write(item.face.jpeg())
             task.advance()
-        offsets.append(stream.tell())  # DeepFaceLab stores the last one from the file's beginning
-        stream.seek(table_at)
-        stream.write(np.array(offsets, "<u8").tobytes())
+        write_table(stream, offsets, start)
 
 
-def _config_of(item: PakItem) -> dict[str, Any]:
+def config_of(item: PakItem) -> dict[str, Any]:
+    """A pack's own copy of a face's metadata, in DeepFaceLab's order of keys."""
     record = item.face.record
     mask = record.xseg_mask
     return {

@@ -46,6 +46,25 @@ def dump(value: object, stream: BinaryIO, *, protocol: int = 4) -> None:
     stream.write(b".")
 
 
+def list_extension(values: Sequence[object]) -> bytes:
+    """Instructions that add values to the list on top of a pickle's stack.
+
+    They stand between the list and the end of a pickle of protocol 4 that `dumps` wrote, so a list
+    can grow without being written again.
+
+    Raises:
+        TypeError: `values` hold something that is not plain data.
+        ValueError: They are nested too deeply.
+    """
+    stream = io.BytesIO()
+    writer = _Writer(stream, 4)
+    stream.write(b"(")
+    for value in values:
+        writer.write(value, 1)
+    stream.write(b"e")
+    return stream.getvalue()
+
+
 class _Writer:
     """Writes values to a stream; names and array types are written once and then referred to."""
 

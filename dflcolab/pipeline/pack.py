@@ -2,22 +2,25 @@
 
 The loose files go only after the pack was read back and every picture compared; the pack goes only
 after every picture lies in the folder. A kill in between leaves both, and the next call goes on.
+Where there is a pack already, `pack` adds the loose faces to it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dflcolab.errors import FacesetError, FormatError, WorkspaceError
-from dflcolab.faceset.config import PackConfig
+from dflcolab.faceset.config import PackConfig, UnpackConfig
 from dflcolab.faceset.folder_lock import alone_with_faces
+from dflcolab.faceset.packing import find_loose, read_loose, without_packed
 from dflcolab.faceset.renaming import recover
-from dflcolab.files import fsync_dir, list_files, storage_errors, write_bytes
-from dflcolab.formats.dfl_jpeg import SUFFIXES, read_face
+from dflcolab.files import fsync_dir, storage_errors, write_bytes
 from dflcolab.formats.faceset_pak import PAK_NAME, PakItem, PakReader, verify_pak, write_pak
+from dflcolab.formats.pak_append import append_to_pak
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Workspace
 
@@ -31,7 +34,10 @@ class PackReport:
         faces: Number of faces in the pack, or taken out of it.
         pack: The file.
         packed: True if the faces are in the pack now.
-        problems: Files that are no faces and stayed where they were.
+        problems: What stayed loose and why, in sentences.
+        added: Faces that came into the pack this time.
+        renamed: Faces that got another name, because the pack held their name already.
+        people: Names of the people in the pack.
     """
 
     side: str
@@ -39,61 +45,113 @@ class PackReport:
     pack: Path
     packed: bool
     problems: tuple[str, ...]
+    added: int = 0
+    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
+    people: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """The report in a few lines."""
         what = f"are in {self.pack}" if self.packed else f"are loose files in {self.pack.parent}"
-        return "\n".join([f"{self.faces} faces of {self.side} {what}.", *self.problems])
+        lines = [f"{self.faces} faces of {self.side} {what}."]
+        if self.packed and self.added != self.faces:
+            lines.append(f"{self.added} of them were added now.")
+        if self.people:
+            lines.append(f"People: {', '.join(self.people)}.")
+        lines += [f"{old} is called {new} now." for old, new in self.renamed.items()]
+        return "\n".join([*lines, *self.problems])
 
 
 @alone_with_faces
 def pack(
     workspace: Workspace, config: PackConfig, *, progress: Progress | None = None
 ) -> PackReport:
-    """Put the loose faces of one side into `faceset.pak`.
+    """Put the loose faces of one side into `faceset.pak`, or add them to the one that is there.
 
     Raises:
-        FacesetError: There are no faces, or a pack with other faces is there already.
+        FacesetError: There are no faces, or it is not clear which ones are meant.
         FormatError: The pack did not verify; the loose files are untouched.
         StorageError: The disk is full or read-only; the loose files are untouched.
         Interrupted: The user asked to stop.
     """
     progress = progress or Progress()
     folder = _aligned(workspace, config)
-    loose = list_files(folder, SUFFIXES)
     target = folder / PAK_NAME
+    loose = find_loose(folder, persons=config.persons)
+    faces, problems = read_loose(loose, progress=progress)
+    problems = [*loose.notes, *problems]
     if target.exists():
-        return _already_packed(target, loose, config)
-    if not loose:
+        return _add(target, faces, problems, config, progress)
+    if not loose.files:
         raise FacesetError(
             f"There are no faces in {folder}; run `dflcolab extract -w {workspace.root} "
             f"--side {config.side.value}` first."
         )
-    items: list[PakItem] = []
-    problems: list[str] = []
-    for path in loose:
-        progress.raise_if_stopped()
-        try:
-            items.append(PakItem(path.name, read_face(path)))
-        except FormatError as error:
-            problems.append(str(error))
-    if not items:
+    if not faces:
         raise FacesetError(
-            f"None of the {len(loose)} files in {folder} is a face; nothing to pack."
+            f"None of the {len(loose.files)} files in {folder} is a face; nothing to pack."
         )
+    items = [item for _, item in faces]
     write_pak(target, items, progress=progress)
     try:
-        verify_pak(target, items, lambda item: (folder / item.name).read_bytes())
+        verify_pak(target, items, lambda item: item.face.jpeg())
     except FormatError:
         target.unlink()
         raise
-    _remove(folder, [item.name for item in items])
-    return PackReport(config.side.value, len(items), target, True, tuple(problems))
+    _remove(folder, [path for path, _ in faces])
+    return _report(target, config, problems, added=len(items))
+
+
+def _add(
+    target: Path,
+    faces: Sequence[tuple[Path, PakItem]],
+    problems: Sequence[str],
+    config: PackConfig,
+    progress: Progress,
+) -> PackReport:
+    """Add what is new; loose files that are in the pack, byte for byte, go."""
+    with PakReader(target) as reader:
+        if reader.layout.missing:
+            raise _truncated(reader)
+        new, packed, renamed = without_packed(faces, reader)
+    if new:
+        append_to_pak(target, [item for _, item in new], progress=progress)
+        with PakReader(target) as reader:
+            first = len(reader) - len(new)
+            for index, (path, item) in enumerate(new):
+                if reader.jpeg(first + index) != item.face.jpeg():
+                    raise FormatError(
+                        f"{target} did not verify after {path.name} was added; the loose files are "
+                        "untouched. Check the disk, then unpack and pack again."
+                    )
+    _remove(target.parent, [*packed, *(path for path, _ in new)])
+    return _report(target, config, problems, added=len(new), renamed=renamed)
+
+
+def _report(
+    target: Path,
+    config: PackConfig,
+    problems: Sequence[str],
+    *,
+    added: int,
+    renamed: Mapping[str, str] | None = None,
+) -> PackReport:
+    with PakReader(target) as reader:
+        faces, people = len(reader), tuple(reader.persons)
+    return PackReport(
+        side=config.side.value,
+        faces=faces,
+        pack=target,
+        packed=True,
+        problems=tuple(problems),
+        added=added,
+        renamed=renamed or {},
+        people=people,
+    )
 
 
 @alone_with_faces
 def unpack(
-    workspace: Workspace, config: PackConfig, *, progress: Progress | None = None
+    workspace: Workspace, config: UnpackConfig, *, progress: Progress | None = None
 ) -> PackReport:
     """Take the faces out of `faceset.pak`; the pack goes when all are there.
 
@@ -109,6 +167,8 @@ def unpack(
     if not source.exists():
         raise FacesetError(f"There is no {source}; the faces are not packed.")
     with PakReader(source) as reader:
+        if reader.layout.missing:
+            raise _truncated(reader)
         _check_room(folder, reader)
         with progress.task("Unpacking", total=len(reader), unit="faces") as task:
             for index, entry in enumerate(reader.entries):
@@ -128,7 +188,7 @@ def unpack(
     return PackReport(config.side.value, n_faces, source, False, ())
 
 
-def _aligned(workspace: Workspace, config: PackConfig) -> Path:
+def _aligned(workspace: Workspace, config: UnpackConfig) -> Path:
     folder = workspace.aligned_dir(config.side)
     if not folder.is_dir():
         raise WorkspaceError(
@@ -139,20 +199,11 @@ def _aligned(workspace: Workspace, config: PackConfig) -> Path:
     return folder
 
 
-def _already_packed(target: Path, loose: Sequence[Path], config: PackConfig) -> PackReport:
-    """Finish what a killed run left: loose files that are in the pack, byte for byte, go."""
-    with PakReader(target) as reader:
-        places = {entry.path: index for index, entry in enumerate(reader.entries)}
-        for path in loose:
-            index = places.get(path.name)
-            if index is None or reader.jpeg(index) != path.read_bytes():
-                raise FacesetError(
-                    f"{target} is there already and {path.name} is not in it; run "
-                    f"`dflcolab unpack --side {config.side.value}` first, then pack again."
-                )
-        n_faces = len(reader)
-    _remove(target.parent, [path.name for path in loose])
-    return PackReport(config.side.value, n_faces, target, True, ())
+def _truncated(reader: PakReader) -> FormatError:
+    return FormatError(
+        f"{reader.path} is truncated ({reader.layout.missing} bytes are missing at its end); copy "
+        "it again from where it came from. Nothing was changed."
+    )
 
 
 def _check_room(folder: Path, reader: PakReader) -> None:
@@ -173,8 +224,12 @@ def _check_room(folder: Path, reader: PakReader) -> None:
             )
 
 
-def _remove(folder: Path, names: Sequence[str]) -> None:
+def _remove(folder: Path, paths: Sequence[Path]) -> None:
+    """Remove packed files, and the people's folders that are empty then."""
     with storage_errors(folder):
-        for name in names:
-            (folder / name).unlink()
+        for path in paths:
+            path.unlink()
+        for person in {path.parent for path in paths} - {folder}:
+            with suppress(OSError):  # something else lies in it
+                person.rmdir()
         fsync_dir(folder)

@@ -108,8 +108,24 @@ def test_a_damaged_face_in_a_pack_is_named_and_skipped(folder: Path):
     pak.write_bytes(data)
     faceset = load_faceset(folder)
     assert len(faceset) == 2
-    assert len(faceset.problems) == 1
+    assert len(faceset.problems) == 2
     assert "00001_0.jpg" in faceset.problems[0]
+    assert "3 face files beside" in faceset.problems[1]
+
+
+def test_people_in_sub_folders_are_read_as_from_a_pack(folder: Path):
+    for name in ("anna", "bert"):
+        (folder / name).mkdir()
+    (folder / "00000_0.jpg").rename(folder / "anna" / "00000_0.jpg")
+    beside = load_faceset(folder)
+    assert beside.names == ("00001_0.jpg", "00002_0.jpg")
+    assert "anna are not used" in beside.problems[0]
+
+    for name in ("00001_0.jpg", "00002_0.jpg"):
+        (folder / name).rename(folder / "bert" / name)
+    people = load_faceset(folder)
+    assert people.names == ("anna/00000_0.jpg", "bert/00001_0.jpg", "bert/00002_0.jpg")
+    assert people.problems == []
 
 
 def test_a_hostile_pack_is_refused_as_a_whole(tmp_path: Path):

@@ -9,7 +9,14 @@ import pytest
 
 from dflcolab.errors import ConfigError, FacesetError, WorkspaceError
 from dflcolab.faces.face_record import Polygon
-from dflcolab.faceset.config import CleanConfig, MaskConfig, PackConfig, SortConfig, SortKind
+from dflcolab.faceset.config import (
+    CleanConfig,
+    MaskConfig,
+    PackConfig,
+    SortConfig,
+    SortKind,
+    UnpackConfig,
+)
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.files import sha256_of
 from dflcolab.formats.dfl_jpeg import encode_xseg_mask, read_face, read_record, replace_record
@@ -194,18 +201,22 @@ def test_a_killed_pack_is_finished(workspace: Workspace, n_left: int):
     assert faces_of(workspace) == []
 
 
-def test_a_pack_with_other_faces_beside_it_is_not_touched(workspace: Workspace):
+def test_another_face_of_a_packed_name_gets_a_free_one(workspace: Workspace):
     path = faces_of(workspace)[0]
     data = path.read_bytes()
-    pack(workspace, PackConfig(side=Side.SRC))
-    stranger = faces_of(workspace, Side.DST)[0]
-    path.write_bytes(stranger.read_bytes())
-
-    with pytest.raises(FacesetError, match="unpack"):
-        pack(workspace, PackConfig(side=Side.SRC))
+    report = pack(workspace, PackConfig(side=Side.SRC))
+    stranger = faces_of(workspace, Side.DST)[0].read_bytes()
+    path.write_bytes(stranger)
     with pytest.raises(FacesetError, match="move it out"):
-        unpack(workspace, PackConfig(side=Side.SRC))
-    assert path.read_bytes() == stranger.read_bytes() != data
+        unpack(workspace, UnpackConfig(side=Side.SRC))
+
+    again = pack(workspace, PackConfig(side=Side.SRC))
+
+    assert (again.added, again.faces) == (1, report.faces + 1)
+    assert again.renamed == {path.name: f"{path.stem}~2.jpg"}
+    unpack(workspace, UnpackConfig(side=Side.SRC))
+    assert path.read_bytes() == data
+    assert path.with_name(f"{path.stem}~2.jpg").read_bytes() == stranger
 
 
 def test_a_damaged_face_stays_loose_and_is_named(workspace: Workspace):
