@@ -18,6 +18,7 @@ from pathlib import Path
 from dflcolab.errors import DFLColabError, StorageError
 
 TEMPORARY_SUFFIX = ".tmp"
+_TEMPORARY_NAME = re.compile(r"\..*\.[0-9a-f]{8}\.tmp(\..*)?", re.DOTALL)
 
 
 @contextmanager
@@ -83,6 +84,22 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
                 fsync_dir(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what `replacing` left in a folder when its process was killed; a pack's is large.
+
+    Only for those who keep all others from writing there meanwhile.
+
+    Raises:
+        StorageError: The disk is read-only or gone.
+    """
+    if not folder.is_dir():
+        return
+    with storage_errors(folder):
+        for path in folder.iterdir():
+            if _TEMPORARY_NAME.fullmatch(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:

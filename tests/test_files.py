@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from dflcolab.errors import ModelError, StorageError
-from dflcolab.files import exclusive, list_files, natural_key, replacing, sha256_of, write_bytes
+from dflcolab.files import (
+    exclusive,
+    list_files,
+    natural_key,
+    remove_temporaries,
+    replacing,
+    sha256_of,
+    write_bytes,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path):
@@ -116,3 +124,15 @@ def test_hash_of_a_file(tmp_path: Path):
     write_bytes(tmp_path / "a", b"abc")
 
     assert sha256_of(tmp_path / "a").startswith("ba7816bf")
+
+
+def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path: Path):
+    kept = [".hidden.jpg", "a.1234abcd.tmp.jpg", ".a.tmp.jpg", ".renaming.json", "b.jpg"]
+    gone = [".a.1234abcd.tmp.jpg", "..renaming.00000000.tmp.json", ".faceset.deadbeef.tmp.pak"]
+    for name in kept + gone:
+        (tmp_path / name).touch()
+
+    remove_temporaries(tmp_path)
+    remove_temporaries(tmp_path / "missing")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)

@@ -1,5 +1,5 @@
 # pyright: strict
-"""One program at a time changes the faces of a folder; any number may read or add meanwhile none does.
+"""One program at a time changes the faces of a folder, while none reads them or adds new ones.
 
 Sorting gives every file another name, so a program that has read names before and acts on them
 afterwards (clean, pack, a copy to the remote, another sort) would take the wrong faces. The lock
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
+from dflcolab.files import remove_temporaries
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace
 
@@ -112,7 +113,7 @@ def hold_too(folder: Path, successor: Path) -> None:
 def alone_with_faces(verb: Callable[P, R]) -> Callable[P, R]:
     """A verb `(workspace, config, *, progress)` that has its side's faces for itself.
 
-    `config` has a field `side`.
+    `config` has a field `side`. Temporary files of a run that was killed go first.
     """
 
     @functools.wraps(verb)
@@ -120,7 +121,9 @@ def alone_with_faces(verb: Callable[P, R]) -> Callable[P, R]:
         workspace, config = cast(tuple[Workspace, Any], args[:2])
         side = cast(Side, config.side)
         progress = cast("Progress | None", kwargs.get("progress"))
-        with alone_in(workspace.aligned_dir(side), progress=progress):
+        folder = workspace.aligned_dir(side)
+        with alone_in(folder, progress=progress):
+            remove_temporaries(folder)
             return verb(*args, **kwargs)
 
     return alone

@@ -13,6 +13,7 @@ from dflcolab.errors import FormatError
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faceset.config import MaskConfig
 from dflcolab.faceset.face_files import loose_faces
+from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.files import storage_errors, write_text
 from dflcolab.formats.dfl_jpeg import read_record, replace_record
 from dflcolab.progress import Progress
@@ -60,6 +61,7 @@ class MaskReport:
         return "\n".join([*lines, *self.problems])
 
 
+@alone_with_faces
 def mask(
     workspace: Workspace, config: MaskConfig, *, progress: Progress | None = None
 ) -> MaskReport:
