@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-fast lint bench notebooks clean
+.PHONY: demo test test-fast lint bench notebooks fuzz crash clean
 
 demo: $(READY)
 	$(BIN)/dflcolab demo --out demo
@@ -23,6 +23,17 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# Hostile and damaged files (N of them) and killed verbs (KILLS of them); SEED repeats a run.
+N ?= 20000
+KILLS ?= 330
+SEED ?= 3
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --inputs $(N) --seed $(SEED)
+
+crash: $(READY)
+	$(BIN)/python -m tests.crash --kills $(KILLS) --seed $(SEED)
 
 notebooks: $(READY)
 	$(BIN)/python -m pytest tests/notebooks

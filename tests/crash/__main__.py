@@ -35,22 +35,12 @@ def main() -> int:
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as home:
         for number, scenario in enumerate(scenarios):
-            bench = Bench(scenario, Path(home) / str(number))
-            share = lambda total: total // len(scenarios) + (number < total % len(scenarios))  # noqa: E731, B023
-            random_kills(bench, tallies["random"], kills=share(chosen.kills), rng=rng)
-            process_kills(bench, tallies["process"], kills=share(chosen.processes), rng=rng)
-            if chosen.stride:
-                systematic_kills(
-                    bench,
-                    tallies["every step"],
-                    stride=chosen.stride,
-                    first=rng.randrange(chosen.stride),
-                )
-            torn_writes(
-                bench,
-                tallies["torn write"],
-                sizes=[int(2 ** rng.uniform(4, 18)) for _ in range(chosen.torn)],
-            )
+            try:
+                bench = Bench(scenario, Path(home) / str(number))
+            except AssertionError as error:
+                tallies["random"].failures.append(str(error))
+                continue
+            _kill(bench, tallies, chosen, rng, number, len(scenarios))
     failures = [failure for tally in tallies.values() for failure in tally.failures]
     for how, tally in tallies.items():
         print(f"{how}: {tally.kills} kills (seed {chosen.seed})\n{tally.table()}\n")
@@ -59,6 +49,28 @@ def main() -> int:
     for failure in failures[:40]:
         print(f"FAILED: {failure}")
     return 1 if failures else 0
+
+
+def _kill(
+    bench: Bench,
+    tallies: dict[str, Tally],
+    chosen: argparse.Namespace,
+    rng: random.Random,
+    number: int,
+    scenarios: int,
+) -> None:
+    """All ways of killing one scenario; totals are dealt out evenly to the scenarios."""
+
+    def share(total: int) -> int:
+        return total // scenarios + (number < total % scenarios)
+
+    random_kills(bench, tallies["random"], kills=share(chosen.kills), rng=rng)
+    process_kills(bench, tallies["process"], kills=share(chosen.processes), rng=rng)
+    if chosen.stride:
+        first = rng.randrange(chosen.stride)
+        systematic_kills(bench, tallies["every step"], stride=chosen.stride, first=first)
+    sizes = [int(2 ** rng.uniform(4, 18)) for _ in range(chosen.torn)]
+    torn_writes(bench, tallies["torn write"], sizes=sizes)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import resource
 import select
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -107,7 +108,7 @@ class Bench:
 def random_kills(bench: Bench, tally: Tally, *, kills: int, rng: random.Random) -> None:
     """SIGKILL at moments spread over the run; two of three after its first change of a file."""
     spans = [_child_span(bench) for _ in range(3)]
-    whole, changing = max(span[0] for span in spans), max(span[1] for span in spans)
+    whole, changing = (statistics.median(times) for times in zip(*spans, strict=True))
     for number in range(kills):
         bench.fresh()
         from_change = number % 3 > 0
@@ -205,7 +206,7 @@ def _start(bench: Bench) -> tuple[int, int]:
                 os.write(writing, b"!")
 
         sys.addaudithook(tell)
-        _become(bench.verb)
+        _become(lambda: (bench.verb(), os.write(writing, b".")))
     os.close(writing)
     return child, reading
 
@@ -215,12 +216,13 @@ def _child_span(bench: Bench) -> tuple[float, float]:
     bench.fresh()
     begin = time.perf_counter()
     child, changed = _start(bench)
-    select.select([changed], [], [], 60)
+    os.read(changed, 1)
     first = time.perf_counter()
+    os.read(changed, 1)
+    last = time.perf_counter()
     os.waitpid(child, 0)
     os.close(changed)
-    now = time.perf_counter()
-    return now - begin, now - first
+    return last - begin, last - first
 
 
 def _is_change(event: str, arguments: tuple[object, ...]) -> bool:

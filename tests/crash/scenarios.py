@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dflcolab.errors import DFLColabError
-from dflcolab.faceset.config import CleanConfig, PackConfig, SortConfig, SortKind
+from dflcolab.faceset.config import PackConfig, SortConfig, SortKind
 from dflcolab.faceset.exchange import shadow_of
 from dflcolab.faceset.renaming import JOURNAL_NAME, STAGING_NAME
 from dflcolab.formats.faceset_pak import PAK_NAME, PakReader
-from dflcolab.pipeline.clean import clean
 from dflcolab.pipeline.pack import pack, unpack
 from dflcolab.pipeline.sort import sort
 from dflcolab.workspace.settings import WorkspaceSettings, write_settings
@@ -181,9 +180,16 @@ def _damaged(workspace: Workspace) -> None:
         path.write_bytes(path.read_bytes()[: 700 + number])
 
 
+def _clean(workspace: Workspace, *, undo: bool = False) -> None:
+    from dflcolab.faceset.config import CleanConfig
+    from dflcolab.pipeline.clean import clean
+
+    clean(workspace, CleanConfig(side=Side.SRC, landmarks=not undo, undo=undo))
+
+
 def _cleaned(workspace: Workspace) -> None:
     _damaged(workspace)
-    clean(workspace, CleanConfig(side=Side.SRC, landmarks=True))
+    _clean(workspace)
 
 
 def _packed(workspace: Workspace) -> None:
@@ -217,13 +223,13 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "clean",
         ("clean", "--landmarks"),
-        lambda workspace: clean(workspace, CleanConfig(side=Side.SRC, landmarks=True)),
+        _clean,
         _damaged,
     ),
     Scenario(
         "clean --undo",
         ("clean", "--undo"),
-        lambda workspace: clean(workspace, CleanConfig(side=Side.SRC, undo=True)),
+        lambda workspace: _clean(workspace, undo=True),
         _cleaned,
     ),
     Scenario(
