@@ -130,7 +130,8 @@ def add_arguments(parser: argparse.ArgumentParser, config_class: type[Config]) -
     """Add one command-line argument per field of `config_class`.
 
     Booleans become `--name/--no-name`, tuples take several values and may be repeated, a field
-    called `action` becomes a positional word (`sync push`), everything else takes one value.
+    called `action` becomes a positional word (`sync push`), everything else takes one value. An
+    underscore behind a name that Python keeps for itself (`from_`) goes.
     """
     for info in describe(config_class):
         if not info.on_command_line:
@@ -154,7 +155,7 @@ def add_arguments(parser: argparse.ArgumentParser, config_class: type[Config]) -
                 arguments["nargs"] = "+"
                 arguments["action"] = "extend"
             arguments["metavar"] = _metavar(info, item)
-        parser.add_argument("--" + info.name.replace("_", "-"), **arguments)
+        parser.add_argument("--" + info.name.rstrip("_").replace("_", "-"), **arguments)
 
 
 def from_arguments(config_class: type[C], arguments: argparse.Namespace) -> C:

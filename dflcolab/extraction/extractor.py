@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -25,8 +25,7 @@ from dflcolab.extraction.pipes import map_ordered, prefetch
 from dflcolab.extraction.report import Stopwatch
 from dflcolab.extraction.sources import Source, SourceFrame
 from dflcolab.extraction.tracking import LOOK_EVERY, TrackedFrame, Tracker, TrackState
-from dflcolab.extraction.writing import FaceWriter
-from dflcolab.files import fsync_dir, storage_errors
+from dflcolab.extraction.writing import FaceWriter, bring_to_disk
 from dflcolab.progress import Progress, Task
 
 BATCH_FRAMES = 64
@@ -112,7 +111,7 @@ class Extractor:
             nonlocal batch, begun
             if batch.faces:
                 with self._watch.time("commit"):
-                    _bring_to_disk(batch.paths)
+                    bring_to_disk(batch.paths)
                     journal.add(source.name, batch.faces, batch.state, identity=identity, fps=fps)
             batch = Finished({}, batch.state)
             begun = time.monotonic()
@@ -257,18 +256,3 @@ def _generator(items: Iterable[TrackedFrame[SourceFrame]] | Iterable[SourceFrame
     """Iterables of the stages are generators; this only tells the type checker."""
     assert isinstance(items, Generator)
     return items
-
-
-def _bring_to_disk(paths: Sequence[Path]) -> None:
-    """Flush files, then their folders, so that a journal line never outlives its faces."""
-    folders: set[Path] = set()
-    for path in paths:
-        with storage_errors(path):
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        folders.add(path.parent)
-    for folder in folders:
-        fsync_dir(folder)

@@ -186,6 +186,31 @@ class Journal:
         log.state = tuple(TrackState.from_list(numbers) for numbers in line["tracks"])
 
 
+def read_options(path: Path) -> dict[str, Any] | None:
+    """The options that all faces of a side share, without opening the journal for adding.
+
+    Returns:
+        None if there is no journal, or it has no whole line yet.
+
+    Raises:
+        FormatError: Its first line is damaged.
+    """
+    if not path.exists():
+        return None
+    with storage_errors(path), path.open("rb") as stream:
+        text = stream.readline()
+    if not text.endswith(b"\n"):
+        return None
+    try:
+        options = dict(json.loads(text)["options"])
+        return {"face_type": str(options["face_type"]), "size": int(options["size"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise FormatError(
+            f"Line 1 of {path} is damaged; delete the file: faces that are there stay, other frames "
+            "are looked at again."
+        ) from error
+
+
 def forget(path: Path) -> None:
     """Start over: put the journal aside as `extract.old.jsonl` (never simply delete it).
 

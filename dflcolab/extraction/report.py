@@ -29,6 +29,9 @@ class ExtractReport:
         stage_seconds: Busy time by stage, summed over threads: decode, detect, track (mesh), align
             (warp, JPEG), debug, write, commit (to the disk). Stages overlap.
         problems: What was wrong with the material, one sentence each.
+        drawn_pictures: Debug pictures drawn from face files that were there before.
+        trashed: Face files moved to the trash because their frame was looked at again.
+        without_face: Names of the frames that were looked at again without finding a face.
     """
 
     side: Side
@@ -43,6 +46,9 @@ class ExtractReport:
     size: int
     stage_seconds: dict[str, float]
     problems: list[str]
+    drawn_pictures: int = 0
+    trashed: int = 0
+    without_face: tuple[str, ...] = ()
 
 
 class Stopwatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +17,14 @@ from dflcolab.media.frame_sequence import read_image
 from dflcolab.media.video_reader import VideoReader
 
 _HASHED_BYTES = 1 << 20
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _NUMBERED = re.compile(r"^(.*?)(\d{4,})$")
 
 PICTURES = "pictures"
 """Name of the folder of pictures in the journal."""
+
+PHOTOS = "photos/"
+"""What the names of appended folders of photos begin with in the journal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +117,7 @@ class VideoSource:
 
     def key_of(self, stem: str) -> str | None:
         number = stem.removeprefix(self._prefix)
-        if not stem.startswith(self._prefix) or not number.isdecimal() or int(number) < 1:
+        if not stem.startswith(self._prefix) or not _NUMBER.fullmatch(number) or not int(number):
             return None
         return str(int(number) - 1)
 
@@ -156,15 +160,19 @@ class PictureSource:
 
     Args:
         paths: The pictures in order.
+        label: Name of an appended folder of photos: their frames' names begin with it. None for the
+            side's own pictures, whose names are the frames' names.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
-        self.name = PICTURES
+    def __init__(self, paths: Iterable[Path], *, label: str | None = None) -> None:
+        self.name = PICTURES if label is None else PHOTOS + label
         self.problems: list[str] = []
+        self._label = label
+        self._prefix = "" if label is None else f"{label}-"
         self._paths: list[Path] = []
-        stems: dict[str, Path] = {}
+        self._by_stem: dict[str, Path] = {}
         for path in paths:
-            other = stems.setdefault(path.stem, path)
+            other = self._by_stem.setdefault(path.stem, path)
             if other is path:
                 self._paths.append(path)
             else:
@@ -180,8 +188,16 @@ class PictureSource:
     def n_frames(self) -> int | None:
         return len(self._paths)
 
+    @property
+    def keys(self) -> list[str]:
+        """Keys of all frames, in order."""
+        return [path.name for path in self._paths]
+
     def key_of(self, stem: str) -> str | None:
-        return next((path.name for path in self._paths if path.stem == stem), None)
+        if not stem.startswith(self._prefix):
+            return None
+        path = self._by_stem.get(stem.removeprefix(self._prefix))
+        return None if path is None else path.name
 
     def frames(
         self, done: Collection[str], last: str | None, pool: Executor
@@ -197,14 +213,76 @@ class PictureSource:
                 continue
             yield SourceFrame(
                 key=path.name,
-                stem=path.stem,
-                filename=path.name,
+                stem=self._prefix + path.stem,
+                filename=self._prefix + path.name,
                 position=position,
                 image=image,
-                provenance={"frame_index": position},
+                provenance=self._provenance(path, position),
                 done=path.name in done,
                 single=not follows,
             )
+
+    def _provenance(self, path: Path, position: int) -> dict[str, object]:
+        """Place among the side's pictures; for photos their name, as their place may change."""
+        if self._label is None:
+            return {"frame_index": position}
+        return {"photos": self._label, "photo": path.name}
+
+
+class _AllBut(Collection[str]):
+    """Says of every key that it is done, except for those wanted."""
+
+    def __init__(self, wanted: Collection[str]) -> None:
+        self._wanted = wanted
+
+    def __contains__(self, key: object) -> bool:
+        return key not in self._wanted
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("nobody can list all other frames")
+
+    def __len__(self) -> int:
+        raise TypeError("nobody can count all other frames")
+
+
+def chosen_frames(
+    source: Source, keys: Collection[str], pool: Executor
+) -> Generator[SourceFrame, None, None]:
+    """Some frames of a source, in order; reading ends behind the last of them.
+
+    Args:
+        source: Where they come from.
+        keys: Their keys; those that the source does not have, or cannot read, are left out.
+        pool: Decodes pictures.
+    """
+    missing = set(keys)
+    frames = iter(source.frames(_AllBut(frozenset(keys)), None, pool))
+    try:
+        while missing and (frame := next(frames, None)) is not None:
+            missing.discard(frame.key)
+            yield frame
+    finally:
+        close = getattr(frames, "close", None)
+        if close is not None:
+            close()
+
+
+def stem_of_key(source_name: str, key: str, video_prefix: str) -> str:
+    """Name of a frame without its ending, from what the journal says; the source may be gone.
+
+    Args:
+        source_name: Name of the source in the journal.
+        key: Key of the frame in the journal.
+        video_prefix: What the frames' names begin with if the source is a video.
+
+    Raises:
+        ValueError: A video's key that is no number.
+    """
+    if source_name == PICTURES:
+        return Path(key).stem
+    if source_name.startswith(PHOTOS):
+        return f"{source_name.removeprefix(PHOTOS)}-{Path(key).stem}"
+    return f"{video_prefix}{int(key) + 1:05d}"
 
 
 _Job = tuple[int, Path, bool]

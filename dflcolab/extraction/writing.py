@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from dflcolab import __version__
 from dflcolab.arrays import Landmarks
 from dflcolab.detection.faces import FoundFace
+from dflcolab.detection.geometry import FloatArray
 from dflcolab.extraction.alignment import align_face, encode_jpeg
 from dflcolab.extraction.debug_view import QUALITY, draw_face
 from dflcolab.extraction.report import Stopwatch
 from dflcolab.extraction.sources import SourceFrame
+from dflcolab.faces.alignment import rect_from_landmarks
 from dflcolab.faces.face_type import FaceType
-from dflcolab.files import write_bytes
+from dflcolab.files import fsync_dir, storage_errors, write_bytes
 from dflcolab.formats.dfl_jpeg import embed
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedFace:
+    """Where a face is in its frame, whoever says so: the networks or a person.
+
+    Attributes:
+        landmarks: `[68, 2]`, frame pixels.
+        box: `[4]` left, top, right, bottom, frame pixels.
+        provenance: Plain values for our own key of the record, besides those of the frame.
+    """
+
+    landmarks: Landmarks
+    box: FloatArray
+    provenance: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    @classmethod
+    def by_hand(cls, landmarks: Landmarks) -> PlacedFace:
+        """A face whose landmarks somebody has set; its box follows from them.
+
+        Raises:
+            FacesetError: The landmarks lie on one point or are not finite.
+        """
+        box = np.array(rect_from_landmarks(landmarks), np.float32)
+        return cls(np.asarray(landmarks, np.float32), box, {"landmarks": "by hand"})
 
 
 class FaceWriter:
@@ -50,7 +81,7 @@ class FaceWriter:
         self._watch = watch
 
     def write(self, frame: SourceFrame, faces: Sequence[FoundFace]) -> list[Path]:
-        """Write all faces of a frame; each file appears whole or not at all.
+        """Write all faces of a frame and its debug picture; each file appears whole or not at all.
 
         Returns:
             The face files, which are not flushed to the disk yet.
@@ -58,45 +89,116 @@ class FaceWriter:
         Raises:
             StorageError: Disk full, read-only or gone.
         """
+        placed = [self.placed(face) for face in faces]
         paths: list[Path] = []
-        for number, face in enumerate(faces):
-            with self._watch.time("align"):
-                content = self._encoded(frame, face)
+        for number, face in enumerate(placed):
+            content = self.encoded(frame, face)
             path = self._aligned_dir / f"{frame.stem}_{number}.jpg"
             with self._watch.time("write"):
                 write_bytes(path, content, durable=False)
             paths.append(path)
-        if self._debug_dir is not None:
-            with self._watch.time("debug"):
-                self._write_debug(frame, faces, self._debug_dir)
+        self.write_debug(frame, placed)
         return paths
 
-    def _landmarks(self, face: FoundFace) -> Landmarks:
-        """Heads are aligned by points on the surface, all others by the visible outline."""
+    def write_faces(self, frame: SourceFrame, landmarks: Sequence[Landmarks]) -> list[Path]:
+        """Write faces of a frame whose landmarks are given, beside those that it has already.
+
+        For landmarks set by hand, where no network found the face. Nothing is overwritten; to put
+        them in place of other faces see `redo.replace_faces`.
+
+        Args:
+            frame: The frame.
+            landmarks: `[68, 2]` each, frame pixels.
+
+        Returns:
+            The face files, safe on the disk.
+
+        Raises:
+            FacesetError: Landmarks lie on one point or are not finite.
+            StorageError: Disk full, read-only or gone.
+        """
+        placed = [PlacedFace.by_hand(points) for points in landmarks]
+        contents = [self.encoded(frame, face) for face in placed]
+        return self.add(frame, contents)
+
+    def add(self, frame: SourceFrame, contents: Sequence[bytes]) -> list[Path]:
+        """Write encoded faces under names that are free, and bring them to the disk.
+
+        Raises:
+            StorageError: Disk full, read-only or gone.
+        """
+        paths: list[Path] = []
+        number = 0
+        for content in contents:
+            while os.path.lexists(path := self._aligned_dir / f"{frame.stem}_{number}.jpg"):
+                number += 1
+            write_bytes(path, content, durable=False)
+            paths.append(path)
+        bring_to_disk(paths)
+        return paths
+
+    def placed(self, face: FoundFace) -> PlacedFace:
+        """A found face with the landmarks it is aligned by.
+
+        Heads are aligned by points on the surface, all others by the visible outline.
+        """
         heads = (FaceType.HEAD, FaceType.HEAD_NO_ALIGN)
-        return face.surface_landmarks if self._face_type in heads else face.landmarks
+        landmarks = face.surface_landmarks if self._face_type in heads else face.landmarks
+        provenance = {"score": round(face.score, 4), "presence": round(face.presence, 4)}
+        return PlacedFace(landmarks, face.box, provenance)
 
-    def _encoded(self, frame: SourceFrame, face: FoundFace) -> bytes:
-        provenance = {
-            **frame.provenance,
-            "score": round(face.score, 4),
-            "presence": round(face.presence, 4),
-            "version": __version__,
-        }
-        aligned = align_face(
-            frame.image,
-            self._landmarks(face),
-            face.box,
-            face_type=self._face_type,
-            size=self._size,
-            source_filename=frame.filename,
-            antialias=self._antialias,
-            provenance=provenance,
-        )
-        return embed(encode_jpeg(aligned.image, self._jpeg_quality), aligned.record)
+    def encoded(self, frame: SourceFrame, face: PlacedFace) -> bytes:
+        """The face file of a face: the same bytes for the same face and frame.
 
-    def _write_debug(self, frame: SourceFrame, faces: Sequence[FoundFace], folder: Path) -> None:
-        picture = frame.image.copy() if faces else frame.image
-        for face in faces:
-            draw_face(picture, face.landmarks, face.box, face_type=self._face_type, size=self._size)
-        write_bytes(folder / f"{frame.stem}.jpg", encode_jpeg(picture, QUALITY), durable=False)
+        Raises:
+            FacesetError: The landmarks lie on one point.
+        """
+        with self._watch.time("align"):
+            aligned = align_face(
+                frame.image,
+                face.landmarks,
+                face.box,
+                face_type=self._face_type,
+                size=self._size,
+                source_filename=frame.filename,
+                antialias=self._antialias,
+                provenance={**frame.provenance, **face.provenance, "version": __version__},
+            )
+            return embed(encode_jpeg(aligned.image, self._jpeg_quality), aligned.record)
+
+    def write_debug(self, frame: SourceFrame, faces: Sequence[PlacedFace]) -> None:
+        """Write the frame with its faces drawn on, plain if it has none.
+
+        Raises:
+            StorageError: Disk full, read-only or gone.
+        """
+        if self._debug_dir is None:
+            return
+        with self._watch.time("debug"):
+            picture = frame.image.copy() if faces else frame.image
+            for face in faces:
+                draw_face(
+                    picture, face.landmarks, face.box, face_type=self._face_type, size=self._size
+                )
+            write_bytes(
+                self._debug_dir / f"{frame.stem}.jpg", encode_jpeg(picture, QUALITY), durable=False
+            )
+
+
+def bring_to_disk(paths: Sequence[Path]) -> None:
+    """Flush files, then their folders, so that a journal line never outlives its faces.
+
+    Raises:
+        StorageError: Disk full, read-only or gone.
+    """
+    folders: set[Path] = set()
+    for path in paths:
+        with storage_errors(path):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        folders.add(path.parent)
+    for folder in folders:
+        fsync_dir(folder)

@@ -160,6 +160,11 @@ def _refuse_lost_name(name: str, path: Path) -> None:
 
 def _packed_folders(workspace: Workspace, side: Side, *, merged: bool) -> list[Path]:
     folders = [workspace.aligned_dir(side), workspace.trash_dir(side)]
+    photos = workspace.photos_dir(side)
+    if photos.is_dir():
+        folders += sorted(
+            path for path in photos.iterdir() if path.is_dir() and _travels(path.name)
+        )
     if not _frames_can_be_made_again(workspace, side):
         folders.insert(0, workspace.frames_dir(side))
     if merged and side is Side.DST:

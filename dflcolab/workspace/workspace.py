@@ -149,6 +149,10 @@ class Workspace:
         """`data_src/aligned_trash/`: removed faces and `trash.jsonl`."""
         return self.frames_dir(side) / "aligned_trash"
 
+    def photos_dir(self, side: Side) -> Path:
+        """`data_src/photos/`: a folder for every set of photos that `append` brought in."""
+        return self.frames_dir(side) / "photos"
+
     @property
     def models_dir(self) -> Path:
         """`model/`: one folder per model, and DeepFaceLab's own model files."""

@@ -1,0 +1,117 @@
+"""What `extract`, `append` and looking again do in the same way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+
+from dflcolab.errors import FacesetError, FormatError
+from dflcolab.extraction.config import FaceOptions
+from dflcolab.extraction.journal import Journal
+from dflcolab.extraction.sources import Source, stem_of_key
+from dflcolab.faces.face_type import FaceType
+from dflcolab.files import list_files, storage_errors
+from dflcolab.formats.dfl_jpeg import read_record
+from dflcolab.formats.faceset_pak import PAK_NAME
+from dflcolab.workspace.workspace import Workspace
+
+_LEFTOVER = re.compile(r"^\..+\.[0-9a-f]{8}\.tmp\.jpg$")
+
+
+def refuse_packed(workspace: Workspace, config: FaceOptions) -> None:
+    """Refuse to add faces beside a pack, where nobody would see them.
+
+    Raises:
+        FacesetError: The side's faces are packed.
+    """
+    pak = workspace.aligned_dir(config.side) / PAK_NAME
+    if pak.exists():
+        raise FacesetError(
+            f"{pak} holds this side's faces in packed form; run "
+            f"`dflcolab unpack -w {workspace.root} --side {config.side.value}` first."
+        )
+
+
+def prepare(aligned_dir: Path, debug_dir: Path | None) -> None:
+    """Make the folders; remove what a killed run left half-written."""
+    for folder in (aligned_dir, debug_dir):
+        if folder is None:
+            continue
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.iterdir():
+                if _LEFTOVER.match(path.name):
+                    path.unlink(missing_ok=True)
+
+
+def done_frames(workspace: Workspace, journal: Journal) -> dict[str, dict[str, str]]:
+    """Frames in the journal: name of the source → key → name without ending."""
+    found: dict[str, dict[str, str]] = {}
+    for name, log in journal.sources.items():
+        prefix = workspace.frame_prefix(Path(name))
+        found[name] = {key: stem_of_key(name, key, prefix) for key in log.faces}
+    return found
+
+
+def check_identities(sources: Sequence[Source], journal: Journal, aligned_dir: Path) -> None:
+    """Refuse a video that was exchanged for another one of the same name."""
+    for source in sources:
+        log = journal.source(source.name)
+        if log.faces and log.identity != source.identity:
+            raise FacesetError(
+                f"{source.name} is not the file that the faces in {aligned_dir} came from; give the "
+                f"new one another name (such as data_src_2.mp4) to add it, or rename that folder to "
+                "start over."
+            )
+
+
+def foreign_faces(aligned_dir: Path, face_type: FaceType) -> dict[str, int]:
+    """Faces per frame (by the stem of its name) that another program extracted.
+
+    Raises:
+        FacesetError: They are of another type, so that the two would not mix.
+    """
+    found: dict[str, int] = {}
+    for path in list_files(aligned_dir, (".jpg",)):
+        try:
+            record = read_record(path)
+        except FormatError:
+            continue  # damaged files are the faceset's business; nothing here reads them
+        if record is None or record.source_filename is None:
+            continue
+        if record.assumed_face_type is not face_type:
+            raise FacesetError(
+                f"{aligned_dir} holds faces of type {record.assumed_face_type.value}, not "
+                f"{face_type.value}; give --face-type {record.assumed_face_type.value}, or rename "
+                "that folder to start over."
+            )
+        stem = Path(record.source_filename).stem
+        found[stem] = found.get(stem, 0) + 1
+    return found
+
+
+def take_over(foreign: dict[str, int], sources: Sequence[Source], journal: Journal) -> int:
+    """Enter frames that have faces already into the journal; their number."""
+    n_frames = 0
+    for source in sources:
+        keys = {source.key_of(stem): n_faces for stem, n_faces in foreign.items()}
+        known = {key: n_faces for key, n_faces in keys.items() if key is not None}
+        if known:
+            journal.add(source.name, known, (), identity=source.identity, fps=None)
+            n_frames += len(known)
+    return n_frames
+
+
+@contextmanager
+def one_opencv_thread() -> Generator[None]:
+    """OpenCV's own threads would fight with the stages' threads for the cores."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
