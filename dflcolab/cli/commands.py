@@ -66,6 +66,11 @@ COMMANDS: dict[str, Command] = {
         "dflcolab.pipeline.clean:clean",
         "dflcolab.faceset.config:CleanConfig",
     ),
+    "report": Command(
+        "Say what the facesets show, what they lack, and how src and dst fit",
+        "dflcolab.pipeline.report:report",
+        "dflcolab.faceset.report_config:ReportConfig",
+    ),
     "mask": Command(
         "Say what masks the faces carry, or remove them",
         "dflcolab.pipeline.mask:mask",

@@ -7,22 +7,18 @@ text. It loads nothing, so it opens anywhere and tells nobody that it was opened
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dflcolab import __version__
 from dflcolab.arrays import Image
-from dflcolab.files import storage_errors, write_text
-from dflcolab.media.frame_sequence import encode_image
 from dflcolab.pipeline.loss_chart import loss_chart
+from dflcolab.pipeline.page import picture_uri, write_page
 
 _WIDEST = 1600
 _TALLEST = 3200
@@ -94,16 +90,13 @@ def render_report(
     Raises:
         StorageError: Disk full or read-only.
     """
-    import jinja2
-
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    source = (files("dflcolab.assets") / "report" / "report.html").read_text(encoding="utf-8")
     total = sum(stage.seconds for stage in stages)
     longest = max((stage.seconds for stage in stages), default=0.0)
-    text = environment.from_string(source).render(
+    write_page(
+        path,
+        "report.html",
         title=title,
         lead=lead or f"Made on {dt.date.today():%d %B %Y}.",
-        generator=f"dflcolab {__version__}",
         facts=dict(facts or {}),
         pictures=[_embedded(caption, image) for caption, image in pictures],
         chart=None if losses is None else loss_chart(losses, iterations),
@@ -111,9 +104,6 @@ def render_report(
         total_time=_duration(total),
         notes=list(notes),
     )
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
 
 
 def _embedded(caption: str, image: Image) -> _Picture:
@@ -122,8 +112,8 @@ def _embedded(caption: str, image: Image) -> _Picture:
     if shrink < 1.0:
         size = (max(round(width * shrink), 1), max(round(height * shrink), 1))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    data = base64.b64encode(encode_image(image, ".jpg", quality=_QUALITY)).decode("ascii")
-    return _Picture(caption, f"data:image/jpeg;base64,{data}", image.shape[1], image.shape[0])
+    uri = picture_uri(image, quality=_QUALITY)
+    return _Picture(caption, uri, image.shape[1], image.shape[0])
 
 
 def _shown(stage: StageRow, longest: float) -> _ShownStage:

@@ -1,0 +1,280 @@
+"""`report`: what the facesets show and lack, how src and dst fit, as sentences, page and numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dflcolab.config import to_plain
+from dflcolab.errors import ConfigError, DFLColabError, FacesetError
+from dflcolab.faceset.coverage import FacesetSummary, Region
+from dflcolab.faceset.face_source import FaceSource, open_faces
+from dflcolab.faceset.findings import Finding, counted, findings_of, in_order
+from dflcolab.faceset.limits import FEW_IN_REGION, Limit, all_limits
+from dflcolab.faceset.pair import PairSummary, compare
+from dflcolab.faceset.report_config import ReportConfig
+from dflcolab.faceset.verdict import Verdict, judge_pair
+from dflcolab.files import storage_errors, write_text
+from dflcolab.media.provenance import SIGNABLE_SUFFIXES, SOURCE_TYPE, read_provenance
+from dflcolab.pipeline.report_look import SideLook, look_at_side
+from dflcolab.pipeline.report_view import write_report_page
+from dflcolab.progress import Progress
+from dflcolab.workspace.workspace import Side, Workspace
+
+VERSION = 1
+"""Of the JSON; grows when a number changes its name or meaning."""
+
+
+@dataclass(frozen=True)
+class SideReport:
+    """One faceset: numbers and what they mean.
+
+    Attributes:
+        summary: The numbers.
+        findings: What is wrong or missing, the most important first.
+    """
+
+    summary: FacesetSummary
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class PairReport:
+    """src and dst beside each other."""
+
+    summary: PairSummary
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class ResultMark:
+    """What the signed note of the finished video says.
+
+    Attributes:
+        file: Name of the video.
+        state: "valid", "trusted", "invalid", or "none" for a video without a note.
+        synthetic: The note says that the video is synthetic.
+        text: The same as a sentence.
+    """
+
+    file: str
+    state: str
+    synthetic: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `report` found.
+
+    Attributes:
+        version: Of this form.
+        workspace: Name of the project.
+        made_on: Date and time, ISO.
+        src: The src faceset; None if it was not looked at.
+        dst: The dst faceset.
+        pair: How they fit; None if one is missing.
+        results: The marks of finished videos.
+        notes: What the reader should know about the report itself.
+        html: The page.
+        json: The numbers.
+        limits: The limits that were judged by.
+    """
+
+    version: int
+    workspace: str
+    made_on: str
+    src: SideReport | None
+    dst: SideReport | None
+    pair: PairReport | None
+    results: tuple[ResultMark, ...]
+    notes: tuple[str, ...]
+    html: Path
+    json: Path
+    limits: Mapping[str, Limit]
+
+    def summary(self) -> str:
+        """The report in sentences."""
+        lines: list[str] = []
+        for side in (self.src, self.dst):
+            if side is not None:
+                lines += [headline(side.summary), *_sentences(side.findings)]
+        if self.pair is not None:
+            verdict = self.pair.verdict
+            lines += [verdict.text, *_sentences(verdict.findings)]
+            if verdict.helps_most:
+                lines.append(f"What would help most: {verdict.helps_most}")
+        lines += [mark.text for mark in self.results]
+        lines += self.notes
+        lines.append(f"The whole report: {self.html}")
+        return "\n".join(lines)
+
+
+def report(
+    workspace: Workspace, config: ReportConfig, *, progress: Progress | None = None
+) -> Report:
+    """Look at the facesets of a workspace and write the report. No face is changed.
+
+    Raises:
+        ConfigError: The page's name does not end with .html.
+        FacesetError: There are no faces at all, or none on the named side.
+        FormatError: A pack is damaged as a whole.
+        StorageError: The disk is full or read-only.
+        Interrupted: The user asked to stop; nothing was written.
+    """
+    progress = progress or Progress()
+    page = config.html or workspace.history_dir / "report.html"
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"{page} is no name for a page; let it end with .html.")
+    with contextlib.ExitStack() as stack:
+        sources, notes = _open_sides(workspace, config, stack)
+        looks = {
+            side: look_at_side(side.value, source, sample=config.sample, progress=progress)
+            for side, source in sources.items()
+        }
+        pair_summary = _compared(looks)
+        sides = _judged(looks, notes)
+        pair = None
+        if pair_summary is not None:
+            verdict = judge_pair(pair_summary, src_findings=sides[Side.SRC].findings)
+            pair = PairReport(pair_summary, verdict)
+        found = Report(
+            version=VERSION,
+            workspace=workspace.settings.name,
+            made_on=dt.datetime.now(dt.UTC).replace(microsecond=0).isoformat(),
+            src=sides.get(Side.SRC),
+            dst=sides.get(Side.DST),
+            pair=pair,
+            results=_marks(workspace),
+            notes=tuple(notes),
+            html=page,
+            json=page.with_suffix(".json"),
+            limits=all_limits(),
+        )
+        progress.raise_if_stopped()
+        _write_numbers(found)
+        write_report_page(page, found, looks)
+    return found
+
+
+def headline(summary: FacesetSummary) -> str:
+    """How much there is, in a sentence."""
+    text = f"{summary.side}: {counted(summary.faces)} faces"
+    if summary.near_duplicates and summary.side == "src":  # every frame of dst needs its face
+        text += f", {counted(summary.distinct)} of them distinct"
+    sizes = ", ".join(f"{size}" for size in list(summary.sizes)[:3])
+    kinds = ", ".join(kind.replace("_", " ") for kind in summary.face_types)
+    return f"{text}; {kinds}, {sizes} pixels." if summary.faces else f"{text}."
+
+
+def _open_sides(
+    workspace: Workspace, config: ReportConfig, stack: contextlib.ExitStack
+) -> tuple[dict[Side, FaceSource], list[str]]:
+    """The facesets that are there, and a note for a side that is not."""
+    sources: dict[Side, FaceSource] = {}
+    notes: list[str] = []
+    for side in Side:
+        if config.side not in (None, side):
+            continue
+        try:
+            sources[side] = stack.enter_context(open_faces(workspace.aligned_dir(side)))
+        except FacesetError as error:
+            if config.side is side:
+                raise
+            notes.append(str(error))
+    if not sources:
+        raise FacesetError(
+            f"There are no faces in {workspace.root}; run `dflcolab extract -w {workspace.root} "
+            "--side src` and the same for dst first."
+        )
+    return sources, notes
+
+
+def _compared(looks: Mapping[Side, SideLook]) -> PairSummary | None:
+    """Both sides beside each other; None unless both have usable faces."""
+    if len(looks) < 2 or not all(look.summary.faces for look in looks.values()):
+        return None
+    src, dst = looks[Side.SRC], looks[Side.DST]
+    likeness = None
+    if src.main_person is not None and dst.main_person is not None:
+        likeness = float(src.main_person @ dst.main_person)
+    return compare(
+        src.measures,
+        dst.measures,
+        src.summary,
+        dst.summary,
+        src_copies=src.duplicates,
+        src_name=src.name,
+        dst_name=dst.name,
+        likeness=likeness,
+    )
+
+
+def _judged(looks: Mapping[Side, SideLook], notes: list[str]) -> dict[Side, SideReport]:
+    """Findings of every side; poses that dst does not show are no gap of src."""
+    needed = None
+    if Side.DST in looks and looks[Side.DST].summary.faces:
+        shown = looks[Side.DST].summary.regions
+        dst_faces = looks[Side.DST].summary.faces
+        few = min(FEW_IN_REGION.value, max(0.01 * dst_faces, 1))
+        needed = {region for region in Region if shown.get(region.value, 0) >= few}
+    sides: dict[Side, SideReport] = {}
+    for side, look in looks.items():
+        sides[side] = SideReport(
+            look.summary, tuple(in_order(findings_of(look.summary, needed=needed)))
+        )
+        people = look.summary.people
+        if people is not None and people.looked_at < look.summary.faces:
+            notes.append(
+                f"Of the {counted(look.summary.faces)} {side.value} faces, "
+                f"{counted(people.looked_at)}, evenly spread, were looked at for people and "
+                "landmarks (--sample N looks at more)."
+            )
+    return sides
+
+
+def _marks(workspace: Workspace) -> tuple[ResultMark, ...]:
+    """The signed notes of finished videos."""
+    found: list[ResultMark] = []
+    for suffix in SIGNABLE_SUFFIXES:
+        path = workspace.result_path(suffix)
+        if path.is_file():
+            found.append(_mark(path))
+    return tuple(found)
+
+
+def _mark(path: Path) -> ResultMark:
+    try:
+        note = read_provenance(path)
+    except DFLColabError as error:
+        return ResultMark(path.name, "invalid", False, f"{path.name}: {error}")
+    if note is None:
+        return ResultMark(
+            path.name,
+            "none",
+            False,
+            f"{path.name} carries no signed note that says it is synthetic; `dflcolab encode` "
+            "writes one.",
+        )
+    synthetic = note.source_type == SOURCE_TYPE
+    kind = "that it is synthetic" if synthetic else "nothing of being synthetic"
+    if note.state == "invalid":
+        text = f"{path.name} was changed after it was signed, or its signed note is damaged."
+    else:
+        text = f"{path.name} carries a signed note that holds and says {kind}."
+    return ResultMark(path.name, note.state, synthetic, text)
+
+
+def _sentences(findings: tuple[Finding, ...]) -> list[str]:
+    return [f"  {finding.text} {finding.advice}" for finding in findings]
+
+
+def _write_numbers(found: Report) -> None:
+    text = json.dumps(to_plain(found), ensure_ascii=False, indent=1, allow_nan=False)
+    with storage_errors(found.json):
+        found.json.parent.mkdir(parents=True, exist_ok=True)
+    write_text(found.json, text + "\n")
