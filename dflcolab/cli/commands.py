@@ -51,6 +51,11 @@ COMMANDS: dict[str, Command] = {
         "dflcolab.pipeline.extract:extract",
         "dflcolab.extraction.config:ExtractConfig",
     ),
+    "append": Command(
+        "Add faces from more videos, photos and facesets to one side",
+        "dflcolab.pipeline.append:append",
+        "dflcolab.extraction.config:AppendConfig",
+    ),
     "frames": Command(
         "Write a video's frames as pictures (only when you want the files)",
         "dflcolab.pipeline.frames:frames",
@@ -85,6 +90,16 @@ COMMANDS: dict[str, Command] = {
         "Take the faces out of faceset.pak again",
         "dflcolab.pipeline.pack:unpack",
         "dflcolab.faceset.config:UnpackConfig",
+    ),
+    "resize": Command(
+        "Give the faces of one side another size or face type, or undo that",
+        "dflcolab.pipeline.resize:resize",
+        "dflcolab.faceset.tools_config:ResizeConfig",
+    ),
+    "metadata": Command(
+        "Keep the faces' metadata while an editor works on the pictures",
+        "dflcolab.pipeline.metadata:metadata",
+        "dflcolab.faceset.tools_config:MetadataConfig",
     ),
     "pretrain": Command(
         "Give a model a start on a general faceset",

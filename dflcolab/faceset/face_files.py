@@ -15,6 +15,7 @@ from typing import TypeVar
 from dflcolab.arrays import Image
 from dflcolab.errors import FacesetError, FormatError, WorkspaceError
 from dflcolab.faces.face_record import FaceRecord
+from dflcolab.faceset.person_folders import person_folders
 from dflcolab.faceset.renaming import recover
 from dflcolab.files import list_files, storage_errors
 from dflcolab.formats.dfl_jpeg import decode_picture, read_record_bytes
@@ -65,17 +66,22 @@ def loose_faces(workspace: Workspace, side: Side) -> list[Path]:
         WorkspaceError: The folder is missing.
     """
     folder = workspace.aligned_dir(side)
+    recover(folder)
     if not folder.is_dir():
         raise WorkspaceError(
             f"{folder} is missing; run `dflcolab extract -w {workspace.root} --side {side.value}`."
         )
-    recover(folder)
     if (folder / PAK_NAME).exists():
         raise FacesetError(
             f"The faces of {folder} are packed; run `dflcolab unpack -w {workspace.root} "
             f"--side {side.value}` first."
         )
     found = list_files(folder, FACE_SUFFIXES)
+    if not found and (people := person_folders(folder)):
+        raise FacesetError(
+            f"The faces of {folder} lie in people's folders ({people[0].name} …), and this works on "
+            "faces in one folder; move them up for it, or do without."
+        )
     if not found:
         raise FacesetError(
             f"There are no faces in {folder}; run `dflcolab extract -w {workspace.root} "

@@ -20,6 +20,7 @@ from typing import Any, cast
 from dflcolab.errors import FacesetError
 from dflcolab.faceset.exchange import recover_exchange, rename_by_exchange
 from dflcolab.faceset.folder_lock import alone_in
+from dflcolab.faceset.folder_swap import finish_swap
 from dflcolab.files import fsync_dir, storage_errors, write_text
 
 JOURNAL_NAME = ".renaming.json"
@@ -65,7 +66,7 @@ def rename_all(folder: Path, names: Mapping[str, str], *, in_one_step: bool = Tr
 
 
 def recover(folder: Path) -> bool:
-    """Finish a renaming that was interrupted, and remove what it left.
+    """Finish a renaming (or a resize's swap) that was interrupted, and remove what it left.
 
     Returns:
         True if there was one.
@@ -74,8 +75,9 @@ def recover(folder: Path) -> bool:
         FacesetError: The list of names is damaged.
         StorageError: The disk is full or read-only.
     """
+    swapped = finish_swap(folder)
     cleared = recover_exchange(folder)
-    return _recover_journal(folder) or cleared
+    return _recover_journal(folder) or cleared or swapped
 
 
 def _recover_journal(folder: Path) -> bool:

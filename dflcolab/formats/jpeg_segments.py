@@ -26,6 +26,7 @@ _LARGEST_HEADER = 16 << 20
 _MOST_SEGMENTS = 4096
 _MOST_PIXELS = 150_000_000
 _JFIF = b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+_READ_BY_DFL = frozenset((0xC0, 0xC2))  # baseline and progressive
 _SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 
@@ -161,10 +162,15 @@ def with_app15(jpeg: bytes, payload: bytes, name: str) -> bytes:
     if end < 0:
         raise _damaged(name)
     kept = [segment for segment in header.segments if segment.marker != APP15]
-    kept = _with_jfif_first(kept, name)
-    if any(s.marker == DRI and any(s.payload) for s in kept):
-        log.warning("%s has restart markers; DeepFaceLab itself cannot read such files.", name)
+    kept = _with_jfif_first(kept)
     kept = [s for s in kept if s.marker != DRI or any(s.payload)]
+    if found := _obstacles(kept, jpeg[header.scan_offset : end]):
+        log.warning(
+            "%s %s, so DeepFaceLab itself cannot read it; `dflcolab resize` to its present size "
+            "writes its picture anew.",
+            name,
+            " and ".join(found),
+        )
     last_app = max((i for i, s in enumerate(kept) if 0xE0 <= s.marker <= 0xEF), default=-1)
     kept.insert(last_app + 1, Segment(APP15, payload))
     return b"".join(
@@ -172,15 +178,48 @@ def with_app15(jpeg: bytes, payload: bytes, name: str) -> bytes:
     )
 
 
-def _with_jfif_first(segments: list[Segment], name: str) -> list[Segment]:
+def obstacles(jpeg: bytes, name: str) -> list[str]:
+    """What keeps DeepFaceLab from reading a picture, even after `with_app15`; mostly nothing.
+
+    Only compressing the picture again would help: its data depend on these properties.
+
+    Args:
+        jpeg: A JPEG file.
+        name: What to call it in errors.
+
+    Returns:
+        Parts of sentences: "has restart markers".
+
+    Raises:
+        FormatError: `jpeg` is damaged.
+    """
+    header = read_header(io.BytesIO(jpeg), name)
+    end = end_of_picture(jpeg, header.scan_offset)
+    if end < 0:
+        raise _damaged(name)
+    return _obstacles(_with_jfif_first(list(header.segments)), jpeg[header.scan_offset : end])
+
+
+def _obstacles(segments: list[Segment], scans: bytes) -> list[str]:
+    found: list[str] = []
+    if any(s.marker == DRI and any(s.payload) for s in segments):
+        found.append("has restart markers")
+    if not any(s.marker == APP0 and s.payload.startswith(b"JFIF\x00") for s in segments):
+        found.append("is an RGB JPEG")
+    if not any(s.marker in _READ_BY_DFL for s in segments):
+        found.append("is of a rare kind of JPEG")
+    if scans.find(b"\xff\xd9") != len(scans) - 2:
+        found.append("has an end marker inside of its tables")
+    return found
+
+
+def _with_jfif_first(segments: list[Segment]) -> list[Segment]:
     jfif = [s for s in segments if s.marker == APP0 and s.payload.startswith(b"JFIF\x00")]
     others = [s for s in segments if s.marker != APP0]
     if jfif:
         return [jfif[0], *others]
     if _is_rgb(others):
-        # A JFIF segment would say that the channels are YCbCr and change the colors.
-        log.warning("%s is an RGB JPEG; DeepFaceLab itself cannot read it as a face.", name)
-        return segments
+        return segments  # JFIF would say that the channels are YCbCr and change the colors
     return [Segment(APP0, _JFIF), *others]
 
 

@@ -190,12 +190,12 @@ def unpack(
 
 def _aligned(workspace: Workspace, config: UnpackConfig) -> Path:
     folder = workspace.aligned_dir(config.side)
+    recover(folder)
     if not folder.is_dir():
         raise WorkspaceError(
             f"{folder} is missing; run `dflcolab extract -w {workspace.root} "
             f"--side {config.side.value}` first."
         )
-    recover(folder)
     return folder
 
 

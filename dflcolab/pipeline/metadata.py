@@ -1,0 +1,227 @@
+"""`metadata`: the faces' metadata in a file, while another program works on the pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from dflcolab.errors import FacesetError, FormatError
+from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces
+from dflcolab.faceset.folder_lock import alone_with_faces
+from dflcolab.faceset.tools_config import MetadataConfig
+from dflcolab.files import fsync_dir, storage_errors, write_bytes
+from dflcolab.formats.dfl_jpeg import SUFFIXES, decode_picture, embed
+from dflcolab.formats.jpeg_segments import read_header
+from dflcolab.formats.metadata_backup import (
+    BACKUP_NAME,
+    BackupEntry,
+    read_backup,
+    write_backup,
+)
+from dflcolab.progress import Progress
+from dflcolab.workspace.moving import copy_file, free_name, move_file
+from dflcolab.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class MetadataReport:
+    """What `metadata` did.
+
+    Attributes:
+        side: Whose faces.
+        action: `save` or `restore`.
+        faces: Faces whose metadata were saved, or are in place now.
+        written: Faces into which metadata were written.
+        resized: Of these, faces that an editor had given another size.
+        file: The backup; after restoring, where it was put aside.
+        without_entry: Faces the backup does not know, by name.
+        without_face: Entries of the backup without a face file, by name.
+        problems: Files that could not be used, one sentence each.
+    """
+
+    side: str
+    action: str
+    faces: int
+    written: int
+    resized: int
+    file: Path
+    without_entry: tuple[str, ...]
+    without_face: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    def summary(self) -> str:
+        """The report in a few lines."""
+        if self.action == "save":
+            lines = [f"The metadata of {self.faces} faces of {self.side} are in {self.file}."]
+            return "\n".join([*lines, *self.problems])
+        lines = [
+            f"{self.faces} faces of {self.side} have their metadata; {self.written} needed them back."
+        ]
+        if self.resized:
+            lines.append(f"{self.resized} were brought back to the size they had.")
+        if self.without_entry:
+            lines.append(
+                f"Not in the backup: {_some(self.without_entry)}; they stayed as they are."
+            )
+        if self.without_face:
+            lines.append(f"In the backup, but not in the folder: {_some(self.without_face)}.")
+        lines.append(f"The backup is {self.file}.")
+        return "\n".join([*lines, *self.problems])
+
+
+@alone_with_faces
+def metadata(
+    workspace: Workspace, config: MetadataConfig, *, progress: Progress | None = None
+) -> MetadataReport:
+    """Save the metadata of one side's faces to `meta.dat`, or put them back from there.
+
+    Pictures of unchanged size are never compressed again, and a backup is never removed.
+
+    Raises:
+        FacesetError: There are no faces, they are packed, or saving would drop metadata that only
+            the backup has.
+        FormatError: The backup is missing or damaged.
+        UnsafeFileError: It asks for more than data.
+        StorageError: The disk is full or read-only.
+        Interrupted: The user asked to stop; run it again to go on.
+    """
+    progress = progress or Progress()
+    paths = loose_faces(workspace, config.side)
+    if config.action == "save":
+        return _save(paths, config, progress)
+    return _restore(paths, config, progress)
+
+
+def _save(paths: Sequence[Path], config: MetadataConfig, progress: Progress) -> MetadataReport:
+    target = paths[0].parent / BACKUP_NAME
+    entries: dict[str, BackupEntry] = {}
+    problems: list[str] = []
+    bare: list[str] = []
+    for name, found in for_each_face(paths, _entry_of, progress=progress, title="Reading faces"):
+        if isinstance(found, BackupEntry):
+            entries[name] = found
+        elif found:
+            problems.append(found)
+        else:
+            bare.append(name)
+    if not entries:
+        raise FacesetError(
+            f"No file in {target.parent} has face metadata; there is nothing to save."
+        )
+    if target.exists():
+        known = read_backup(target).entries
+        if lost := [name for name in bare if name in known]:
+            raise FacesetError(
+                f"{len(lost)} faces ({lost[0]} …) have no metadata now, and {target} has them; run "
+                f"`dflcolab metadata restore --side {config.side.value}` first."
+            )
+        copy_file(target, target.with_name(free_name(target.parent, BACKUP_NAME)))
+    write_backup(target, entries)
+    problems += [f"{name} has no face metadata and was left out." for name in bare]
+    return MetadataReport(
+        config.side.value, "save", len(entries), 0, 0, target, (), (), tuple(problems)
+    )  # fmt: skip
+
+
+def _entry_of(file: FaceFile) -> tuple[str, BackupEntry | str]:
+    """A face's entry; a sentence for a damaged file; an empty text for an ordinary picture."""
+    if file.record is None:
+        return file.path.name, file.problem
+    header = read_header(io.BytesIO(file.data), str(file.path))
+    return file.path.name, BackupEntry(header.width, header.height, file.record)
+
+
+def _restore(paths: Sequence[Path], config: MetadataConfig, progress: Progress) -> MetadataReport:
+    source = paths[0].parent / BACKUP_NAME
+    if not source.exists():
+        raise FormatError(
+            f"There is no {source}; `dflcolab metadata save --side {config.side.value}` makes one "
+            "before you edit the pictures."
+        )
+    backup = read_backup(source)
+    pictures = {path.name: path for path in paths}
+    known = [path for name, path in pictures.items() if name in backup.entries]
+    problems = list(backup.problems)
+    faces = written = resized = 0
+    outcomes = for_each_face(
+        known,
+        lambda file: _put_back(file, backup.entries[file.path.name]),
+        progress=progress,
+        title="Putting metadata back",
+    )
+    for outcome in outcomes:
+        problems += [outcome.problem] if outcome.problem else []
+        faces += not outcome.problem
+        written += outcome.written
+        resized += outcome.resized
+    without_face = tuple(name for name in backup.entries if name not in pictures)
+    problems += _other_endings(without_face, pictures)
+    kept = source
+    if not problems:  # DeepFaceLab deletes it; here it moves out of the way, and only when done
+        kept = source.with_name(free_name(source.parent, "meta_restored.dat"))
+        with storage_errors(source):
+            fsync_dir(source.parent)
+            move_file(source, kept)
+            fsync_dir(source.parent)
+    return MetadataReport(
+        side=config.side.value,
+        action="restore",
+        faces=faces,
+        written=written,
+        resized=resized,
+        file=kept,
+        without_entry=tuple(name for name in pictures if name not in backup.entries),
+        without_face=without_face,
+        problems=tuple(problems),
+    )
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    written: bool = False
+    resized: bool = False
+    problem: str = ""
+
+
+def _put_back(file: FaceFile, entry: BackupEntry) -> _Outcome:
+    """Write the metadata into a face; its picture changes only if its size has changed."""
+    name = str(file.path)
+    if file.path.suffix.lower() not in SUFFIXES:
+        return _Outcome(problem=f"{name} is no JPEG; save it as one under that name.")
+    try:
+        header = read_header(io.BytesIO(file.data), name)
+        data, resized = file.data, False
+        if (header.width, header.height) != (entry.width, entry.height):
+            picture = cv2.resize(
+                decode_picture(data, name),
+                (entry.width, entry.height),
+                interpolation=cv2.INTER_LANCZOS4,
+            )
+            data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+            resized = True
+        new = embed(data, entry.record, name=name)
+    except FormatError as error:
+        return _Outcome(problem=str(error))
+    if new == file.data:
+        return _Outcome()
+    write_bytes(file.path, new)
+    return _Outcome(written=True, resized=resized)
+
+
+def _other_endings(missing: Sequence[str], pictures: Mapping[str, Path]) -> list[str]:
+    """Faces that an editor has saved in another format."""
+    stems = {path.stem: path for path in pictures.values()}
+    return [
+        f"{stems[Path(name).stem]} cannot carry metadata; save it as {name}."
+        for name in missing
+        if Path(name).stem in stems
+    ]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

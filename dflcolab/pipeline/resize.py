@@ -1,0 +1,117 @@
+"""`resize`: the faces of one side at another size, or as another face type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dflcolab.errors import FacesetError
+from dflcolab.faceset.face_files import loose_faces
+from dflcolab.faceset.folder_lock import alone_with_faces
+from dflcolab.faceset.renaming import recover
+from dflcolab.faceset.resize import resize_faces, undo_resize
+from dflcolab.faceset.tools_config import ResizeConfig
+from dflcolab.progress import Progress
+from dflcolab.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class ResizeReport:
+    """What `resize` did.
+
+    Attributes:
+        side: Whose faces.
+        size: Side of the new pictures in pixels.
+        face_type: Their face type; None: each kept its own.
+        resized: Faces with a new picture.
+        unchanged: Faces that were as wanted already; their files are the same.
+        enlarged: Faces that have more pixels than before, and no more detail.
+        with_border: Faces with an empty border, which their old picture did not reach.
+        kept: The folder with the former faces (after `--undo`: with the resized ones).
+        undone: True if the former faces were brought back.
+        since_then: After `--undo`: files that came after the resize and lie in `kept`.
+        problems: Files that stayed as they were, and why.
+    """
+
+    side: str
+    size: int
+    face_type: str | None
+    resized: int
+    unchanged: int
+    enlarged: int
+    with_border: int
+    kept: Path | None
+    undone: bool
+    since_then: int
+    problems: tuple[str, ...]
+
+    def summary(self) -> str:
+        """The report in a few lines."""
+        if self.undone:
+            text = f"The faces of {self.side} are as before the resize; the resized ones are in {self.kept}."
+            if self.since_then:
+                text += f"\n{self.since_then} files that came after the resize are there, too."
+            return text
+        kind = f" as {self.face_type}" if self.face_type else ""
+        lines = [f"{self.resized} faces of {self.side} have {self.size} pixels{kind} now."]
+        if self.unchanged:
+            lines.append(f"{self.unchanged} were as wanted already.")
+        if self.enlarged:
+            lines.append(f"{self.enlarged} were enlarged, which adds pixels but no detail.")
+        if self.with_border:
+            lines.append(
+                f"{self.with_border} have an empty border, because their old picture does not reach "
+                "that far; extract again to have it filled."
+            )
+        if self.kept:
+            lines.append(
+                f"The former faces are in {self.kept} (`dflcolab resize --side {self.side} --undo` "
+                "brings them back; delete that folder when you are content)."
+            )
+        return "\n".join([*lines, *self.problems])
+
+
+@alone_with_faces
+def resize(
+    workspace: Workspace, config: ResizeConfig, *, progress: Progress | None = None
+) -> ResizeReport:
+    """Resize the faceset of one side, or undo that. A kill at any moment loses nothing.
+
+    Raises:
+        FacesetError: There are no faces, they are packed, or none can be resized.
+        StorageError: The disk is full or read-only; the faceset is as it was.
+        Interrupted: The user asked to stop; run it again to go on.
+    """
+    progress = progress or Progress()
+    if config.undo:
+        folder = workspace.aligned_dir(config.side)
+        recover(folder)
+        kept, since = undo_resize(folder)
+        return ResizeReport(
+            config.side.value, config.size, None, 0, 0, 0, 0, kept, True, since, ()
+        )  # fmt: skip
+    if config.face_type is not None and not config.face_type.is_crop:
+        raise FacesetError(
+            "A crop cannot become mark_only, which means the whole frame; extract with that type."
+        )
+    paths = loose_faces(workspace, config.side)
+    found = resize_faces(
+        paths,
+        size=config.size,
+        face_type=config.face_type,
+        jpeg_quality=config.jpeg_quality,
+        progress=progress,
+    )
+    return ResizeReport(
+        side=config.side.value,
+        size=config.size,
+        face_type=None if config.face_type is None else config.face_type.value,
+        resized=found.changed,
+        unchanged=found.unchanged,
+        enlarged=found.enlarged,
+        with_border=found.with_border,
+        kept=found.kept,
+        undone=False,
+        since_then=0,
+        problems=found.problems,
+    )
