@@ -10,10 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dflcolab.arrays import Image, Landmarks, Mask
+from dflcolab.faces.alignment import umeyama
 from dflcolab.faces.face_record import FaceRecord
 
 _LOOK = 128
 """Faces are compared at this size, so that the crop's resolution does not count."""
+
+_BLACK = 8
+"""Brightest channel of what counts as black: nothing at all, but for the noise of JPEG."""
 
 _INSIDE_SHARE = 0.5
 _NARROWEST = 0.05
@@ -74,11 +78,45 @@ def landmark_problem(record: FaceRecord | None, width: int, height: int) -> str:
     span = points.max(axis=0) - points.min(axis=0)
     if span.min() < _NARROWEST * max(width, height):
         return "the landmarks lie on a line or a point"
-    presence = record.provenance.get("presence")
-    if isinstance(presence, (int, float)) and presence < 0.5:
-        return "the landmark model saw no face"
     kind = record.assumed_face_type
     return _upside_down(points) if kind.is_crop and not kind.unrotated else ""
+
+
+def share_outside(image: Image, hull: Mask, record: FaceRecord) -> float:
+    """Share of the face, 0..1, that lies outside of its frame.
+
+    What lies beyond an edge of the frame is black in the crop, and the edge is a straight line
+    there. So everything beyond the outermost pixels that are not black counts as outside, measured
+    along the frame's axes. A dark background alone reaches no face that has lit pixels around it.
+
+    Args:
+        image: `[H, W, 3]`, uint8, BGR.
+        hull: `[H, W, 1]`, 1 inside the face.
+        record: Its face data; says how the crop lies in the frame.
+    """
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (_LOOK, _LOOK), interpolation=cv2.INTER_AREA)
+    inside = cv2.resize(hull[..., 0], (_LOOK, _LOOK), interpolation=cv2.INTER_AREA) > 0.5
+    lit = small.max(axis=2) > _BLACK
+    if not ((inside & ~lit).any() and lit.any()):
+        return 0.0
+    rows, columns = np.mgrid[:_LOOK, :_LOOK].astype(np.float64)
+    points = np.stack([columns * width / _LOOK, rows * height / _LOOK], axis=-1)
+    along = points @ _frame_axes(record).T
+    # The edge of the frame is softened by scaling and JPEG: a pixel and a half either way.
+    slack = 1.5 * max(width, height) / _LOOK
+    low, high = along[lit].min(axis=0) + slack, along[lit].max(axis=0) - slack
+    outside = ((along < low) | (along > high)).any(axis=-1) & ~lit
+    return float((outside & inside).sum()) / float(inside.sum())
+
+
+def _frame_axes(record: FaceRecord) -> npt.NDArray[np.float64]:
+    """`[2, 2]`: the frame's x and y axis in the crop; the crop's own where the file does not say."""
+    if record.source_landmarks is None or record.source_landmarks.shape != (68, 2):
+        return np.eye(2)
+    to_crop = umeyama(record.source_landmarks, record.landmarks)[:2, :2]
+    length = float(np.hypot(to_crop[0, 0], to_crop[1, 0]))
+    return (to_crop / length).T if math.isfinite(length) and length > 1e-9 else np.eye(2)
 
 
 def _upside_down(points: Landmarks) -> str:

@@ -24,7 +24,12 @@ from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faces.hull_masks import hull_mask
 from dflcolab.faces.pose import Pose, pose
-from dflcolab.faceset.clean_checks import face_sharpness, landmark_problem, thumbnail
+from dflcolab.faceset.clean_checks import (
+    face_sharpness,
+    landmark_problem,
+    share_outside,
+    thumbnail,
+)
 from dflcolab.faceset.face_files import FaceFile, for_each_face
 from dflcolab.progress import Progress
 
@@ -77,6 +82,7 @@ class FaceMeasure:
         eyes: Mean opening of the eyes over their width; below about 0.15 they are shut.
         points: `[68, 2]` landmarks in units of the mean face, whatever the crop's type and size.
         thumbnail: `[32, 32]`, 0..1, the gray crop, for comparing faces.
+        outside: Share of the face outside of its frame, 0..1; see `clean_checks.share_outside`.
     """
 
     path: Path
@@ -91,6 +97,7 @@ class FaceMeasure:
     eyes: float | None = None
     points: Landmarks | None = None
     thumbnail: npt.NDArray[np.float32] | None = None
+    outside: float | None = None
 
     @property
     def name(self) -> str:
@@ -143,6 +150,7 @@ def measure_face(face: FaceFile) -> FaceMeasure:
         eyes=eyes,
         points=points,
         thumbnail=thumbnail(image),
+        outside=share_outside(image, hull, record),
     )
 
 

@@ -47,6 +47,8 @@ _TWO_PEOPLE = 0.5
 """The middles of a few frames of two people lie below that (measured: at most 0.43 of five clips)."""
 
 _WINDOW = 5
+_SHORTEST_SHOT = 5
+"""Frames: a fifth of a second."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,10 +145,10 @@ def _place(record: FaceRecord) -> tuple[float, float, float] | None:
         points = np.asarray(record.source_rect, np.float32).reshape(2, 2)
     if not np.isfinite(points).all():
         return None
-    low, high = points.min(axis=0), points.max(axis=0)
-    size = math.sqrt(float(np.prod(np.maximum(high - low, 1e-3))))
-    middle = (low + high) / 2
-    return (float(middle[0]), float(middle[1]), size) if size > 0.5 else None
+    left, top = (float(value) for value in points.min(axis=0))
+    right, bottom = (float(value) for value in points.max(axis=0))
+    size = math.sqrt(max(right - left, 0.0) * max(bottom - top, 0.0))
+    return ((left + right) / 2, (top + bottom) / 2, size) if size > 0.5 else None
 
 
 def _linked(sights: Sequence[_Sight], *, is_video: bool) -> list[list[_Sight]]:
@@ -229,11 +231,18 @@ def _looks_like_video(tracks: Sequence[Sequence[_Sight]]) -> bool:
 def _without_cuts(track: Sequence[_Sight]) -> list[list[_Sight]]:
     """A track in parts, cut where another person takes the place of the one before.
 
-    A single bad frame is no cut: the faces after it are like those before it again.
+    A few bad frames are no cut: the faces after them are like those before them again, and no shot
+    is as short as a blink.
     """
     parts: list[list[_Sight]] = [[]]
     for place, sight in enumerate(track):
-        if parts[-1] and _is_cut(parts[-1][-_WINDOW:], track[place : place + _WINDOW]):
+        part = parts[-1]
+        if (
+            part
+            and sight.number - part[0].number >= _SHORTEST_SHOT
+            and track[-1].number - part[-1].number >= _SHORTEST_SHOT
+            and _is_cut(part[-_WINDOW:], track[place : place + _WINDOW])
+        ):
             parts.append([])
         parts[-1].append(sight)
     return parts

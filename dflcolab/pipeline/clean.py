@@ -1,79 +1,57 @@
-"""`clean`: move false, foreign, blurred and duplicate faces to the trash, or bring them back."""
+"""`clean`: move false, foreign, bad and duplicate faces to the trash, or bring them back."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from dflcolab.errors import ConfigError
-from dflcolab.faceset.clean import (
-    Proposal,
-    look_at_faces,
-    propose_blur,
-    propose_duplicates,
-    propose_identity,
-    propose_landmarks,
-    without_repeats,
-)
+from dflcolab.faceset import clean as checks
+from dflcolab.faceset.clean import Proposal
 from dflcolab.faceset.config import CleanConfig
-from dflcolab.faceset.face_files import loose_faces
+from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
-from dflcolab.faceset.identity import Vector, embed_faces, main_person
-from dflcolab.media.frame_sequence import read_image
+from dflcolab.faceset.identity import Vector, embed_faces
+from dflcolab.faceset.landmark_quality import LandmarkVerdict, judge_faces
+from dflcolab.faceset.measures import FaceMeasure, measure_faces
+from dflcolab.faceset.person_choice import IdentityVerdict
+from dflcolab.faceset.renaming import recover
+from dflcolab.faceset.tracks import find_tracks
+from dflcolab.pipeline.clean_identity import Wish, judge, read_wish, remember
+from dflcolab.pipeline.clean_report import CleanReport, PersonSeen, RemovedFace
 from dflcolab.progress import Progress
-from dflcolab.workspace.trash import Removal, Trash
+from dflcolab.workspace.trash import Removal, Trash, removed_by
 from dflcolab.workspace.workspace import Side, Workspace
 
-AUTO = "auto"
+__all__ = ["CleanReport", "PersonSeen", "RemovedFace", "clean"]
+
+_ALL = (
+    "landmarks",
+    "non-faces",
+    "identity",
+    "cut-off",
+    "small",
+    "exposure",
+    "blur",
+    "duplicates",
+)
+"""In the order in which they judge: a face goes for the first reason that names it."""
+
+_SAFE = ("landmarks", "non-faces", "identity")
+_COSTS_FRAMES = {"cut-off", "small", "exposure", "blur", "duplicates"}
 
 
-@dataclass(frozen=True)
-class RemovedFace:
-    """One removed (or, in a dry run, proposed) face."""
+@dataclass
+class _Evidence:
+    """What the checks of one run look at; measured once, in as far as they need it."""
 
-    name: str
-    check: str
-    reason: str
-    score: float | None
-
-
-@dataclass(frozen=True)
-class CleanReport:
-    """What `clean` did.
-
-    Attributes:
-        side: Whose faces.
-        faces: Number of faces before.
-        removed: Faces moved to the trash, or proposed if `dry_run`.
-        restored: Names of faces brought back by undo.
-        dry_run: Nothing was moved.
-        checks: Names of the checks that ran.
-    """
-
-    side: str
-    faces: int
-    removed: tuple[RemovedFace, ...]
-    restored: tuple[str, ...]
-    dry_run: bool
-    checks: tuple[str, ...]
-
-    def summary(self) -> str:
-        """The report in a few lines."""
-        if not self.checks:
-            return f"{len(self.restored)} faces of {self.side} are back from the trash."
-        verb = "would go" if self.dry_run else "moved to the trash"
-        lines = [f"{len(self.removed)} of {self.faces} faces of {self.side} {verb}."]
-        for (check, reason), number in Counter(
-            (face.check, face.reason.split(" as ")[0]) for face in self.removed
-        ).items():
-            lines.append(f"{number} by {check}: {reason}")
-        if self.removed and not self.dry_run:
-            lines.append("`dflcolab clean --undo` brings them back.")
-        return "\n".join(lines)
+    faces: Sequence[FaceMeasure]
+    verdicts: Mapping[str, LandmarkVerdict] = field(default_factory=dict[str, LandmarkVerdict])
+    presence: Mapping[str, float] = field(default_factory=dict[str, float])
+    vectors: Mapping[str, Vector] = field(default_factory=dict[str, Vector])
+    tracks: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @alone_with_faces
@@ -84,23 +62,32 @@ def clean(
 
     Raises:
         FacesetError: There are no faces, or they are packed.
-        ConfigError: The reference picture is missing or shows no face.
+        ConfigError: The wanted person cannot be found: no such number, no face in a picture, nobody
+            who looks like it.
+        WorkspaceError: `only` names nothing in the trash.
+        Interrupted: The user asked to stop; nothing has been moved.
         StorageError: The disk is full or read-only.
     """
     progress = progress or Progress()
-    trash = Trash.of(workspace, config.side)
     if config.undo:
-        restored = trash.restore()
-        return CleanReport(
-            config.side.value, 0, (), tuple(path.name for path in restored), False, ()
-        )
+        return _undo(workspace, config)
+    if config.only:
+        raise ConfigError("only says what --undo brings back; give --undo with it.")
     paths = loose_faces(workspace, config.side)
-    checks = _checks(config)
-    if config.side is Side.DST and {"blur", "duplicates"} & set(checks):
+    names = _checks(config)
+    wish = read_wish(workspace, config) if "identity" in names else Wish("")
+    if config.side is Side.DST and _COSTS_FRAMES & set(names):
         progress.message("A dst face that is removed leaves that face unswapped in the merge.")
-    proposals = _proposals(paths, config, checks, progress)
+    evidence = _look(paths, names, progress)
+    verdict = judge(wish, evidence.vectors, evidence.tracks, config) if evidence.vectors else None
+    proposals = _proposals(evidence, names, verdict if wish.words else None, config)
     if not config.dry_run:
-        trash.move([Removal(found.path, _reason(found), found.score) for found in proposals])
+        if verdict is not None and wish.remember:
+            remember(workspace, config.side, wish, verdict)
+        Trash.of(workspace, config.side).move(
+            [Removal(found.path, f"{found.check}: {found.reason}", found.score)
+             for found in proposals]
+        )  # fmt: skip
     return CleanReport(
         side=config.side.value,
         faces=len(paths),
@@ -108,74 +95,141 @@ def clean(
             RemovedFace(found.path.name, found.check, found.reason, found.score)
             for found in proposals
         ),
-        restored=(),
         dry_run=config.dry_run,
-        checks=checks,
+        checks=names,
+        people=_people(verdict, wish),
+        identity=wish.words,
+    )
+
+
+def _undo(workspace: Workspace, config: CleanConfig) -> CleanReport:
+    """Bring back all or some of the removed faces."""
+    trash = Trash.of(workspace, config.side)
+    if trash.home.is_dir():
+        recover(trash.home)  # a killed sort takes its names before anything else does
+    chosen = trash.select(config.only) if config.only else trash.entries()
+    restored = tuple(path.name for path in trash.restore(chosen))
+    names = {entry.name for entry in chosen}
+    return CleanReport(
+        side=config.side.value,
+        faces=0,
+        restored=restored,
+        renamed=tuple(name for name in restored if name not in names),
+        stays=dict(Counter(removed_by(entry) for entry in trash.entries())),
     )
 
 
 def _checks(config: CleanConfig) -> tuple[str, ...]:
-    """The named checks, or the usual ones: what is safe for dst, everything for src."""
+    """The named checks, or the usual ones of the side, in the order in which they judge."""
     named = {
         "landmarks": config.landmarks,
-        "identity": config.identity is not None,
+        "non-faces": config.non_faces,
+        "identity": bool(config.identity),
+        "cut-off": config.cut_off,
+        "small": config.small,
+        "exposure": config.exposure,
         "blur": config.blur,
         "duplicates": config.duplicates,
     }
-    chosen = tuple(name for name, on in named.items() if on)
-    if chosen:
-        return chosen
-    return ("landmarks", "identity") if config.side is Side.DST else tuple(named)
+    chosen = tuple(name for name in _ALL if named[name])
+    return chosen or (_SAFE if config.side is Side.DST else _ALL)
+
+
+def _look(paths: Sequence[Path], names: Sequence[str], progress: Progress) -> _Evidence:
+    """Measure what the checks need. The networks are loaded only for those that ask them."""
+    faces = measure_faces(paths, progress=progress)
+    found = _Evidence(faces)
+    usable = [face.path for face in faces if not face.problem]
+    if {"landmarks", "non-faces"} & set(names):
+        from dflcolab.detection.landmark_check import judge_landmarks
+
+        found.verdicts, _ = judge_faces(usable, judge_landmarks, progress=progress)
+    if "non-faces" in names:
+        found.presence = _presence(usable, found.verdicts, progress)
+    if "identity" in names:
+        from dflcolab.detection.embedding import embed_face
+
+        found.vectors, _ = embed_faces(usable, embed_face, progress=progress)
+    records = {face.name: face.record for face in faces if face.record is not None}
+    found.tracks = find_tracks(records, found.vectors)
+    return found
+
+
+def _presence(
+    paths: Sequence[Path], verdicts: Mapping[str, LandmarkVerdict], progress: Progress
+) -> dict[str, float]:
+    """How sure the landmark network or else the detector is of a face, by file name."""
+    from dflcolab.detection.face_check import detector_score
+
+    presence = {name: verdict.presence for name, verdict in verdicts.items()}
+    doubtful = [path for path in paths if presence.get(path.name, 1.0) < 0.5]
+
+    def look_again(face: FaceFile) -> float:
+        return 0.0 if face.record is None else detector_score(face.decode(), face.record.landmarks)
+
+    if doubtful:
+        scores = for_each_face(
+            doubtful, look_again, progress=progress, title="Looking for faces again"
+        )
+        for path, score in zip(doubtful, scores, strict=True):
+            presence[path.name] = max(presence[path.name], score)
+    return presence
 
 
 def _proposals(
-    paths: Sequence[Path], config: CleanConfig, checks: Sequence[str], progress: Progress
+    evidence: _Evidence,
+    names: Sequence[str],
+    verdict: IdentityVerdict | None,
+    config: CleanConfig,
 ) -> list[Proposal]:
+    """What the checks propose, one after the other on the faces that are left."""
     found: list[Proposal] = []
-    if set(checks) - {"identity"}:
-        looks = look_at_faces(paths, progress=progress)
-        if "landmarks" in checks:
-            found += propose_landmarks(looks)
-            bad = {proposal.path for proposal in found}
-            looks = [look for look in looks if look.path not in bad]
-        if "blur" in checks:
-            found += propose_blur(looks)
-        gone = {proposal.path for proposal in found}
-        if "duplicates" in checks:
-            rest = [look for look in looks if look.path not in gone]
-            found += propose_duplicates(rest, config.duplicate_threshold)
-    if "identity" in checks:
-        found += _foreign(paths, config, progress)
-    return without_repeats(found)
+    left = list(evidence.faces)
+    for name in names:
+        proposed = _check(name, left, evidence, verdict, config)
+        gone = {proposal.path for proposal in proposed}
+        left = [face for face in left if face.path not in gone]
+        found += proposed
+    return found
 
 
-def _foreign(paths: Sequence[Path], config: CleanConfig, progress: Progress) -> list[Proposal]:
-    from dflcolab.detection.embedding import embed_face
+def _check(
+    name: str,
+    faces: Sequence[FaceMeasure],
+    evidence: _Evidence,
+    verdict: IdentityVerdict | None,
+    config: CleanConfig,
+) -> list[Proposal]:
+    usable = [face for face in faces if not face.problem]
+    match name:
+        case "landmarks":
+            off = checks.propose_landmarks(usable, evidence.verdicts, config.landmark_threshold)
+            return checks.propose_unusable(faces) + off
+        case "non-faces":
+            return checks.propose_non_faces(usable, evidence.presence, evidence.tracks)
+        case "identity":
+            return [] if verdict is None else checks.propose_identity(usable, verdict)
+        case "cut-off":
+            return checks.propose_cut_off(usable, config.cut_off_threshold)
+        case "small":
+            return checks.propose_small(usable, config.small_threshold)
+        case "exposure":
+            return checks.propose_exposure(usable, config.exposure_threshold)
+        case "blur":
+            return checks.propose_blur(usable, config.blur_threshold)
+        case _:
+            return checks.propose_duplicates(usable, config.duplicate_threshold)
 
-    reference = None
-    if config.identity not in (None, AUTO):
-        reference = _person_in(Path(str(config.identity)))
-    vectors, _ = embed_faces(paths, embed_face, progress=progress)
-    if not vectors:
-        return []
-    person = main_person(list(vectors.values())) if reference is None else reference
-    return propose_identity(paths, vectors, person, config.identity_threshold)
 
-
-def _person_in(picture: Path) -> Vector:
-    """The identity of the largest face in a picture, which may be a face file."""
-    from dflcolab.detection.embedding import embed_face
-    from dflcolab.detection.faces import detect_faces
-
-    if not picture.is_file():
-        raise ConfigError(f"There is no picture {picture}; give --identity auto or a path.")
-    image = read_image(picture)
-    found = detect_faces(image)
-    if not found:
-        raise ConfigError(f"No face was found in {picture}; give another picture to --identity.")
-    largest = max(found, key=lambda face: float(np.ptp(face.landmarks, axis=0).max()))
-    return embed_face(image, largest.landmarks)
-
-
-def _reason(found: Proposal) -> str:
-    return f"{found.check}: {found.reason}"
+def _people(verdict: IdentityVerdict | None, wish: Wish) -> tuple[PersonSeen, ...]:
+    if verdict is None:
+        return ()
+    return tuple(
+        PersonSeen(
+            number=person.number,
+            faces=len(person.names),
+            wanted=not wish.words or person.number in verdict.wanted,
+            example=person.names[0],
+        )
+        for person in verdict.people
+    )

@@ -55,6 +55,20 @@ class PlatformChoice:
     time: str
 
 
+@dataclass(frozen=True)
+class ChosenPerson:
+    """Whose faces of a side are wanted, as `clean --identity` was told.
+
+    Attributes:
+        reference: What the user gave: `auto`, a person's number, or names of pictures.
+        vectors: Name of the file beside `workspace.toml` with the person's identity vectors; ""
+            where only the words above count.
+    """
+
+    reference: str
+    vectors: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkspaceSettings:
     """Content of `workspace.toml`; what the file does not say has its default here."""
@@ -64,12 +78,19 @@ class WorkspaceSettings:
     rights_src: Rights | None = None
     rights_dst: Rights | None = None
     platform_choice: PlatformChoice | None = None
+    person_src: ChosenPerson | None = None
+    person_dst: ChosenPerson | None = None
     format_version: int = FORMAT_VERSION
 
     @property
     def rights(self) -> dict[str, Rights | None]:
         """Rights by side name (`"src"`, `"dst"`)."""
         return {"src": self.rights_src, "dst": self.rights_dst}
+
+    @property
+    def people(self) -> dict[str, ChosenPerson | None]:
+        """Chosen people by side name (`"src"`, `"dst"`)."""
+        return {"src": self.person_src, "dst": self.person_dst}
 
 
 _HEAD = """\
@@ -79,6 +100,7 @@ _RIGHTS_HINT = (
     "On what basis each person's likeness is used: "
     "self, consent, licensed, public-domain or synthetic."
 )
+_PEOPLE_HINT = "Whose faces are wanted; `dflcolab clean --identity` writes and repeats that choice."
 
 
 def read_settings(root: Path) -> WorkspaceSettings:
@@ -105,12 +127,15 @@ def read_settings(root: Path) -> WorkspaceSettings:
             f"{path} was written by a newer dflcolab (format {version}); upgrade this one."
         )
     rights = _table(values, "rights", path)
+    people = _table(values, "people", path)
     return WorkspaceSettings(
         name=str(values.get("name", root.resolve().name)),
         face_type=_face_type(values, path),
         rights_src=_rights(_table(rights, "src", path), "src", path),
         rights_dst=_rights(_table(rights, "dst", path), "dst", path),
         platform_choice=_platform_choice(_table(values, "platform", path)),
+        person_src=_chosen_person(people.get("src"), path),
+        person_dst=_chosen_person(people.get("dst"), path),
         format_version=version,
     )
 
@@ -149,9 +174,27 @@ def write_settings(root: Path, settings: WorkspaceSettings) -> None:
             document["platform"] = tomlkit.table()
         for key in ("place", "decision", "time"):
             _put(document["platform"], key, getattr(choice, key))
+    for side, person in settings.people.items():
+        if person is not None:
+            _put_person(document, side, person)
+        elif isinstance(document.get("people", {}).get(side), dict):
+            document["people"].pop(side)
     text = tomlkit.dumps(document)
     if text != present or not path.exists():
         write_text(path, text)
+
+
+def _put_person(document: Any, side: str, person: ChosenPerson) -> None:
+    import tomlkit
+
+    if "people" not in document:
+        table = cast(Any, tomlkit.table())
+        table.add(tomlkit.comment(_PEOPLE_HINT))
+        document["people"] = table
+    if not isinstance(document["people"].get(side), dict):
+        document["people"][side] = tomlkit.table()
+    _put(document["people"][side], "reference", person.reference)
+    _put(document["people"][side], "vectors", person.vectors)
 
 
 def _put(table: Any, key: str, value: object) -> None:
@@ -189,6 +232,20 @@ def _rights(values: Mapping[str, Any], side: str, path: Path) -> Rights | None:
         raise WorkspaceError(
             f"{path}: the rights basis {basis!r} of {side} is not known; choose one of {known}."
         ) from error
+
+
+def _chosen_person(found: object, path: Path) -> ChosenPerson | None:
+    """The choice in a table; a plain text there (`src = "Ann"`) is a note of the user's own."""
+    if not isinstance(found, dict):
+        return None
+    values = cast(dict[str, Any], found)
+    reference, vectors = str(values.get("reference", "")), str(values.get("vectors", ""))
+    if set(vectors) & set("/\\") or vectors.startswith("."):
+        raise WorkspaceError(
+            f"{path}: {vectors!r} names a file elsewhere; people.vectors is a plain file name "
+            "beside this file."
+        )
+    return ChosenPerson(reference, vectors) if reference or vectors else None
 
 
 def _platform_choice(values: Mapping[str, Any]) -> PlatformChoice | None:

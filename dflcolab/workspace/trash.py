@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
+from dflcolab.errors import WorkspaceError
 from dflcolab.files import fsync_dir, list_files, storage_errors
 from dflcolab.workspace.moving import free_name, move_file
 from dflcolab.workspace.workspace import Side, Workspace
@@ -113,6 +116,31 @@ class Trash:
                 found[path.name] = TrashEntry(path.name, path.name, reason, None, "")
         return list(found.values())
 
+    def select(self, patterns: Sequence[str]) -> list[TrashEntry]:
+        """Entries that one of the patterns names.
+
+        A pattern is what removed the face (the words of the reason before its colon, such as
+        `blur`, or the first of them: `sort`), a file name, or a name with `*` and `?`. A file name
+        means the name in the faceset or, where two had the same, the one in the trash.
+
+        Args:
+            patterns: What to look for; capital letters count.
+
+        Raises:
+            WorkspaceError: A pattern names nothing that lies in the trash.
+        """
+        present = self.entries()
+        chosen: set[str] = set()
+        for pattern in patterns:
+            found = {entry.trash_name for entry in present if _is_named(entry, pattern)}
+            if not found:
+                raise WorkspaceError(
+                    f"Nothing in {self.folder} is named or was removed by {pattern!r}; "
+                    f"{_content(present)}."
+                )
+            chosen |= found
+        return [entry for entry in present if entry.trash_name in chosen]
+
     def restore(self, entries: Iterable[TrashEntry] | None = None) -> list[Path]:
         """Bring files back, all or some; safe to call again after an interruption.
 
@@ -170,6 +198,26 @@ def move_to_trash(
 ) -> list[TrashEntry]:
     """Move faces of one side to its trash (see `Trash.move`)."""
     return Trash.of(workspace, side).move(removals)
+
+
+def removed_by(entry: TrashEntry) -> str:
+    """What removed a face: the words of the reason before its colon."""
+    return entry.reason.partition(":")[0].strip()
+
+
+def _is_named(entry: TrashEntry, pattern: str) -> bool:
+    check = removed_by(entry)
+    return pattern in (check, check.partition(" ")[0]) or any(
+        fnmatchcase(name, pattern) for name in (entry.name, entry.trash_name)
+    )
+
+
+def _content(present: Sequence[TrashEntry]) -> str:
+    if not present:
+        return "it is empty"
+    counts = Counter(removed_by(entry) for entry in present)
+    held = ", ".join(f"{number} by {check}" for check, number in counts.most_common())
+    return f"it holds {held}"
 
 
 def _parsed(line: bytes) -> TrashEntry | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dflcolab.errors import WorkspaceError
 from dflcolab.workspace.trash import JOURNAL_NAME, Removal, Trash
 
 
@@ -150,3 +151,38 @@ def test_a_name_that_is_no_text_comes_back_as_it_was(trash: Trash):
     trash.restore()
 
     assert odd.read_bytes() == b"odd"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        (["blur"], ["00000.jpg", "00001.jpg"]),
+        (["sort"], ["00002.jpg"]),
+        (["sort by oneface"], ["00002.jpg"]),
+        (["00001.jpg", "00003.jpg"], ["00001.jpg", "00003.jpg"]),
+        (["*3.jpg", "blur"], ["00000.jpg", "00001.jpg", "00003.jpg"]),
+    ],
+)
+def test_removed_faces_are_selected_by_check_name_or_pattern(trash: Trash, patterns, expected):
+    reasons = ["blur: soft", "blur: very soft", "sort by oneface: two faces", "identity: other"]
+    trash.move([Removal(trash.home / f"{n:05d}.jpg", reason) for n, reason in enumerate(reasons)])
+
+    assert [entry.name for entry in trash.select(patterns)] == expected
+
+
+def test_a_pattern_that_names_nothing_says_what_there_is(trash: Trash):
+    trash.move([Removal(trash.home / "00001.jpg", "blur: soft")])
+
+    with pytest.raises(WorkspaceError, match="'identity'; it holds 1 by blur"):
+        trash.select(["identity"])
+
+
+def test_both_names_of_a_face_select_it(trash: Trash):
+    for text in (b"one", b"two"):
+        (trash.home / "00001.jpg").write_bytes(text)
+        trash.move([Removal(trash.home / "00001.jpg", "again")])
+
+    (entry,) = trash.select(["00001~2.jpg"])
+
+    assert (trash.folder / entry.trash_name).read_bytes() == b"two"
+    assert len(trash.select(["00001.jpg"])) == 2

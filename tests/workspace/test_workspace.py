@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from dflcolab.errors import ConfigError, RightsError, WorkspaceError
 from dflcolab.faces.face_type import FaceType
-from dflcolab.workspace.settings import WorkspaceSettings, read_settings, write_settings
+from dflcolab.workspace.settings import (
+    ChosenPerson,
+    WorkspaceSettings,
+    read_settings,
+    write_settings,
+)
 from dflcolab.workspace.workspace import (
     PlatformChoice,
     Rights,
@@ -169,3 +174,31 @@ def test_settings_come_back_as_written(
     write_settings(root, settings)
 
     assert read_settings(root) == settings
+
+
+def test_a_chosen_person_is_written_read_and_forgotten(workspace: Workspace):
+    chosen = ChosenPerson("her.jpg", "person_dst.npy")
+    workspace.update(person_dst=chosen)
+
+    assert workspace.settings.people == {"src": None, "dst": chosen}
+    workspace.update(person_dst=None)
+    assert workspace.settings.person_dst is None
+
+
+def test_a_choice_takes_the_place_of_a_note_and_leaves_the_other(workspace: Workspace):
+    path = workspace.root / "workspace.toml"
+    path.write_text('format_version = 1\n\n[people]\nsrc = "Ann" # a note\ndst = "Bob"\n')
+
+    workspace.update(person_dst=ChosenPerson("number 2", "person_dst.npy"))
+
+    assert workspace.settings.person_dst == ChosenPerson("number 2", "person_dst.npy")
+    assert 'src = "Ann" # a note' in path.read_text()
+
+
+@pytest.mark.parametrize("name", ["../x.npy", "a/b.npy", "a\\\\b.npy", ".hidden"])
+def test_the_file_of_a_chosen_person_lies_in_the_workspace(workspace: Workspace, name: str):
+    path = workspace.root / "workspace.toml"
+    path.write_text(f'[people.dst]\nreference = "auto"\nvectors = "{name}"\n')
+
+    with pytest.raises(WorkspaceError, match="plain file name"):
+        _ = workspace.settings

@@ -1,0 +1,160 @@
+"""Whose faces `clean` keeps: from the words of `--identity`, or from what was chosen before."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dflcolab.errors import ConfigError, WorkspaceError
+from dflcolab.faceset.config import CleanConfig
+from dflcolab.faceset.face_files import read_face_file
+from dflcolab.faceset.identity import Vector
+from dflcolab.faceset.person_choice import IdentityVerdict, judge_identity
+from dflcolab.files import list_files, storage_errors, write_bytes
+from dflcolab.media.frame_sequence import FRAME_SUFFIXES, read_image
+from dflcolab.workspace.settings import ChosenPerson
+from dflcolab.workspace.workspace import Side, Workspace
+
+AUTO, CHOSEN = "auto", "chosen"
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """Who shall stay.
+
+    Attributes:
+        words: How it was said, for the report; "" if nobody was chosen.
+        number: Number of the person.
+        references: Identity vectors of the person from elsewhere.
+        remember: Whether this is a new choice to be written down.
+    """
+
+    words: str
+    number: int | None = None
+    references: tuple[Vector, ...] = ()
+    remember: bool = False
+
+
+def read_wish(workspace: Workspace, config: CleanConfig) -> Wish:
+    """Understand `--identity`; without it what was chosen before, else for src the main person.
+
+    Raises:
+        ConfigError: A picture is missing or shows no face, or nothing was chosen before.
+        WorkspaceError: The file with the chosen person is missing or damaged.
+    """
+    words = config.identity
+    if not words or words == (CHOSEN,):
+        chosen = workspace.settings.people[config.side.value]
+        if chosen is not None:
+            return _as_before(workspace, chosen)
+        if words:
+            raise ConfigError(
+                f"Nobody was chosen for {config.side.value} yet; give --identity auto, a number or "
+                "a picture once."
+            )
+        # Which of several people in a dst video is meant, nobody but the user can know.
+        return Wish("" if config.side is Side.DST else AUTO)
+    return _understood(words)
+
+
+def judge(wish: Wish, vectors: Mapping[str, Vector], tracks: Mapping[str, str],
+          config: CleanConfig) -> IdentityVerdict:  # fmt: skip
+    """Tell the wanted from the foreign faces.
+
+    Raises:
+        ConfigError: There is no such person; without this, everybody would go.
+    """
+    verdict = judge_identity(
+        vectors,
+        tracks,
+        number=wish.number,
+        references=wish.references,
+        threshold=config.identity_threshold,
+    )
+    if verdict.wanted:
+        return verdict
+    where = f"the {len(vectors)} faces of {config.side.value}"
+    if wish.references:
+        raise ConfigError(
+            f"Nobody among {where} looks like the wanted person ({wish.words}; the best likeness is "
+            f"{verdict.best:.2f}, {config.identity_threshold:.2f} is needed); give another picture "
+            "or the number of the person (--identity 1)."
+        )
+    raise ConfigError(
+        f"There is no person {wish.number} among {where}; the numbers go up to "
+        f"{len(verdict.people)}."
+    )
+
+
+def remember(workspace: Workspace, side: Side, wish: Wish, verdict: IdentityVerdict) -> None:
+    """Write down who was chosen, so that later runs do not depend on numbers and pictures."""
+    name = f"person_{side.value}.npy"
+    stream = io.BytesIO()
+    np.save(stream, np.stack(verdict.centres).astype(np.float32), allow_pickle=False)
+    with storage_errors(workspace.root):
+        write_bytes(workspace.root / name, stream.getvalue())
+    workspace.update(**{f"person_{side.value}": ChosenPerson(wish.words, name)})
+
+
+def _understood(words: tuple[str, ...]) -> Wish:
+    if words == (AUTO,):
+        return Wish(AUTO, remember=True)
+    if len(words) == 1 and words[0].isdecimal() and not Path(words[0]).exists():
+        return Wish(f"number {int(words[0])}", number=int(words[0]), remember=True)
+    pictures = [picture for word in words for picture in _pictures(Path(word))]
+    names = ", ".join(Path(word).name for word in words)
+    return Wish(names, references=tuple(_person_in(path) for path in pictures), remember=True)
+
+
+def _as_before(workspace: Workspace, chosen: ChosenPerson) -> Wish:
+    if not chosen.vectors:  # written by hand: only the words count
+        wish = _understood((chosen.reference,))
+        return Wish(wish.words, wish.number, wish.references)
+    path = workspace.root / chosen.vectors
+    try:
+        with storage_errors(path):
+            rows = np.load(path, allow_pickle=False)
+        usable = rows.ndim == 2 and len(rows) > 0 and np.isfinite(rows).all()
+    except (ValueError, EOFError, TypeError, FileNotFoundError):
+        usable = False
+    if not usable:
+        raise WorkspaceError(
+            f"{path}, the person chosen by {chosen.reference}, is missing or damaged; choose once "
+            "more with --identity."
+        )
+    vectors = tuple(np.asarray(row, np.float32) for row in rows)
+    return Wish(f"{chosen.reference}, chosen before", references=vectors)
+
+
+def _pictures(path: Path) -> list[Path]:
+    """The picture itself, or those of a folder."""
+    if path.is_dir():
+        found = list_files(path, FRAME_SUFFIXES)
+        if not found:
+            raise ConfigError(f"There are no pictures in {path}; give another folder or a picture.")
+        return found
+    if not path.is_file():
+        raise ConfigError(
+            f"There is no picture {path}; give --identity auto, chosen, a number or a path."
+        )
+    return [path]
+
+
+def _person_in(picture: Path) -> Vector:
+    """The identity of the largest face in a picture, which may be a face file."""
+    from dflcolab.detection.embedding import embed_face
+    from dflcolab.detection.faces import detect_faces
+
+    face = read_face_file(picture)
+    if face.record is not None and face.record.landmarks.shape == (68, 2):
+        return embed_face(face.decode(), face.record.landmarks)
+    image = read_image(picture)
+    found = detect_faces(image)
+    if not found:
+        raise ConfigError(f"No face was found in {picture}; give another picture to --identity.")
+    largest = max(found, key=lambda face: float(np.ptp(face.landmarks, axis=0).max()))
+    return embed_face(image, largest.landmarks)
