@@ -35,8 +35,9 @@ def measure(case: str, dtype: str) -> dict[str, float]:
     """Time one case in this process."""
     from dflcolab.backend import tf
     from dflcolab.engine.precision import prepare_device
-    from dflcolab.models.options import saehd_options
-    from dflcolab.models.saehd import Saehd, SaehdSize, initial_weights
+    from dflcolab.models.initial import initial_weights
+    from dflcolab.models.saehd.network import Saehd, SaehdSize
+    from dflcolab.models.saehd.options import saehd_options
     from dflcolab.optimizers.optimizer import Optimizer
     from dflcolab.training.augment import PADDING, Sampled
     from dflcolab.training.step import TrainingStep

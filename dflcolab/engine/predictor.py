@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,23 +16,25 @@ from dflcolab.engine.checkpoint import WEIGHTS, latest_checkpoint
 from dflcolab.engine.precision import prepare_device
 from dflcolab.errors import ModelError
 from dflcolab.faces.face_type import FaceType
+from dflcolab.models.amp.network import Amp
+from dflcolab.models.build import SwapModel, swap_model
+from dflcolab.models.kinds import swap_options_of
 from dflcolab.models.layers import Weights
-from dflcolab.models.options import saehd_options
-from dflcolab.models.saehd import Saehd, SaehdSize
 from dflcolab.models.weight_map import checked_weights
 
 Batch = npt.NDArray[np.float32]
 
 
-class SaehdPredictor:
+class Predictor:
     """Paints src's face with dst's expression, in float32.
 
     Args:
-        model: Wiring.
+        model: Wiring of any kind of model that swaps faces.
         weights: Full variable name to float32 array.
         face_type: What the model was trained on.
         iteration: How long it was trained, for reports.
         identity: Text that differs between any two sets of weights.
+        morph: For AMP: how far from dst (0) to src (1) the face is morphed. Others have no morph.
 
     Attributes:
         resolution: Side of the faces it takes and gives.
@@ -42,22 +45,28 @@ class SaehdPredictor:
 
     def __init__(
         self,
-        model: Saehd,
+        model: SwapModel,
         weights: Mapping[str, Array],
         *,
         face_type: FaceType,
         iteration: int = 0,
         identity: str = "",
+        morph: float = 1.0,
     ) -> None:
+        paint = model.swap_and_dst
+        if isinstance(model, Amp):
+            morph = min(max(morph, 0.0), 1.0)
+            paint = functools.partial(model.swap_and_dst, morph=morph)
+            identity = f"{identity} morph {morph:g}"
         self.identity = identity
-        self.resolution = model.size.resolution
+        self.resolution = model.resolution
         self.face_type = face_type
         self.iteration = iteration
         constants = Weights({name: tf.constant(value) for name, value in weights.items()})
         shape = [None, self.resolution, self.resolution, 3]
 
         def run(faces: Any) -> Any:
-            swap, dst = model.swap_and_dst(constants, faces)
+            swap, dst = paint(constants, faces)
             return swap.picture, swap.mask, dst.mask
 
         self._run = tf.function(
@@ -80,16 +89,20 @@ class SaehdPredictor:
 
 
 def load_predictor(
-    model_dir: Path, *, on_problem: Callable[[str], None] | None = None
-) -> SaehdPredictor:
+    model_dir: Path,
+    *,
+    morph: float = 1.0,
+    on_problem: Callable[[str], None] | None = None,
+) -> Predictor:
     """The predictor of a model's latest whole checkpoint.
 
     Args:
         model_dir: `model/<name>` of a workspace.
+        morph: For AMP: how far from dst (0) to src (1) the face is morphed.
         on_problem: Gets a sentence for each broken checkpoint that was passed over.
 
     Raises:
-        ModelError: There is no such model.
+        ModelError: There is no such model, or it does not swap faces.
         CheckpointError: No checkpoint is whole, or it does not fit its own options.
     """
     prepare_device()
@@ -100,13 +113,15 @@ def load_predictor(
             "with `dflcolab train`, or see `dflcolab model list`."
         )
     state = checkpoint.state()
-    options = saehd_options(state["options"], source=str(checkpoint.folder))
-    model = Saehd(SaehdSize.of(options))
-    weights = checked_weights(model, checkpoint.weights(), source=str(checkpoint.folder))
-    return SaehdPredictor(
+    source = str(checkpoint.folder)
+    options = swap_options_of(state["architecture"], state["options"], source=source)
+    model = swap_model(options)
+    weights = checked_weights(model.shapes(), checkpoint.weights(), source=source)
+    return Predictor(
         model,
         weights,
         face_type=options.face_type,
         iteration=checkpoint.iteration,
         identity=checkpoint.parts[WEIGHTS][1],
+        morph=morph,
     )

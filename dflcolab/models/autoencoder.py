@@ -6,10 +6,11 @@ from that list. Letters: `d` = four interleaved heads at double size, `t` = deep
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import NamedTuple
 
 from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
+from dflcolab.models.architecture import Architecture
 from dflcolab.models.layers import (
     Activation,
     Conv,
@@ -23,10 +24,18 @@ from dflcolab.models.layers import (
     flatten,
     leaky_relu,
     pixel_norm,
+    shapes_of,
     unflatten,
     x_cos_x,
 )
-from dflcolab.models.options import Architecture
+
+
+class Face(NamedTuple):
+    """What a decoder paints: picture `[B, R, R, 3]` and mask `[B, R, R, 1]`, float32 in 0..1."""
+
+    picture: Tensor
+    mask: Tensor
+
 
 Block = Conv | Dense | Down | Residual | Up
 
@@ -34,13 +43,6 @@ Block = Conv | Dense | Down | Residual | Up
 def activation_of(architecture: Architecture) -> Activation:
     """The activation that the architecture's letters ask for."""
     return x_cos_x if architecture.cosine else leaky_relu
-
-
-def _shapes_of(blocks: Iterable[Block]) -> Shapes:
-    found: Shapes = {}
-    for block in blocks:
-        found |= block.shapes()
-    return found
 
 
 class Encoder:
@@ -58,6 +60,7 @@ class Encoder:
     ) -> None:
         act = activation_of(architecture)
         e = e_dims
+        self.name = name
         self.architecture = architecture
         self.blocks: list[Down | Residual]
         if architecture.deep:
@@ -79,7 +82,7 @@ class Encoder:
         self.n_out = 8 * e * size * size
 
     def shapes(self) -> Shapes:
-        return _shapes_of(self.blocks)
+        return shapes_of(self.blocks)
 
     def __call__(self, weights: Weights, x: Tensor) -> Tensor:
         for block in self.blocks:
@@ -110,6 +113,7 @@ class Inter:
         ae_dims: int,
         n_out: int,
     ) -> None:
+        self.name = name
         self._start = resolution // (32 if architecture.double else 16)
         self.n_out = n_out
         self.size = self._start if architecture.deep else 2 * self._start
@@ -120,7 +124,7 @@ class Inter:
 
     def shapes(self) -> Shapes:
         blocks: list[Block] = [self.dense1, self.dense2]
-        return _shapes_of([*blocks, self.upscale] if self.upscale else blocks)
+        return shapes_of([*blocks, self.upscale] if self.upscale else blocks)
 
     def __call__(self, weights: Weights, code: Tensor) -> Tensor:
         x = self.dense2(weights, self.dense1(weights, code))
@@ -142,6 +146,7 @@ class Decoder:
     def __init__(
         self, name: str, architecture: Architecture, *, n_in: int, d_dims: int, d_mask_dims: int
     ) -> None:
+        self.name = name
         act = activation_of(architecture)
         factors = (8, 8, 4, 2) if architecture.deep else (8, 4, 2)
         self.double = architecture.double
@@ -164,9 +169,9 @@ class Decoder:
         self.mask_head = Conv(f"{name}/out_convm", mask_width, 1, kernel=1)
 
     def shapes(self) -> Shapes:
-        return _shapes_of([*self.picture, *self.mask, *self.heads, self.mask_head])
+        return shapes_of([*self.picture, *self.mask, *self.heads, self.mask_head])
 
-    def __call__(self, weights: Weights, z: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, weights: Weights, z: Tensor) -> Face:
         x = z
         for block in self.picture:
             x = block(weights, x)
@@ -177,7 +182,7 @@ class Decoder:
         for block in self.mask:
             m = block(weights, m)
         mask_logits = self.mask_head(weights, m)
-        return (
+        return Face(
             tf.sigmoid(tf.cast(logits, tf.float32)),
             tf.sigmoid(tf.cast(mask_logits, tf.float32)),
         )

@@ -1,4 +1,4 @@
-"""The few building blocks of DeepFaceLab's autoencoders, as descriptions that can be applied.
+"""The building blocks of DeepFaceLab's networks, as descriptions that can be applied.
 
 A block knows the names and shapes of its weights and is called with a `Weights` lookup, so the
 same network runs on variables, on constants, in float32 or in half precision. Names are DFL's, so
@@ -10,9 +10,9 @@ Pictures are `[B, H, W, C]`. Dense layers see the channel-first order that DFL's
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
@@ -22,6 +22,27 @@ Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
 Activation: TypeAlias = Callable[[Tensor, float], Tensor]
 """Function of a tensor and the slope below zero."""
+
+
+class Part(Protocol):
+    """A block or network: it has a scope and knows its weights."""
+
+    @property
+    def name(self) -> str:
+        """First part of the names of its weights."""
+        ...
+
+    def shapes(self) -> Shapes:
+        """Full name to shape of all its weights, in DFL's order."""
+        ...
+
+
+def shapes_of(parts: Iterable[Part]) -> Shapes:
+    """Names and shapes of the weights of several parts."""
+    found: Shapes = {}
+    for part in parts:
+        found |= part.shapes()
+    return found
 
 
 _WEIGHTS_PER_POSITION = 2000
@@ -118,9 +139,10 @@ class Conv:
         padding = "SAME"
         if self.stride == 2:
             # TensorFlow's SAME pads one side less than DFL does. On even sizes the last row and
-            # column of DFL's padding meet no kernel, so they are left out.
+            # column of DFL's padding meet no odd kernel, so they are left out.
             before = self.kernel // 2
-            after = [before - (size + 1) % 2 for size in x.shape[1:3]]
+            unused = self.kernel % 2
+            after = [before - unused * ((size + 1) % 2) for size in x.shape[1:3]]
             x = tf.pad(x, [[0, 0], [before, after[0]], [before, after[1]], [0, 0]])
             padding = "VALID"
         return tf.nn.bias_add(tf.nn.conv2d(x, kernel, self.stride, padding), bias)
@@ -177,6 +199,30 @@ def _neighbourhoods(side: int) -> Callable[[Tensor], Tensor]:
 @functools.cache
 def _gpus() -> int:
     return len(tf.config.list_physical_devices("GPU"))
+
+
+@dataclass(frozen=True)
+class ConvTranspose:
+    """Transposed 3x3 convolution to `stride` times the size, and a bias; kernels are HWOI."""
+
+    name: str
+    n_in: int
+    n_out: int
+    kernel: int = 3
+    stride: int = 2
+
+    def shapes(self) -> Shapes:
+        return {
+            f"{self.name}/weight:0": (self.kernel, self.kernel, self.n_out, self.n_in),
+            f"{self.name}/bias:0": (self.n_out,),
+        }
+
+    def __call__(self, weights: Weights, x: Tensor) -> Tensor:
+        kernel, bias = weights[f"{self.name}/weight:0"], weights[f"{self.name}/bias:0"]
+        count = x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
+        height, width = (self.stride * size for size in x.shape[1:3])
+        shape: Any = [count, height, width, self.n_out]
+        return tf.nn.bias_add(tf.nn.conv2d_transpose(x, kernel, shape, self.stride, "SAME"), bias)
 
 
 @dataclass(frozen=True)

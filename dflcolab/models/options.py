@@ -1,44 +1,25 @@
 # pyright: strict
-"""Options of a SAEHD model under DeepFaceLab's names, with its defaults and ranges.
+"""Options that the kinds of models share, under DeepFaceLab's names, with its ranges.
 
-The table is that of the DFL interoperability notes, section 1.3. Options that this version cannot
-serve are refused by name, so that nobody believes that they work.
+Tables: DFL interoperability notes, section 1.3. Where DeepFaceLab has a defect, the default does
+as it does, and an option of its own offers the repair.
 """
 
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dflcolab.config import Config, from_mapping, option
+from dflcolab.config import Config, option
 from dflcolab.errors import ConfigError
 from dflcolab.faces.face_type import FaceType
-
-NOT_YET_AVAILABLE: Mapping[str, object] = {
-    "true_face_power": 0.0,
-    "face_style_power": 0.0,
-    "bg_style_power": 0.0,
-    "ct_mode": "none",
-    "gan_power": 0.0,
-}
-"""Names that DeepFaceLab knows and this version does not serve, with the value that means off."""
-
-NOT_NEEDED = (
-    "models_opt_on_gpu", "autobackup_hour", "write_preview_history", "gan_patch_size", "gan_dims",
-    "eyes_prio", "random_flip",
-)  # fmt: skip
-"""Names in DeepFaceLab's files that steer its program or belong to an option that is off."""
 
 TRAINABLE_FACE_TYPES = (
     FaceType.HALF, FaceType.MIDFULL, FaceType.FULL, FaceType.WHOLE, FaceType.HEAD,
 )  # fmt: skip
 """What DeepFaceLab trains on."""
-
-STRUCTURE = ("resolution", "face_type", "archi", "ae_dims", "e_dims", "d_dims", "d_mask_dims")
-"""Options that shape the weights: fixed when a model is created."""
 
 
 class LearningRateDropout(enum.StrEnum):
@@ -49,54 +30,46 @@ class LearningRateDropout(enum.StrEnum):
     CPU = "cpu"
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """Meaning of a string such as `liae-ud`.
+class ColorTransfer(enum.StrEnum):
+    """How src samples take over the colors of dst samples."""
 
-    Attributes:
-        family: `df` (one inter, two decoders) or `liae` (two inters, one decoder).
-        pixel_norm: `u`, the code is normalised; better likeness.
-        double: `d`, the output is made at double size by four interleaved heads.
-        deep: `t`, deeper encoder with residual blocks and a four-stage decoder.
-        cosine: `c`, `x * cos(x)` in place of every leaky ReLU.
-    """
-
-    family: str
-    pixel_norm: bool = False
-    double: bool = False
-    deep: bool = False
-    cosine: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> Architecture:
-        """Read DFL's form: `df` or `liae`, then optionally `-` and letters of u, d, t, c.
-
-        Raises:
-            ConfigError: It is not of that form.
-        """
-        match = re.fullmatch(r"(df|liae)(?:-([udtc]*))?", text.strip().lower())
-        if match is None or len(set(match[2] or "")) != len(match[2] or ""):
-            raise ConfigError(
-                f"archi = {text!r} is not known; write df or liae, then optionally - and some of "
-                "the letters u, d, t, c (for example liae-ud)."
-            )
-        letters = match[2] or ""
-        return cls(match[1], "u" in letters, "d" in letters, "t" in letters, "c" in letters)
-
-    @property
-    def resolution_step(self) -> int:
-        """Number that a resolution must be a multiple of."""
-        return 32 if self.double or self.deep else 16
-
-    def __str__(self) -> str:
-        flags = (self.pixel_norm, self.double, self.deep, self.cosine)
-        letters = "".join(letter for letter, on in zip("udtc", flags, strict=True) if on)
-        return f"{self.family}-{letters}" if letters else self.family
+    NONE = "none"
+    RCT = "rct"
+    LCT = "lct"
+    MKL = "mkl"
+    IDT = "idt"
+    SOT = "sot"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SaehdOptions(Config):
-    """What a SAEHD model is and how it trains.
+class RunOptions(Config):
+    """What every kind of model stores about its runs."""
+
+    target_iter: int = option(0, low=0)
+    """Iteration at which training ends by itself; 0 = never."""
+
+    batch_size: int = option(4, low=1, high=512)
+    """Faces per side and step. More is steadier and needs more memory."""
+
+    autobackup_hour: int = option(0, low=0, high=24)
+    """DeepFaceLab's hours between copies of the whole model; 0 = never. Kept for models that go back
+    there: here every save is a complete checkpoint, and the latest ones and the best one stay."""
+
+    write_preview_history: bool = False
+    """Kept for DeepFaceLab. Here --preview-every says how often a preview picture is kept."""
+
+    models_opt_on_gpu: bool = True
+    """Kept for DeepFaceLab, which can hold weights and optimizer in main memory. Here they are
+    always on the device that trains."""
+
+    mean_gradient: bool = option(False, advanced=True)
+    """DeepFaceLab adds up the gradients of a batch, so clipgrad acts more strongly on large
+    batches. yes: take their mean, which makes batch sizes comparable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwapOptions(RunOptions):
+    """What SAEHD and AMP have in common.
 
     Upper limits and steps are those that DFL asks for; smaller dims than DFL's own minimum are
     allowed, because DFL loads such models too.
@@ -104,16 +77,11 @@ class SaehdOptions(Config):
 
     resolution: int = option(128, low=32, high=640)
     """Size of the faces the model paints, in pixels. More shows more detail and costs its square in
-    time and memory. A multiple of 16, of 32 when archi has d or t. Fixed when the model is made."""
+    time and memory. A multiple of 32 (SAEHD without d and t: 16). Fixed when the model is made."""
 
     face_type: FaceType = FaceType.FULL
     """How much of the head is learned and swapped. Must not be wider than the faceset. Fixed when
     the model is made."""
-
-    archi: str = "liae-ud"
-    """df keeps the identity of src strictly; liae adapts to light and shape of dst. Letters: u
-    better likeness, d double resolution at the same cost, t sharper and slower, c experimental.
-    Fixed when the model is made."""
 
     ae_dims: int = option(256, low=2, high=1024)
     """Width of the bottleneck. Too little loses expressions. Fixed when the model is made."""
@@ -125,22 +93,14 @@ class SaehdOptions(Config):
     """Width of the decoder; even. The largest share of time and memory. Fixed when made."""
 
     d_mask_dims: int = option(22, low=2, high=256)
-    """Width of the mask decoder; even. Fixed when the model is made."""
-
-    masked_training: bool = True
-    """Learn only what lies inside the mask. Off: learn the background as well."""
-
-    eyes_mouth_prio: bool = False
-    """Weigh eyes and mouth more; helps against wrong gaze and blurred teeth."""
+    """Width of the mask decoder; even. A third of d_dims where it is not given. Fixed when the
+    model is made."""
 
     uniform_yaw: bool = False
     """Show all head turns equally often; helps when profiles are few."""
 
     blur_out_mask: bool = False
     """Blur the picture outside the mask near its edge; a smoother face outline."""
-
-    adabelief: bool = True
-    """AdaBelief: better faces, a third more optimizer memory than RMSprop."""
 
     lr_dropout: LearningRateDropout = LearningRateDropout.NO
     """y: update a random 30 % of the weights at each step. Switch on when the face is learned, to
@@ -150,38 +110,51 @@ class SaehdOptions(Config):
     """Distort the input at random so that the face is learned rather than copied. Switch off at the
     end for the last detail."""
 
-    random_hsv_power: float = option(0.0, low=0.0, high=0.3)
-    """Random colour shift of the src input; makes the model less picky about light. Try 0.05."""
+    ct_mode: ColorTransfer = ColorTransfer.NONE
+    """Give src faces the colors of random dst faces while training: rct, lct, mkl, idt or sot. Helps
+    where the light of both sides differs."""
 
     clipgrad: bool = False
     """Limit the size of each step; protects against collapse, costs a little speed."""
 
     pretrain: bool = False
-    """Train on a general faceset on both sides, to start real training from a better place."""
-
-    target_iter: int = option(0, low=0)
-    """Iteration at which training ends by itself; 0 = never."""
+    """Train on a general faceset on both sides, to start real training from a better place. Set by
+    the commands pretrain and train."""
 
     random_src_flip: bool = False
     """Mirror src faces at random; more angles, but an asymmetric face loses its asymmetry."""
 
     random_dst_flip: bool = True
-    """Mirror dst faces at random; better generalisation."""
+    """Mirror dst faces at random; more angles to learn from."""
 
-    batch_size: int = option(4, low=1, high=512)
-    """Faces per side and step. Larger is steadier and needs memory."""
+    batch_size: int = option(8, low=1, high=512)
+    """Faces per side and step. More is steadier and needs more memory."""
 
-    learning_rate: float = option(5e-5, low=1e-7, high=1e-2, advanced=True)
+    learning_rate: float = option(5e-5, low=1e-7, high=1e-2)
     """Size of a step. DFL always uses 5e-5; more speeds up short runs and risks collapse."""
+
+    gan_power: float = option(0.0, low=0.0, high=5.0)
+    """Strength of a second network that judges whether a face looks real; finer detail. Switch on
+    last, when the model is trained, at 0.1; a high value brings artifacts. Costs about a third of
+    the speed. 0 = off."""
+
+    gan_patch_size: int | None = option(None, low=3, high=640)
+    """Size of the patches that the judge looks at, in pixels; none = an eighth of the resolution.
+    Larger finds larger faults and costs memory. A change starts the judge anew."""
+
+    gan_dims: int = option(16, low=4, high=512)
+    """Width of the judge. More finds finer faults and costs memory. A change starts it anew."""
+
+    tv_axes_of_gpu: bool = option(False, advanced=True)
+    """With gan_power, the picture is smoothed a little along height and width. On GPUs DeepFaceLab
+    mixes up the axes and smooths along color and height. yes: do that as well."""
+
+    reset_moments_after_pretrain: bool = option(False, advanced=True)
+    """DeepFaceLab keeps the optimizer's memory of networks that start anew after pretraining,
+    although it no longer fits. yes: let those start anew as well."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        step = self.architecture.resolution_step
-        if self.resolution % step:
-            raise ConfigError(
-                f"resolution = {self.resolution} does not fit archi {self.archi}; "
-                f"choose a multiple of {step}."
-            )
         if self.face_type not in TRAINABLE_FACE_TYPES:
             raise ConfigError(
                 f"face_type = {self.face_type.value} cannot be trained; choose half_face, "
@@ -194,55 +167,28 @@ class SaehdOptions(Config):
                 )
 
     @property
-    def architecture(self) -> Architecture:
-        """The parsed `archi`."""
-        return Architecture.parse(self.archi)
+    def gan_patch(self) -> int:
+        """The patch size that is used."""
+        return self.resolution // 8 if self.gan_patch_size is None else self.gan_patch_size
 
     @property
-    def structure(self) -> dict[str, object]:
-        """The options that shape the weights, by name."""
-        found: dict[str, object] = {name: getattr(self, name) for name in STRUCTURE}
-        found["archi"] = str(self.architecture)
-        return found
-
-    @property
-    def trains_inter_ab(self) -> bool:
-        """False where DFL keeps liae's `inter_AB` as it is (no warp, and so all of pretraining)."""
-        return self.random_warp and not self.pretrain
+    def uses_gan(self) -> bool:
+        """True where the patch discriminator trains; never in pretraining."""
+        return self.gan_power > 0 and not self.pretrain
 
 
-def saehd_options(values: Mapping[str, object], *, source: str = "") -> SaehdOptions:
-    """Build the options from plain values or text (`--set`, JSON).
+def default_mask_dims(d_dims: int) -> int:
+    """DFL's width of the mask decoder for a width of the decoder: a third, made even."""
+    third = d_dims // 3
+    return max(2, third + third % 2)
 
-    Face types may be given as DFL's letters (`wf`); `lr_dropout` as an old true or false.
 
-    Raises:
-        ConfigError: Unknown or not yet available name, wrong type, out of range.
-    """
+def plain_answers(values: Mapping[str, object]) -> dict[str, Any]:
+    """Values as the options take them: short face types, and old answers to `lr_dropout`."""
     known: dict[str, Any] = dict(values)
-    for name in known:
-        if name in NOT_YET_AVAILABLE or name in NOT_NEEDED:
-            raise ConfigError(
-                f"The option {name!r} of DeepFaceLab is not available in this version; leave it out."
-            )
     if isinstance(known.get("face_type"), str):
         known["face_type"] = FaceType.parse(known["face_type"])
     dropout = known.get("lr_dropout")
     if isinstance(dropout, bool) or str(dropout).lower() in ("true", "false"):
         known["lr_dropout"] = "y" if str(dropout).lower() == "true" else "n"
-    return from_mapping(SaehdOptions, known, source=source)
-
-
-def options_from_dfl(values: Mapping[str, object], *, source: str = "") -> SaehdOptions:
-    """Build the options from the `options` of DFL's `data.dat`.
-
-    What only steers DFL's program is left out, and so is what is switched off.
-
-    Raises:
-        ConfigError: The model uses something that this version cannot do.
-    """
-    known = {name: value for name, value in values.items() if name not in NOT_NEEDED}
-    for name, off in NOT_YET_AVAILABLE.items():
-        if known.get(name, off) == off:
-            known.pop(name, None)
-    return saehd_options(known, source=source)
+    return known

@@ -19,8 +19,8 @@ from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.faceset.held_out import split_held_out
 from dflcolab.files import exclusive
-from dflcolab.models.options import STRUCTURE, SaehdOptions, saehd_options
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
+from dflcolab.models.saehd.options import SaehdOptions, saehd_options
 from dflcolab.progress import Progress
 from dflcolab.training.config import TrainConfig, parse_duration, with_settings
 from dflcolab.training.dataset import TrainingFaces, prepare_faces
@@ -240,7 +240,7 @@ def resolve_options(
     present = saehd_options(stored, source=name)
     options = saehd_options({**stored, **settings, **batch, "pretrain": pretrain}, source=name)
     asked = saehd_options({**stored, **wanted})
-    for key in STRUCTURE:
+    for key in present.structure_names:
         if asked.structure[key] != present.structure[key]:
             have, want = to_plain(present.structure[key]), to_plain(asked.structure[key])
             raise ModelError(

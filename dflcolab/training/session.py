@@ -24,9 +24,10 @@ from dflcolab.engine.checkpoint import (
 from dflcolab.engine.loss_history import LossHistory
 from dflcolab.engine.precision import Precision
 from dflcolab.errors import ModelError
+from dflcolab.models.initial import initial_weights
 from dflcolab.models.layers import Weights
-from dflcolab.models.options import SaehdOptions
-from dflcolab.models.saehd import Saehd, SaehdSize, initial_weights
+from dflcolab.models.saehd.network import Saehd, SaehdSize
+from dflcolab.models.saehd.options import SaehdOptions
 from dflcolab.models.weight_map import checked_weights
 from dflcolab.optimizers.optimizer import Optimizer
 from dflcolab.training.augment import PADDING
@@ -111,7 +112,7 @@ class Session:
         """
         state = checkpoint.state()
         source = str(checkpoint.folder)
-        self._build(checked_weights(self.model, checkpoint.weights(), source=source))
+        self._build(checked_weights(self.model.shapes(), checkpoint.weights(), source=source))
         self._optimizer.load(checkpoint.optimizer(), source=source)
         self.iteration = checkpoint.iteration
         self._positions = {side: int(state["sampler"][side]["position"]) for side in self._sides}
@@ -128,7 +129,7 @@ class Session:
         interoperability notes, section 4.3); iteration and losses start at 0.
         """
         source = str(checkpoint.folder)
-        weights = checked_weights(self.model, checkpoint.weights(), source=source)
+        weights = checked_weights(self.model.shapes(), checkpoint.weights(), source=source)
         restarted = _RESTARTED[self.model.size.architecture.family]
         shapes = {n: s for n, s in self.model.shapes().items() if n.startswith(restarted)}
         self._build(weights | initial_weights(shapes, seed=self.seed + 1))

@@ -8,9 +8,11 @@ from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
 from dflcolab.engine.precision import LossScale, Precision, compute_dtype
 from dflcolab.losses.reconstruction import blur_out_mask, reconstruction_loss
+from dflcolab.models.autoencoder import Face
 from dflcolab.models.layers import Weights
-from dflcolab.models.options import LearningRateDropout, SaehdOptions
-from dflcolab.models.saehd import Face, Saehd
+from dflcolab.models.options import LearningRateDropout
+from dflcolab.models.saehd.network import Saehd
+from dflcolab.models.saehd.options import SaehdOptions
 from dflcolab.optimizers.optimizer import (
     COSINE_PERIOD,
     DROPOUT_KEEP,

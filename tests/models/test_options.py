@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from dflcolab.errors import ConfigError
+from dflcolab.config import to_plain
+from dflcolab.errors import ConfigError, ModelError
 from dflcolab.faces.face_type import FaceType
-from dflcolab.models.options import (
-    Architecture,
-    LearningRateDropout,
-    SaehdOptions,
-    options_from_dfl,
-    saehd_options,
-)
+from dflcolab.models.amp.options import AmpOptions, amp_options
+from dflcolab.models.architecture import Architecture
+from dflcolab.models.kinds import KINDS, options_from_dfl, options_of, swap_options_of
+from dflcolab.models.options import ColorTransfer, LearningRateDropout
 from dflcolab.models.presets import PRESETS
+from dflcolab.models.quick96 import Quick96Options, quick96_options
+from dflcolab.models.saehd.options import SaehdOptions, saehd_options
+from dflcolab.models.xseg.options import XSegOptions
 
 
 @pytest.mark.parametrize(
@@ -62,8 +63,10 @@ def test_text_from_the_command_line_is_understood():
         ({"resolution": 112, "archi": "df-t"}, "multiple of 32"),
         ({"e_dims": 33}, "34"),
         ({"face_type": "mark_only"}, "face_type"),
-        ({"gan_power": 0.1}, "gan_power"),
-        ({"ct_mode": "rct"}, "ct_mode"),
+        ({"gan_power": 5.5}, "gan_power"),
+        ({"gan_dims": 2}, "gan_dims"),
+        ({"true_face_power": 2}, "true_face_power"),
+        ({"ct_mode": "rgb"}, "ct_mode"),
         ({"batchsize": 4}, "batch_size"),
         ({"learning_rate": 3}, "learning_rate"),
     ],
@@ -73,14 +76,72 @@ def test_what_does_not_work_is_refused_by_name(values: dict, word: str):
         saehd_options(values)
 
 
-def test_options_of_a_deepfacelab_file_lose_only_what_is_off():
+def test_options_of_a_deepfacelab_file_are_taken_over():
     stored = {
-        "archi": "df-ud", "gan_power": 0.0, "gan_dims": 16, "ct_mode": "none", "resolution": 64,
+        "archi": "df-ud", "gan_power": 0.1, "gan_dims": 16, "ct_mode": "rct", "resolution": 64,
         "models_opt_on_gpu": True, "autobackup_hour": 3, "face_type": "f", "lr_dropout": False,
+        "eyes_prio": True, "gan_patch_size": None,
     }  # fmt: skip
-    assert options_from_dfl(stored).archi == "df-ud"
-    with pytest.raises(ConfigError, match="gan_power"):
-        options_from_dfl({**stored, "gan_power": 0.1})
+    options = options_from_dfl("SAEHD", stored)
+    assert isinstance(options, SaehdOptions)
+    assert options.archi == "df-ud"
+    assert options.uses_gan
+    assert options.gan_patch == 8
+    assert options.ct_mode is ColorTransfer.RCT
+    assert options.autobackup_hour == 3
+    with pytest.raises(ModelError, match="SAEHE"):
+        options_from_dfl("SAEHE", stored)
+
+
+def test_the_mask_decoder_is_a_third_of_the_decoder_where_nobody_says():
+    assert saehd_options({"d_dims": 64}).d_mask_dims == 22
+    assert saehd_options({"d_dims": "48"}).d_mask_dims == 16
+    assert amp_options({"d_dims": 80}).d_mask_dims == 26
+    assert saehd_options({"d_dims": 48, "d_mask_dims": 30}).d_mask_dims == 30
+
+
+def test_true_face_is_for_df_only_and_gan_not_for_pretraining():
+    assert saehd_options({"archi": "df", "true_face_power": 0.01}).code_power == 0.01
+    assert saehd_options({"archi": "liae", "true_face_power": 0.01}).code_power == 0
+    assert not saehd_options({"gan_power": 0.1, "pretrain": True}).uses_gan
+
+
+def test_defaults_of_the_other_kinds_are_those_of_deepfacelab():
+    amp = AmpOptions()
+    assert (amp.resolution, amp.face_type) == (224, FaceType.WHOLE)
+    assert (amp.ae_dims, amp.inter_dims, amp.morph_factor) == (256, 1024, 0.5)
+    assert not amp.train_inters
+    quick = Quick96Options()
+    assert (quick.resolution, quick.batch_size, quick.learning_rate) == (96, 4, 2e-4)
+    assert (XSegOptions().face_type, XSegOptions().batch_size) == (FaceType.WHOLE, 4)
+
+
+@pytest.mark.parametrize(
+    ("build", "values", "word"),
+    [
+        (quick96_options, {"resolution": 128}, "resolution"),
+        (amp_options, {"resolution": 80}, "multiple of 32"),
+        (amp_options, {"adabelief": True}, "adabelief"),
+        (amp_options, {"face_type": "mark_only"}, "face_type"),
+    ],
+)
+def test_what_a_kind_does_not_know_is_refused_by_name(build, values: dict, word: str):
+    with pytest.raises(ConfigError, match=word):
+        build(values)
+
+
+@pytest.mark.parametrize("arch", KINDS)
+def test_options_survive_the_way_through_a_checkpoint(arch: str):
+    options = options_of(arch, {"batch_size": 3})
+    assert options.arch == arch
+    assert options_of(arch, to_plain(options)) == options
+
+
+def test_a_network_that_swaps_no_faces_and_an_unknown_kind_are_refused():
+    with pytest.raises(ModelError, match="XSeg"):
+        swap_options_of("xseg", {})
+    with pytest.raises(ModelError, match="newer"):
+        options_of("saehd2", {})
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -11,8 +11,9 @@ import tensorflow as tf
 from dflcolab.errors import FormatError, ModelError
 from dflcolab.models import layers
 from dflcolab.models.layers import Conv, Weights
-from dflcolab.models.options import Architecture
-from dflcolab.models.saehd import Saehd, SaehdSize, initial_weights
+from dflcolab.models.architecture import Architecture
+from dflcolab.models.initial import initial_weights
+from dflcolab.models.saehd.network import Saehd, SaehdSize
 from dflcolab.models.weight_map import checked_weights, read_dfl_weights, write_dfl_weights
 
 SMALL = SaehdSize(Architecture.parse("liae-ud"), 64, 8, 4, 4, 2)
@@ -56,28 +57,28 @@ def test_a_missing_or_misshapen_weight_is_named():
     weights = initial_weights(model.shapes(), seed=0)
     name = "inter_B/dense1/weight:0"
     with pytest.raises(ModelError, match=name):
-        checked_weights(model, {k: v for k, v in weights.items() if k != name}, source="x")
+        checked_weights(model.shapes(), {k: v for k, v in weights.items() if k != name}, source="x")
     with pytest.raises(ModelError, match=name):
-        checked_weights(model, weights | {name: np.zeros((2, 2), np.float32)}, source="x")
-    assert checked_weights(model, weights | {"other/weight:0": np.zeros(1)}, source="x")
+        checked_weights(model.shapes(), weights | {name: np.zeros((2, 2), np.float32)}, source="x")
+    assert checked_weights(model.shapes(), weights | {"other/weight:0": np.zeros(1)}, source="x")
 
 
 def test_weight_files_survive_the_way_through_deepfacelab_format(tmp_path: Path):
     model = Saehd(SMALL)
     weights = initial_weights(model.shapes(), seed=1)
-    written = write_dfl_weights(model, weights, tmp_path, prefix="new_SAEHD_")
+    written = write_dfl_weights(model.networks, weights, tmp_path, prefix="new_SAEHD_")
     assert {path.name for path in written} == {
         "new_SAEHD_encoder.npy", "new_SAEHD_inter_AB.npy", "new_SAEHD_inter_B.npy",
         "new_SAEHD_decoder.npy",
     }  # fmt: skip
-    again = read_dfl_weights(model, tmp_path, prefix="new_SAEHD_")
+    again = read_dfl_weights(model.networks, tmp_path, prefix="new_SAEHD_")
     assert all(np.array_equal(again[name], value) for name, value in weights.items())
     (tmp_path / "new_SAEHD_inter_B.npy").write_bytes(b"damaged")
     with pytest.raises(FormatError, match="inter_B"):
-        read_dfl_weights(model, tmp_path, prefix="new_SAEHD_")
+        read_dfl_weights(model.networks, tmp_path, prefix="new_SAEHD_")
     (tmp_path / "new_SAEHD_inter_B.npy").unlink()
     with pytest.raises(ModelError, match="inter_B"):
-        read_dfl_weights(model, tmp_path, prefix="new_SAEHD_")
+        read_dfl_weights(model.networks, tmp_path, prefix="new_SAEHD_")
 
 
 def test_a_convolution_as_a_product_has_the_same_gradients(monkeypatch):

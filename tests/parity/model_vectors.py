@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dflcolab.models.options import Architecture
-from dflcolab.models.saehd import Saehd, SaehdSize
+from dflcolab.models.architecture import Architecture
+from dflcolab.models.saehd.network import Saehd, SaehdSize
 
 
 def meta_of(case: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from dflcolab.errors import ConfigError
-from dflcolab.models.options import options_from_dfl
-from dflcolab.models.saehd import Saehd, SaehdSize
+from dflcolab.models.kinds import options_from_dfl
+from dflcolab.models.saehd.network import Saehd, SaehdSize
 from dflcolab.optimizers.optimizer import Optimizer
 from dflcolab.training.augment import Sampled
 from dflcolab.training.step import TrainingStep
@@ -29,7 +29,7 @@ def _options(settings):
     if settings["cls"] != "SAEHD":
         pytest.skip(f"{settings['cls']} is not part of this version.")
     try:
-        return options_from_dfl(settings["options"])
+        return options_from_dfl("SAEHD", settings["options"])
     except ConfigError as error:
         pytest.skip(str(error))
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from dflcolab.engine.predictor import SaehdPredictor
-from dflcolab.faces.face_type import FaceType
+from dflcolab.engine.predictor import Predictor
 from dflcolab.formats import restricted_pickle
-from dflcolab.models.options import options_from_dfl
-from dflcolab.models.saehd import Saehd, SaehdSize
+from dflcolab.formats.leras_weights import read_weights
+from dflcolab.models.build import groups_of, swap_model
+from dflcolab.models.kinds import options_from_dfl
 from dflcolab.models.weight_map import read_dfl_weights, write_dfl_weights
 from dflcolab.optimizers.optimizer import Optimizer
 from tests.parity.model_vectors import difference, meta_of, model_of
@@ -30,62 +30,59 @@ def test_weights_from_files_give_the_outputs_of_deepfacelab(path: Path, tmp_path
     if "archi" not in settings:
         pytest.skip("This model is not part of this version.")
     model = model_of(settings)
-    weights = read_dfl_weights(model, path.with_suffix(""))
+    weights = read_dfl_weights(model.networks, path.with_suffix(""))
     compare_outputs(case, model, weights)
 
-    write_dfl_weights(model, weights, tmp_path)
-    again = read_dfl_weights(model, tmp_path)
+    write_dfl_weights(model.networks, weights, tmp_path)
+    again = read_dfl_weights(model.networks, tmp_path)
     assert all(np.array_equal(again[name], weights[name]) for name in weights)
 
 
-@pytest.mark.parametrize("path", file_params("models", "tiny_models", "SAEHD*_predict.npz"))
+@pytest.mark.parametrize("path", file_params("models", "tiny_models", "*_predict.npz"))
 def test_a_whole_model_folder_predicts_as_deepfacelab_does(path: Path):
     case = np.load(path)
-    folder = path.with_name(path.name.removesuffix("_predict.npz"))
-    options, model = _model_in(folder)
-    prefix = _prefix(folder)
-    weights = read_dfl_weights(model, folder, prefix=prefix)
-    predictor = SaehdPredictor(model, weights, face_type=options.face_type)
+    folder, prefix, options = _model_of(path)
+    model = swap_model(options)
+    weights = read_dfl_weights(model.networks, folder, prefix=prefix)
     faces = case["x_u8"].astype(np.float32) / 255
+    endings = [key.removeprefix("bgr") for key in case.files if key.startswith("bgr")]
+    for ending in endings:
+        morph = float(ending[1:]) if ending else 1.0
+        predictor = Predictor(model, weights, face_type=options.face_type, morph=morph)
 
-    swap, swap_mask, dst_mask = predictor.predict(faces)
+        swap, swap_mask, dst_mask = predictor.predict(faces)
 
-    assert difference(swap[0], case["bgr"]) < PREDICTION
-    assert difference(swap_mask[0, ..., 0], case["mask_src_dst"]) < PREDICTION
-    assert difference(dst_mask[0, ..., 0], case["mask_dst_dst"]) < PREDICTION
+        assert difference(swap[0], case[f"bgr{ending}"]) < PREDICTION
+        assert difference(swap_mask[0, ..., 0], case[f"mask_src_dst{ending}"]) < PREDICTION
+        assert difference(dst_mask[0, ..., 0], case[f"mask_dst_dst{ending}"]) < PREDICTION
 
 
-@pytest.mark.parametrize("path", file_params("models", "tiny_models", "SAEHD*_predict.npz"))
-def test_the_optimizer_state_of_deepfacelab_is_taken_over(path: Path):
-    import tensorflow as tf
+@pytest.mark.parametrize("path", file_params("models", "tiny_models", "*_predict.npz"))
+def test_every_network_and_optimizer_of_deepfacelab_is_taken_over(path: Path):
+    folder, prefix, options = _model_of(path)
+    kind = "adabelief" if getattr(options, "adabelief", True) else "rmsprop"
+    groups = groups_of(options)
+    files = {path.name.removeprefix(prefix) for path in folder.glob(f"{prefix}*.npy")}
+    ours = {f"{name}.npy" for g in groups for name in (*g.networks, g.optimizer)}
+    assert files == ours
+    for group in groups:
+        weights = read_dfl_weights(group.networks, folder, prefix=prefix)
+        state = read_weights(folder / f"{prefix}{group.optimizer}.npy")
+        optimizer = Optimizer({n: tf.Variable(weights[n]) for n in group.slotted}, kind)
 
-    from dflcolab.formats.leras_weights import read_weights
+        optimizer.load(state, source="the file")
 
+        kept = optimizer.state()
+        assert set(kept) == set(state)
+        assert int(kept["iters:0"]) == int(state["iters:0"]) > 0
+        assert all(np.array_equal(kept[key], state[key]) for key in state)
+
+
+def _model_of(path: Path):
+    """Folder, start of the file names, and options of the model that a prediction is of."""
     folder = path.with_name(path.name.removesuffix("_predict.npz"))
-    options, model = _model_in(folder)
-    state = read_weights(folder / f"{_prefix(folder)}src_dst_opt.npy")
-    variables = {name: tf.Variable(tf.zeros(shape)) for name, shape in model.shapes().items()}
-    optimizer = Optimizer(variables, "adabelief" if options.adabelief else "rmsprop")
-
-    optimizer.load(state, source="the file")
-
-    ours = optimizer.state()
-    assert set(ours) == set(state)
-    assert int(ours["iters:0"]) == int(state["iters:0"]) > 0
-    assert all(np.array_equal(ours[key], state[key]) for key in state)
-
-
-def _prefix(folder: Path) -> str:
-    (data,) = folder.glob("*_SAEHD_data.dat")
-    return data.name.removesuffix("data.dat")
-
-
-def _model_in(folder: Path):
-    (data,) = folder.glob("*_SAEHD_data.dat")
+    (data,) = folder.glob("*_data.dat")
     stored = restricted_pickle.loads(data.read_bytes(), name=str(data))["options"]
     known = json.loads(json.dumps(stored, default=lambda value: value.item()))
-    # These models also hold a discriminator, which prediction does not need.
-    known = {name: value for name, value in known.items() if not re.search("gan|true_face", name)}
-    options = options_from_dfl(known)
-    assert options.face_type in FaceType
-    return options, Saehd(SaehdSize.of(options))
+    prefix = data.name.removesuffix("data.dat")
+    return folder, prefix, options_from_dfl(prefix.split("_")[-2], known)

@@ -41,7 +41,7 @@ def test_a_batch_is_a_number_or_auto():
 
 def test_the_options_load_without_tensorflow():
     code = (
-        "import sys, dflcolab.training.config, dflcolab.models.options; "
+        "import sys, dflcolab.training.config, dflcolab.models.kinds; "
         "sys.exit(any(m in sys.modules for m in ('tensorflow', 'numpy', 'cv2')))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,1 @@
+"""SAEHD: df and liae with all their letters."""

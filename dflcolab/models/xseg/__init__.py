@@ -1,0 +1,1 @@
+"""XSeg: the network that learns to mask what covers a face."""
