@@ -28,13 +28,17 @@ class Appended:
 
     Attributes:
         videos: Name in the workspace → frames per second it is read at; None for all.
-        labels: Label of a set of photos or faces → name of the folder or pack it came from.
+        labels: Label of a set → "photos" or "faceset", and name of the folder or pack it came from.
         pictures: Hash of a copied face's picture → label of its set.
     """
 
     videos: dict[str, float | None] = field(default_factory=dict[str, "float | None"])
-    labels: dict[str, str] = field(default_factory=dict[str, str])
+    labels: dict[str, tuple[str, str]] = field(default_factory=dict[str, "tuple[str, str]"])
     pictures: dict[str, str] = field(default_factory=dict[str, str])
+
+    def labels_of(self, kind: str, origin: str) -> list[str]:
+        """Labels of the sets of that kind that came from a folder or pack of that name."""
+        return [label for label, entry in self.labels.items() if entry == (kind, origin)]
 
 
 def read_log(path: Path) -> Appended:
@@ -66,7 +70,7 @@ def _take(found: Appended, line: Mapping[str, Any], path: Path) -> None:
         fps = line["fps"]
         found.videos[str(line["name"])] = None if fps is None else float(fps)
     elif kind in ("photos", "faceset"):
-        found.labels[str(line["name"])] = str(line["origin"])
+        found.labels[str(line["name"])] = (str(kind), str(line["origin"]))
     elif kind == "faces":
         found.pictures.update((str(picture), str(line["name"])) for picture in line["pictures"])
     elif kind == "new faceset":
@@ -75,9 +79,16 @@ def _take(found: Appended, line: Mapping[str, Any], path: Path) -> None:
         raise FacesetError(f"{path} was written by a newer dflcolab; upgrade this one.")
 
 
-def log_video(path: Path, name: str, fps: float | None) -> None:
-    """Enter a video that was brought in."""
-    _append(path, {"kind": "video", "name": name, "fps": fps})
+def log_video(path: Path, name: str, fps: float | None, *, origin: str) -> None:
+    """Enter a video that was brought in.
+
+    Args:
+        path: The log.
+        name: Its name in the workspace.
+        fps: Frames per second it is read at; None for all.
+        origin: Name of the file that was given, without its folder.
+    """
+    _append(path, {"kind": "video", "name": name, "fps": fps, "origin": origin})
 
 
 def log_set(path: Path, kind: str, label: str, origin: str) -> None:

@@ -120,6 +120,16 @@ class Journal:
         self._append(line)
         self._take(line)
 
+    def read(self) -> Mapping[str, SourceLog]:
+        """Take over the lines that are there, for looking only.
+
+        Raises:
+            FacesetError: Other options.
+            FormatError: The file is damaged before its last line.
+        """
+        self._read()
+        return self._sources
+
     def _append(self, line: Mapping[str, object]) -> None:
         assert self._stream is not None, "a journal is used inside `with`"
         with storage_errors(self.path):
@@ -184,6 +194,16 @@ class Journal:
         log.fps = line["fps"]
         log.faces.update({str(key): int(count) for key, count in line["frames"].items()})
         log.state = tuple(TrackState.from_list(numbers) for numbers in line["tracks"])
+
+
+def peek(path: Path) -> Mapping[str, SourceLog]:
+    """What a journal says, without locking or repairing it; empty if it is missing.
+
+    Raises:
+        FormatError: It is damaged before its last line.
+    """
+    options = read_options(path)
+    return {} if options is None else Journal(path, options).read()
 
 
 def read_options(path: Path) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from dflcolab.errors import FormatError
 from dflcolab.extraction.journal import read_options
 from dflcolab.faces.face_type import FaceType
+from dflcolab.faceset.person_folders import person_folders
 from dflcolab.files import list_files
 from dflcolab.formats.dfl_jpeg import SUFFIXES, Face, read_face
 
@@ -74,7 +75,8 @@ def format_of_side(journal_path: Path, aligned_dir: Path) -> FaceFormat | None:
     Raises:
         FormatError: The journal is damaged.
     """
-    paths = list_files(aligned_dir, SUFFIXES)
+    folders = (aligned_dir, *person_folders(aligned_dir))
+    paths = [path for folder in folders for path in list_files(folder, SUFFIXES)]
     if not paths:
         return None
     options = read_options(journal_path)

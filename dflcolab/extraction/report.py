@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dflcolab.workspace.workspace import Side
 
@@ -29,6 +29,7 @@ class ExtractReport:
         stage_seconds: Busy time by stage, summed over threads: decode, detect, track (mesh), align
             (warp, JPEG), debug, write, commit (to the disk). Stages overlap.
         problems: What was wrong with the material, one sentence each.
+        new_faces_by_source: Faces of this run by video; "pictures"; "photos/<label>".
         drawn_pictures: Debug pictures drawn from face files that were there before.
         trashed: Face files moved to the trash because their frame was looked at again.
         without_face: Names of the frames that were looked at again without finding a face.
@@ -46,6 +47,7 @@ class ExtractReport:
     size: int
     stage_seconds: dict[str, float]
     problems: list[str]
+    new_faces_by_source: dict[str, int] = field(default_factory=dict[str, int])
     drawn_pictures: int = 0
     trashed: int = 0
     without_face: tuple[str, ...] = ()

@@ -56,6 +56,7 @@ class Source(Protocol):
     """What the extraction needs to know of a source of frames."""
 
     name: str
+    fps: float | None
     problems: list[str]
 
     @property
@@ -96,7 +97,7 @@ class VideoSource:
         self.problems: list[str] = []
         self._path = path
         self._prefix = prefix
-        self._fps = fps
+        self.fps = fps
         self._reader = VideoReader(path)
 
     @property
@@ -108,11 +109,11 @@ class VideoSource:
     @property
     def n_frames(self) -> int | None:
         info = self._reader.info
-        if self._fps is None:
+        if self.fps is None:
             return info.n_frames_estimate
         if not info.duration_s:
             return None
-        n_thinned = max(1, round(float(info.duration_s) * self._fps))
+        n_thinned = max(1, round(float(info.duration_s) * self.fps))
         return min(n_thinned, info.n_frames_estimate or n_thinned)
 
     def key_of(self, stem: str) -> str | None:
@@ -132,7 +133,7 @@ class VideoSource:
             key = str(index)
             return key == last or key not in done
 
-        walk = self._reader.frames(fps=self._fps, wanted=wanted)
+        walk = self._reader.frames(fps=self.fps, wanted=wanted)
         for frame in walk:
             key = str(frame.index)
             stem = f"{self._prefix}{frame.index + 1:05d}"
@@ -166,6 +167,7 @@ class PictureSource:
 
     def __init__(self, paths: Iterable[Path], *, label: str | None = None) -> None:
         self.name = PICTURES if label is None else PHOTOS + label
+        self.fps: float | None = None
         self.problems: list[str] = []
         self._label = label
         self._prefix = "" if label is None else f"{label}-"

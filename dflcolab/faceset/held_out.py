@@ -28,9 +28,11 @@ def split_held_out(
 
     The frames of each video are cut into stretches of equal length, as many frames as make a few
     stretches of the wanted share. A hash of video, stretch and seed ranks them, and the first ones
-    are kept out until the share is reached. So the choice depends on nothing but the names: it is
-    the same in every run, and a few faces more or less hardly change it. All faces of a frame stay
-    together; names without a number count as frames of their own.
+    are kept out until the share is reached. Every video that is long enough is split by itself; the
+    others (short ones, photographs) are split together. So the choice depends on nothing but the
+    names: it is the same in every run, a few faces more or less hardly change it, and another
+    video or a folder of photographs leaves the choice among the others (almost) as it was. All
+    faces of a frame stay together; names without a number count as frames of their own.
 
     Args:
         frame_keys: Frame of each face, such as `00012.png`, `2-00012.png`, `folder/00012.png` (see
@@ -49,23 +51,59 @@ def split_held_out(
     """
     if not 0.0 <= share <= 0.5:
         raise ConfigError(f"The held-out share {share} is out of range; allowed is 0 to 0.5.")
-    n = len(frame_keys)
+    frames = [_parsed(key) for key in frame_keys]
+    videos: dict[str, list[int]] = defaultdict(list)
+    for index, (video, _) in enumerate(frames):
+        videos[video].append(index)
+    groups: list[list[int]] = []
+    rest: list[int] = []
+    for members in videos.values():
+        if round(share * len(members)) >= max(at_least, 1):
+            groups.append(members)
+        else:
+            rest += members
+    chosen: set[int] = set()
+    for members in groups:
+        chosen |= _choice(frames, members, share, seed=seed, at_least=at_least, growing=True)
+    chosen |= _choice(frames, rest, share, seed=seed, at_least=at_least, growing=False)
+    return [i for i in range(len(frame_keys)) if i not in chosen], sorted(chosen)
+
+
+def _choice(
+    frames: Sequence[tuple[str, int | None]],
+    members: Sequence[int],
+    share: float,
+    *,
+    seed: int,
+    at_least: int,
+    growing: bool,
+) -> set[int]:
+    """Indices to keep out of a group of faces; none if the group is too small.
+
+    Args:
+        frames: Video and number of all faces.
+        members: Indices of the group.
+        share: Part to keep out, above 0.
+        seed: Another number makes another choice.
+        at_least: Fewer are not worth it.
+        growing: Stretches grow with the group; False keeps them short, so that a video that joins
+            the group does not move those of the others.
+    """
+    n = len(members)
     target = max(round(share * n), at_least)
     limit = max(_LARGEST_SHARE, share) * n
     if share == 0.0 or target > limit:
-        return list(range(n)), []
-    stretches = _stretches([_parsed(key) for key in frame_keys], target)
+        return set()
+    wanted = max(target / _STRETCHES, _SHORTEST) if growing else _SHORTEST
+    stretches = _stretches(frames, members, wanted)
     ranked = sorted(stretches, key=lambda key: hashlib.sha256(f"{seed} {key}".encode()).digest())
     chosen: set[int] = set()
     for key in ranked:
-        members = stretches[key]
         if len(chosen) >= target:
             break
-        if len(chosen) + len(members) <= limit:
-            chosen.update(members)
-    if len(chosen) < at_least:
-        chosen.clear()
-    return [i for i in range(n) if i not in chosen], sorted(chosen)
+        if len(chosen) + len(stretches[key]) <= limit:
+            chosen.update(stretches[key])
+    return chosen if len(chosen) >= at_least else set()
 
 
 def _parsed(key: str) -> tuple[str, int | None]:
@@ -78,19 +116,19 @@ def _parsed(key: str) -> tuple[str, int | None]:
 
 
 def _stretches(
-    frames: Sequence[tuple[str, int | None]], target: int
+    frames: Sequence[tuple[str, int | None]], members: Sequence[int], wanted: float
 ) -> dict[tuple[str, int], list[int]]:
-    """Indices of the faces in each stretch, by video and number of the stretch."""
+    """Indices of the faces in each stretch of about `wanted` faces, by video and number."""
     by_video: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for index, (video, number) in enumerate(frames):
+    for index in members:
+        video, number = frames[index]
         by_video[video].append((0 if number is None else number, index))
     result: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for video, members in by_video.items():
-        numbers = sorted({number for number, _ in members})
+    for video, items in by_video.items():
+        numbers = sorted({number for number, _ in items})
         step = (numbers[-1] - numbers[0] + 1) / len(numbers)
         # Powers of two, so that a handful of faces more does not move every border.
-        wanted = max(target / _STRETCHES, _SHORTEST) * step
-        length = 2 ** round(math.log2(wanted))
-        for number, index in members:
+        length = 2 ** round(math.log2(wanted * step))
+        for number, index in items:
             result[video, number // length].append(index)
     return result

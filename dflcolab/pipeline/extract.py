@@ -148,7 +148,7 @@ def run_sources(
                 f"{aligned_dir} holds faces of {n_foreign} frames from another program; those "
                 "frames are left alone."
             )
-        new_frames, new_faces = _run(extractor, sources, journal, config, progress)
+        new = _run(extractor, sources, journal, config, progress)
         counts = [n for log in journal.sources.values() for n in log.faces.values()]
         drawn = DrawnPictures()
         if config.debug and debug_dir is not None:
@@ -166,6 +166,7 @@ def run_sources(
     problems = [problem for source in sources for problem in source.problems] + drawn.problems
     for problem in problems:
         progress.message(problem)
+    new_frames = sum(n_frames for n_frames, _ in new.values())
     seconds = time.perf_counter() - begin
     return ExtractReport(
         side=config.side,
@@ -173,13 +174,14 @@ def run_sources(
         frames_with_face=sum(n > 0 for n in counts),
         faces=sum(counts),
         new_frames=new_frames,
-        new_faces=new_faces,
+        new_faces=sum(n_faces for _, n_faces in new.values()),
         seconds=round(seconds, 3),
         frames_per_second=round(new_frames / seconds, 2),
         face_type=face_type.value,
         size=size,
         stage_seconds=watch.seconds,
         problems=problems,
+        new_faces_by_source={name: n_faces for name, (_, n_faces) in new.items()},
         drawn_pictures=drawn.n_pictures,
     )
 
@@ -196,17 +198,17 @@ def _run(
     journal: Journal,
     config: FaceOptions,
     progress: Progress,
-) -> tuple[int, int]:
-    """All sources one after the other; frames and faces of this run."""
-    new_frames = new_faces = 0
+) -> dict[str, tuple[int, int]]:
+    """All sources one after the other; frames and faces of this run by the source's name."""
+    found: dict[str, tuple[int, int]] = {}
     for source in sources:
         done = len(journal.source(source.name).faces)
         title = f"Extracting {config.side.value} from {source.name}"
         with progress.task(title, total=source.n_frames, unit="frames", done=done) as task:
-            frames, faces = extractor.run(source, journal, config.fps, progress=progress, task=task)
-        new_frames += frames
-        new_faces += faces
-    return new_frames, new_faces
+            found[source.name] = extractor.run(
+                source, journal, source.fps, progress=progress, task=task
+            )
+    return found
 
 
 def _no_face(

@@ -96,7 +96,7 @@ def init(root: Path, config: InitConfig, *, progress: Progress | None = None) ->
                 if path.is_dir():
                     new, old = _add_pictures(workspace, side, path, progress)
                 else:
-                    new, old = _add_video(workspace, side, path, progress)
+                    new, old = bring_in_video(workspace, side, path, progress)
                 added += new
                 present += old
     rights = workspace.settings.rights
@@ -151,10 +151,19 @@ def _rights(present: Rights | None, basis: RightsBasis | None, note: str | None)
     return Rights(basis, kept if note is None else note)
 
 
-def _add_video(
+def bring_in_video(
     workspace: Workspace, side: Side, path: Path, progress: Progress
 ) -> tuple[list[str], list[str]]:
-    """Copy a video in under the next free name; a copy that is there already is found by content."""
+    """Copy a video in under the next free name; a copy that is there already is found by content.
+
+    Returns:
+        Names of the video in the workspace: in the first list if it is new, else in the second.
+
+    Raises:
+        WorkspaceError: The disk is too full for it.
+        Interrupted: The user asked to stop; nothing was added.
+        StorageError: The disk is read-only or gone.
+    """
     size = path.stat().st_size
     same_size = [video for video in workspace.videos(side) if video.stat().st_size == size]
     if same_size:
@@ -163,7 +172,7 @@ def _add_video(
             if video.samefile(path) or sha256_of(video) == digest:
                 return [], [video.name]
     target = workspace.root / _next_video_name(workspace, side, path)
-    _check_space(workspace.root, size, path)
+    check_space(workspace.root, size, path)
     with progress.task(f"Copying {path.name}", total=size >> 20, unit="MB") as task:
         copied = 0
 
@@ -204,7 +213,7 @@ def _add_pictures(
     pictures = sorted(list_files(folder, PICTURE_SUFFIXES), key=natural_key)
     if target_dir.resolve() == folder.resolve():
         return [], [f"{target_dir.name}/ ({len(pictures)} pictures)"]
-    _check_space(workspace.root, sum(path.stat().st_size for path in pictures), folder)
+    check_space(workspace.root, sum(path.stat().st_size for path in pictures), folder)
     has_videos = bool(workspace.videos(side))
 
     def names(path: Path) -> list[str]:
@@ -241,8 +250,12 @@ def _same_content(one: Path, other: Path) -> bool:
     return one.stat().st_size == other.stat().st_size and sha256_of(one) == sha256_of(other)
 
 
-def _check_space(folder: Path, size: int, source: Path) -> None:
-    """Refuse before copying what cannot fit."""
+def check_space(folder: Path, size: int, source: Path) -> None:
+    """Refuse before copying what cannot fit.
+
+    Raises:
+        WorkspaceError: There is too little room.
+    """
     import shutil
 
     free = shutil.disk_usage(folder).free

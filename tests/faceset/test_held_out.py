@@ -75,6 +75,30 @@ def test_a_few_faces_fewer_hardly_change_the_choice():
     assert len(before & after) >= 0.9 * len(after)
 
 
+@pytest.mark.parametrize("n_added", [20, 100, 1000, 6000])
+def test_another_video_leaves_the_choice_among_the_others_as_it_was(n_added: int):
+    keys = video(2400) + video(800, "2-")
+    before = {keys[i] for i in split_held_out(keys, 0.05)[1]}
+
+    more = keys + video(n_added, "3-")
+    after = {more[i] for i in split_held_out(more, 0.05)[1]}
+
+    assert {key for key in after if not key.startswith("3-")} == before
+    assert len(after) >= 0.05 * len(more)
+
+
+def test_sets_of_photos_hardly_move_each_others_choice():
+    keys = [key for name in "abcdefghij" for key in video(40, f"{name}-IMG_")]
+    before = {keys[i] for i in split_held_out(keys, 0.1)[1]}
+
+    more = keys + video(40, "k-IMG_")
+    after = {more[i] for i in split_held_out(more, 0.1)[1]}
+
+    # The share grows by one tenth, so one more stretch may come in or be left out.
+    assert len(before - after) <= 8
+    assert len({key for key in after if not key.startswith("k-")} - before) <= 8
+
+
 def test_a_small_faceset_keeps_eight_faces_out_or_none():
     assert len(split_held_out(video(60), 0.05)[1]) >= 8
     assert split_held_out(video(20), 0.05)[1] == []
