@@ -112,7 +112,14 @@ class Extractor:
             if batch.faces:
                 with self._watch.time("commit"):
                     bring_to_disk(batch.paths)
-                    journal.add(source.name, batch.faces, batch.state, identity=identity, fps=fps)
+                    journal.add(
+                        source.name,
+                        batch.faces,
+                        batch.state,
+                        identity=identity,
+                        fps=fps,
+                        debug=self._writer.writes_debug,
+                    )
             batch = Finished({}, batch.state)
             begun = time.monotonic()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -36,12 +36,16 @@ class SourceLog:
         faces: Number of faces of every finished frame, by the frame's key.
         state: Faces being followed after the last finished frame.
         fps: Rate that the last batch was read at; None for every frame.
+        pictured: Frames whose debug picture was written.
+        unsure: Frames of which nobody said whether theirs was: of other programs, old journals.
     """
 
     identity: Any = None
     faces: dict[str, int] = field(default_factory=dict[str, int])
     state: tuple[TrackState, ...] = ()
     fps: float | None = None
+    pictured: set[str] = field(default_factory=set[str])
+    unsure: set[str] = field(default_factory=set[str])
 
 
 class Journal:
@@ -104,21 +108,44 @@ class Journal:
         *,
         identity: object,
         fps: float | None,
+        debug: bool | None = None,
     ) -> None:
         """Store that frames are done. Call it when their face files are on the disk.
+
+        Args:
+            name: The source.
+            faces: Number of faces by key of the frame.
+            state: Faces being followed after the last of them.
+            identity: See `SourceLog`.
+            fps: See `SourceLog`.
+            debug: Whether their debug pictures were written; None if nobody knows.
 
         Raises:
             StorageError: Disk full, read-only or gone.
         """
-        line = {
+        line: dict[str, object] = {
             "source": name,
             "identity": identity,
             "fps": fps,
             "frames": dict(faces),
             "tracks": [track.to_list() for track in state],
         }
+        if debug is not None:
+            line["debug"] = debug
         self._append(line)
         self._take(line)
+
+    def add_pictured(self, name: str, keys: Iterable[str]) -> None:
+        """Store that frames have a debug picture now, if that is news.
+
+        Raises:
+            StorageError: Disk full, read-only or gone.
+        """
+        news = sorted(set(keys) - self.source(name).pictured)
+        if news:
+            line = {"source": name, "pictured": news}
+            self._append(line)
+            self._take(line)
 
     def read(self) -> Mapping[str, SourceLog]:
         """Take over the lines that are there, for looking only.
@@ -190,6 +217,14 @@ class Journal:
 
     def _take(self, line: Mapping[str, Any]) -> None:
         log = self.source(line["source"])
+        log.pictured.update(map(str, line.get("pictured", ())))
+        if "frames" not in line and "pictured" in line:
+            return
+        keys = [str(key) for key in line["frames"]]
+        if "debug" not in line:
+            log.unsure.update(keys)
+        elif line["debug"]:
+            log.pictured.update(keys)
         log.identity = line["identity"]
         log.fps = line["fps"]
         log.faces.update({str(key): int(count) for key, count in line["frames"].items()})

@@ -16,7 +16,7 @@ from pathlib import Path
 from dflcolab.errors import FacesetError
 from dflcolab.extraction.debug_pictures import places_of, stems_of_pictures
 from dflcolab.extraction.extractor import n_cores
-from dflcolab.extraction.journal import Journal
+from dflcolab.extraction.journal import Journal, SourceLog
 from dflcolab.extraction.pipes import map_ordered
 from dflcolab.extraction.present_faces import PresentFaces
 from dflcolab.extraction.sources import Source, SourceFrame, chosen_frames
@@ -37,7 +37,7 @@ class RedoPlan:
 
     Attributes:
         frames: Name of the source in the journal → key of the frame there → name without ending.
-        left_out: Sources that have no debug picture at all.
+        left_out: Sources that never had a debug picture.
     """
 
     frames: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
@@ -68,24 +68,30 @@ class Redone:
     unread: list[str] = field(default_factory=list[str])
 
 
-def plan_redo(frames: Mapping[str, Mapping[str, str]], debug_dir: Path) -> RedoPlan:
+def plan_redo(
+    frames: Mapping[str, Mapping[str, str]], logs: Mapping[str, SourceLog], debug_dir: Path
+) -> RedoPlan:
     """Which of the finished frames have no debug picture any more.
 
-    A source without any debug picture was extracted without them, so nothing was deleted there.
+    Frames that were extracted without one are left alone. Where nobody knows (frames of another
+    program), a source that has some pictures counts as one that had all.
 
     Args:
         frames: Name of the source → key → name without ending of every frame that is done.
+        logs: Name of the source → what the journal says of it.
         debug_dir: Where the debug pictures are.
 
     Raises:
-        FacesetError: There are no debug pictures.
+        FacesetError: No frame ever had a debug picture.
     """
     there = stems_of_pictures(debug_dir)
     plan = RedoPlan()
     for name, stems in frames.items():
-        missing = {key: stem for key, stem in stems.items() if stem not in there}
-        if len(missing) < len(stems):
-            plan.frames[name] = missing
+        log = logs[name]
+        unsure = log.unsure if any(stems[key] in there for key in log.unsure) else set[str]()
+        had = [key for key in stems if key in log.pictured or key in unsure]
+        if had:
+            plan.frames[name] = {key: stems[key] for key in had if stems[key] not in there}
         elif stems:
             plan.left_out.append(name)
     if not plan.frames:
@@ -152,6 +158,7 @@ def redo(
                         log.state,
                         identity=log.identity,
                         fps=log.fps,
+                        debug=True,
                     )
                     writer.write_debug(frame, faces)
                     seen.add(stem)

@@ -80,6 +80,11 @@ class FaceWriter:
         self._antialias = antialias
         self._watch = watch
 
+    @property
+    def writes_debug(self) -> bool:
+        """Whether frames with faces drawn on are written."""
+        return self._debug_dir is not None
+
     def write(self, frame: SourceFrame, faces: Sequence[FoundFace]) -> list[Path]:
         """Write all faces of a frame and its debug picture; each file appears whole or not at all.
 

@@ -15,7 +15,7 @@ from dflcolab.detection.mesh import FaceMesh
 from dflcolab.errors import FacesetError
 from dflcolab.extraction import append_log
 from dflcolab.extraction.config import ExtractConfig, FaceOptions
-from dflcolab.extraction.debug_pictures import DrawnPictures, draw_missing
+from dflcolab.extraction.debug_pictures import DrawnPictures, draw_missing, stems_of_pictures
 from dflcolab.extraction.extractor import Extractor
 from dflcolab.extraction.journal import FILE_NAME, Journal, forget
 from dflcolab.extraction.present_faces import FaceFormat, format_of_side, present_faces
@@ -152,17 +152,17 @@ def run_sources(
         counts = [n for log in journal.sources.values() for n in log.faces.values()]
         drawn = DrawnPictures()
         if config.debug and debug_dir is not None:
+            done = done_frames(workspace, journal)
             drawn = draw_missing(
                 present_faces(aligned_dir),
-                [
-                    stem
-                    for stems in done_frames(workspace, journal).values()
-                    for stem in stems.values()
-                ],
+                [stem for stems in done.values() for stem in stems.values()],
                 all_sources(workspace, config.side),
                 debug_dir,
                 progress=progress,
             )
+            there = stems_of_pictures(debug_dir)
+            for name, stems in done.items():
+                journal.add_pictured(name, [key for key, stem in stems.items() if stem in there])
     problems = [problem for source in sources for problem in source.problems] + drawn.problems
     for problem in problems:
         progress.message(problem)

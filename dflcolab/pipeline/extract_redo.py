@@ -75,9 +75,9 @@ def redo_deleted(workspace: Workspace, config: ExtractConfig, progress: Progress
         )
         with Journal(journal_path, options) as journal, one_opencv_thread():
             check_identities(sources, journal, aligned_dir)
-            if not journal.sources:
+            if not any(log.faces for log in journal.sources.values()):
                 _take_over_all(present, sources, journal)
-            plan = plan_redo(done_frames(workspace, journal), debug_dir)
+            plan = plan_redo(done_frames(workspace, journal), journal.sources, debug_dir)
             done = redo(
                 plan,
                 sources,
@@ -158,7 +158,7 @@ def _finder(config: ExtractConfig, writer: FaceWriter, watch: Stopwatch) -> Find
 def _sentences(plan: RedoPlan, done: Redone, sources: Sequence[Source]) -> list[str]:
     found = [problem for source in sources for problem in source.problems]
     found += [
-        f"{name} has no debug pictures at all and was left alone; run extract with --debug for them."
+        f"{name} never had debug pictures and was left alone; run extract with --debug for them."
         for name in plan.left_out
     ]
     if not plan.n_frames:
