@@ -13,7 +13,11 @@ from dflcolab.workspace.workspace import Side
 
 
 class SortKind(enum.StrEnum):
-    """What the order of a faceset follows. The names are DeepFaceLab's, where it has them."""
+    """What the order of a faceset follows. The names are DeepFaceLab's, where it has them.
+
+    DeepFaceLab's other names for the best faces are understood too: `final-by-blur` is `final`;
+    `final-fast` and `final-by-size` are `final-faster`.
+    """
 
     BLUR = "blur"
     MOTION_BLUR = "motion-blur"
@@ -26,8 +30,27 @@ class SortKind(enum.StrEnum):
     HUE = "hue"
     BLACK = "black"
     ORIGNAME = "origname"
+    ONEFACE = "oneface"
+    ABSDIFF = "absdiff"
+    FINAL = "final"
+    FINAL_FASTER = "final-faster"
     IDENTITY = "identity"
+    DISSIMILAR_FACE = "dissimilar-face"
+    DUPLICATES = "duplicates"
+    LANDMARK_QUALITY = "landmark-quality"
+    EXPRESSION = "expression"
     RECOVER_NAMES = "recover-names"
+
+    @classmethod
+    def _missing_(cls, value: object) -> SortKind | None:
+        return _OTHER_NAMES.get(str(value))
+
+
+_OTHER_NAMES = {
+    "final-by-blur": SortKind.FINAL,
+    "final-fast": SortKind.FINAL_FASTER,
+    "final-by-size": SortKind.FINAL_FASTER,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +61,16 @@ class SortConfig(Config):
     """Whose faces: src or dst."""
 
     by: SortKind = option(SortKind.FACE_YAW)
-    """What the order follows. identity puts foreign faces last; hist groups similar light; recover-names gives every face its frame's name back."""
+    """What the order follows. blur, motion-blur: sharp faces first. face-yaw, face-pitch: by the head's turn. face-source-rect-size: faces large in their frame first. hist, absdiff: each face after the one it resembles most. hist-dissim: unusual light first. brightness, hue, black, origname: by that. oneface: frames with several faces go to the trash. final, final-faster: the best faces of all poses stay (sharpest, or largest in their frame), the rest goes to the trash. identity: foreign faces last. dissimilar-face: unusual poses and expressions first. duplicates: groups of near-copies together, largest first. landmark-quality: wrong landmarks first. expression: mouth open to shut, eyes open to shut. recover-names: every face gets its frame's name back."""
+
+    target: int = option(2000, low=1)
+    """How many faces final and final-faster keep, about. At least 65: they share them out among 128 turns of the head."""
+
+    dissimilar: bool = option(False)
+    """absdiff only: each face after the one it resembles least."""
+
+    reference: tuple[Path, ...] = option(())
+    """identity only: pictures of the wanted person, instead of the person seen most."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,11 @@
-"""`mask`: what masks the faces carry, and taking them out."""
+"""`mask`: what masks the faces carry, taking them out, and writing them as pictures."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faceset.config import MaskConfig
 from dflcolab.faceset.face_files import loose_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
+from dflcolab.faceset.mask_export import export_masks
 from dflcolab.files import storage_errors, write_text
 from dflcolab.formats.dfl_jpeg import read_record, replace_record
 from dflcolab.progress import Progress
@@ -33,6 +34,8 @@ class MaskReport:
         without_face_data: Pictures that carry no face at all.
         removed: Faces from which something was taken out.
         backup: File with the outlines that were taken out; None if there were none.
+        exported: Pictures that were written, by what they show: xseg, polygons, hull.
+        folder: Where they are; None if nothing was exported.
         problems: Unreadable files, one sentence each.
     """
 
@@ -45,6 +48,8 @@ class MaskReport:
     removed: int
     backup: Path | None
     problems: tuple[str, ...]
+    exported: Mapping[str, int] = field(default_factory=dict[str, int])
+    folder: Path | None = None
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -58,16 +63,32 @@ class MaskReport:
             lines.append(f"Taken out of {self.removed} faces.")
         if self.backup is not None:
             lines.append(f"The drawn outlines are kept in {self.backup}.")
+        if self.folder is not None:
+            counts = [f"{n} {_SHOWN[kind]}" for kind, n in self.exported.items() if n]
+            lines.append(f"Pictures in {self.folder}: {', '.join(counts) or 'none'}.")
+            left_out = self.faces - sum(self.exported.values())
+            if left_out:
+                lines.append(f"{left_out} files were left out.")
         return "\n".join([*lines, *self.problems])
+
+
+_SHOWN = {
+    "xseg": "of stored masks",
+    "polygons": "of drawn outlines",
+    "hull": "of the landmarks' hull",
+}
 
 
 @alone_with_faces
 def mask(
     workspace: Workspace, config: MaskConfig, *, progress: Progress | None = None
 ) -> MaskReport:
-    """Count the masks of one side's faces, or remove them. No picture is compressed again.
+    """Count the masks of one side's faces, remove them, or write them as pictures.
+
+    No face's picture is compressed again.
 
     Raises:
+        ConfigError: The folder for the pictures is the one with the faces.
         FacesetError: There are no faces, or they are packed.
         StorageError: The disk is full or read-only.
         Interrupted: The user asked to stop; run it again to go on.
@@ -87,7 +108,13 @@ def mask(
                 task.advance()
         removed = len(chosen)
     problems: list[str] = []
-    counts = Counter(_kind(record) for _, record in _records(paths, progress, problems))
+    exported: dict[str, int] = {}
+    folder = None
+    if config.action == "export":
+        folder = config.out or paths[0].parent.with_name(f"{paths[0].parent.name}_mask")
+        exported, problems = export_masks(paths, folder, hull=config.hull, progress=progress)
+    unreadable: list[str] = []
+    counts = Counter(_kind(record) for _, record in _records(paths, progress, unreadable))
     both = counts["both"]
     return MaskReport(
         side=config.side.value,
@@ -95,10 +122,12 @@ def mask(
         with_xseg_mask=counts["xseg"] + both,
         with_polygons=counts["polygons"] + both,
         hull_only=counts["hull"],
-        without_face_data=len(paths) - counts.total() - len(problems),
+        without_face_data=len(paths) - counts.total() - len(unreadable),
         removed=removed,
         backup=backup,
-        problems=tuple(problems),
+        problems=tuple(dict.fromkeys([*problems, *unreadable])),
+        exported=exported,
+        folder=folder,
     )
 
 

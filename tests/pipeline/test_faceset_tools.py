@@ -1,0 +1,660 @@
+"""`pack`, `resize`, `metadata` and `mask export`, as a user runs them."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dflcolab.errors import (
+    ConfigError,
+    DFLColabError,
+    FacesetError,
+    FormatError,
+    Interrupted,
+    StorageError,
+    UnsafeFileError,
+)
+from dflcolab.faces.face_record import Polygon
+from dflcolab.faces.face_type import FaceType
+from dflcolab.faceset import folder_swap
+from dflcolab.faceset.config import (
+    MaskConfig,
+    PackConfig,
+    SortConfig,
+    SortKind,
+    UnpackConfig,
+)
+from dflcolab.faceset.faceset import load_faceset
+from dflcolab.faceset.tools_config import MetadataConfig, ResizeConfig
+from dflcolab.formats import pickle_writer
+from dflcolab.formats.dfl_jpeg import encode_xseg_mask, read_face, read_record, replace_record
+from dflcolab.formats.faceset_pak import PAK_NAME
+from dflcolab.formats.jpeg_segments import read_header
+from dflcolab.pipeline.mask import mask
+from dflcolab.pipeline.metadata import metadata
+from dflcolab.pipeline.pack import pack, unpack
+from dflcolab.pipeline.resize import resize
+from dflcolab.pipeline.sort import sort
+from dflcolab.progress import Progress, Task
+from dflcolab.workspace.settings import WorkspaceSettings, write_settings
+from dflcolab.workspace.workspace import Side, Workspace
+from tests.formats.face_files import VECTORS, face_file
+from tests.formats.strict_reader import strict_file
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A workspace with the 20 real faces of the sorting vectors on its src side."""
+    root = tmp_path / "workspace"
+    folder = root / "data_src" / "aligned"
+    folder.mkdir(parents=True)
+    write_settings(root, WorkspaceSettings(name="tools"))
+    for path in (VECTORS / "sort" / "faces").glob("*.jpg"):
+        if read_record(path) is not None:
+            (folder / path.name).write_bytes(path.read_bytes())
+    return Workspace.open(root)
+
+
+def aligned(workspace: Workspace) -> Path:
+    return workspace.aligned_dir(Side.SRC)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*.jpg"))
+    }
+
+
+class StopAfter(Progress):
+    """Asks to stop after a number of finished units."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.left = n
+
+    def task(self, title: str, *, total: int | None, unit: str, done: int = 0) -> Task:
+        owner, task = self, super().task(title, total=total, unit=unit, done=done)
+        advance = task.advance
+
+        def counting(n: int = 1, *, note: str = "") -> None:
+            advance(n, note=note)
+            owner.left -= n
+            if owner.left <= 0:
+                owner.request_stop()
+
+        task.advance = counting  # type: ignore[method-assign]
+        return task
+
+
+# --- packs with people ----------------------------------------------------------------------------
+
+
+def into_people(workspace: Workspace) -> dict[str, bytes]:
+    folder = aligned(workspace)
+    for number, path in enumerate(sorted(folder.glob("*.jpg"))):
+        person = folder / ("anna" if number % 3 else "zoe")
+        person.mkdir(exist_ok=True)
+        path.rename(person / path.name)
+    return contents(folder)
+
+
+def test_people_are_packed_under_their_folders_names_and_come_back(workspace: Workspace):
+    before = into_people(workspace)
+
+    report = pack(workspace, PackConfig(side=Side.SRC))
+
+    assert report.people == ("anna", "zoe")
+    assert [path.name for path in aligned(workspace).iterdir()] == [PAK_NAME]
+    assert load_faceset(aligned(workspace)).names == tuple(sorted(before))
+    unpack(workspace, UnpackConfig(side=Side.SRC))
+    assert contents(aligned(workspace)) == before
+
+
+def test_new_faces_of_a_person_join_the_pack(workspace: Workspace):
+    before = into_people(workspace)
+    late = aligned(workspace) / "anna" / next(n for n in before if n.startswith("anna"))[5:]
+    data = late.read_bytes()
+    late.unlink()
+    pack(workspace, PackConfig(side=Side.SRC))
+    late.parent.mkdir()
+    late.write_bytes(data)
+
+    report = pack(workspace, PackConfig(side=Side.SRC))
+
+    assert (report.added, report.faces) == (1, len(before))
+    unpack(workspace, UnpackConfig(side=Side.SRC))
+    assert contents(aligned(workspace)) == before
+
+
+def test_faces_beside_the_peoples_folders_need_a_decision(workspace: Workspace):
+    before = into_people(workspace)
+    stray = face_file(aligned(workspace), "stray.jpg")
+    with pytest.raises(FacesetError, match="--no-persons") as error:
+        pack(workspace, PackConfig(side=Side.SRC))
+    assert "anna, zoe" in str(error.value)
+    assert contents(aligned(workspace)) == before | {"stray.jpg": stray.read_bytes()}
+
+    report = pack(workspace, PackConfig(side=Side.SRC, persons=True))
+    assert report.faces == len(before)
+    assert "1 faces outside" in report.problems[0]
+    assert stray.exists()
+
+
+def test_without_persons_the_folders_stay(workspace: Workspace):
+    into_people(workspace)
+    face_file(aligned(workspace), "stray.jpg")
+    report = pack(workspace, PackConfig(side=Side.SRC, persons=False))
+    assert (report.faces, report.people) == (1, ())
+    assert len(report.problems) == 2
+    assert (aligned(workspace) / "zoe").is_dir()
+
+
+def test_people_and_nobody_do_not_mix(workspace: Workspace):
+    into_people(workspace)
+    pack(workspace, PackConfig(side=Side.SRC))
+    face_file(aligned(workspace), "stray.jpg")
+    with pytest.raises(FacesetError, match="folder of their person"):
+        pack(workspace, PackConfig(side=Side.SRC))
+    unpack(workspace, UnpackConfig(side=Side.SRC))
+
+
+def test_what_lies_beside_the_faces_of_a_person_stays(workspace: Workspace):
+    into_people(workspace)
+    note = aligned(workspace) / "anna" / "note.txt"
+    note.write_text("not a face")
+    pack(workspace, PackConfig(side=Side.SRC))
+    assert note.read_text() == "not a face"
+    assert not (aligned(workspace) / "zoe").exists()
+
+
+def test_a_truncated_pack_is_neither_unpacked_nor_added_to(workspace: Workspace):
+    pack(workspace, PackConfig(side=Side.SRC))
+    pak = aligned(workspace) / PAK_NAME
+    whole = pak.read_bytes()
+    pak.write_bytes(whole[:-1000])
+    with pytest.raises(FormatError, match="1000 bytes are missing"):
+        unpack(workspace, UnpackConfig(side=Side.SRC))
+    face_file(aligned(workspace), "new.jpg")
+    with pytest.raises(FormatError, match="truncated"):
+        pack(workspace, PackConfig(side=Side.SRC))
+    assert pak.read_bytes() == whole[:-1000]
+    assert (aligned(workspace) / "new.jpg").exists()
+
+
+def test_names_that_cannot_be_packed_stay_loose(workspace: Workspace):
+    odd = face_file(aligned(workspace), "a\\b.jpg")
+    report = pack(workspace, PackConfig(side=Side.SRC))
+    assert odd.exists()
+    assert "rename it" in report.problems[0]
+
+
+# --- resize ---------------------------------------------------------------------------------------
+
+
+def test_a_faceset_is_resized_and_brought_back(workspace: Workspace):
+    folder = aligned(workspace)
+    before = contents(folder)
+    (folder / "notes.txt").write_text("keep me")
+    (folder / "album").mkdir()
+
+    report = resize(workspace, ResizeConfig(side=Side.SRC, size=96))
+
+    assert report.resized == len(before)
+    assert contents(folder).keys() == before.keys()
+    for path in folder.glob("*.jpg"):
+        (height, width), values = strict_file(path)
+        assert (height, width) == (96, 96)
+        own = read_face(report.kept / path.name)
+        np.testing.assert_allclose(
+            values["landmarks"], own.record.landmarks * 96 / own.width, rtol=1e-5
+        )
+    assert (folder / "notes.txt").read_text() == "keep me"
+    assert (folder / "album").is_dir()
+    assert report.kept == folder.with_name("aligned_before_resize")
+    assert contents(report.kept) == before
+
+    undone = resize(workspace, ResizeConfig(side=Side.SRC, undo=True))
+    assert contents(folder) == before
+    assert (folder / "notes.txt").read_text() == "keep me"
+    assert (folder / "album").is_dir()
+    assert undone.since_then == 0
+    assert sorted(path.name for path in folder.parent.iterdir()) == [
+        "aligned",
+        "aligned_after_resize",
+    ]
+    with pytest.raises(FacesetError, match="nothing was changed"):
+        resize(workspace, ResizeConfig(side=Side.SRC, undo=True))
+
+
+def test_another_face_type_says_what_it_costs(workspace: Workspace):
+    report = resize(workspace, ResizeConfig(side=Side.SRC, size=256, face_type=FaceType.HEAD))
+    text = report.summary()
+    assert report.with_border == report.resized
+    assert "empty border" in text
+    assert "--undo" in text
+    assert all(r.face_type is FaceType.HEAD for r in load_faceset(aligned(workspace)).records)
+    bigger = resize(workspace, ResizeConfig(side=Side.SRC, size=512))
+    assert bigger.enlarged == bigger.resized
+    assert "no detail" in bigger.summary()
+    assert bigger.kept is not None
+    assert bigger.kept.name == "aligned_before_resize~2"
+    with pytest.raises(FacesetError, match="mark_only"):
+        resize(workspace, ResizeConfig(side=Side.SRC, face_type=FaceType.MARK_ONLY))
+
+
+def test_files_that_cannot_be_resized_are_named_and_stay(workspace: Workspace):
+    folder = aligned(workspace)
+    paths = sorted(folder.glob("*.jpg"))
+    paths[0].write_bytes(paths[0].read_bytes()[:400])
+    oblong = cv2.imencode(".jpg", np.zeros((50, 70, 3), np.uint8))[1].tobytes()
+    kept = read_record(paths[1])
+    assert kept is not None
+    paths[1].write_bytes(oblong)
+    replace_record(paths[1], kept)
+    paths[2].write_bytes(oblong)
+    before = contents(folder)
+
+    report = resize(workspace, ResizeConfig(side=Side.SRC, size=64))
+
+    assert len(report.problems) == 3
+    after = contents(folder)
+    assert after.keys() == before.keys()
+    for path, problem in zip(paths[:3], report.problems, strict=True):
+        assert path.name in problem
+        assert after[path.name] == before[path.name]
+    resize(workspace, ResizeConfig(side=Side.SRC, undo=True))
+    assert contents(folder) == before
+
+
+def test_faces_as_wanted_change_nothing(workspace: Workspace):
+    first = resize(workspace, ResizeConfig(side=Side.SRC, size=80))
+    before = contents(aligned(workspace))
+    again = resize(workspace, ResizeConfig(side=Side.SRC, size=80))
+    assert (again.resized, again.unchanged, again.kept) == (0, first.resized, None)
+    assert contents(aligned(workspace)) == before
+
+
+def test_an_interrupted_resize_goes_on_unless_the_faces_changed(workspace: Workspace):
+    folder = aligned(workspace)
+    before = contents(folder)
+    with pytest.raises(Interrupted):
+        resize(workspace, ResizeConfig(side=Side.SRC, size=72), progress=StopAfter(5))
+    assert contents(folder) == before
+    staged = folder.with_name(".aligned_resized")
+    made = {path.name: path.stat().st_mtime_ns for path in staged.glob("*.jpg")}
+    assert len(made) >= 5
+    # A sort in between gives the names to other faces.
+    first, last = min(folder.glob("*.jpg")), max(folder.glob("*.jpg"))
+    spare = folder / "spare"
+    first.rename(spare)
+    last.rename(first)
+    spare.rename(last)
+
+    report = resize(workspace, ResizeConfig(side=Side.SRC, size=72))
+
+    assert report.kept is not None
+    for path in folder.glob("*.jpg"):
+        own = read_record(report.kept / path.name)
+        new = read_record(path)
+        assert own is not None
+        assert new is not None
+        assert own.source_filename == new.source_filename
+        np.testing.assert_array_equal(own.source_landmarks, new.source_landmarks)
+    untouched = [name for name in made if name not in (first.name, last.name)]
+    assert [(folder / name).stat().st_mtime_ns for name in untouched] == [
+        made[name] for name in untouched
+    ]
+
+
+def test_a_face_that_went_meanwhile_does_not_come_back(workspace: Workspace):
+    folder = aligned(workspace)
+    with pytest.raises(Interrupted):
+        resize(workspace, ResizeConfig(side=Side.SRC, size=72), progress=StopAfter(5))
+    gone = min(folder.glob("*.jpg"))
+    gone.unlink()
+    resize(workspace, ResizeConfig(side=Side.SRC, size=72))
+    assert not gone.exists()
+
+
+@pytest.mark.parametrize("undo", [False, True])
+@pytest.mark.parametrize("step", range(12))
+def test_a_kill_at_any_rename_leaves_the_old_faces_or_the_new(
+    workspace: Workspace, step: int, undo: bool, monkeypatch: pytest.MonkeyPatch
+):
+    folder = aligned(workspace)
+    before = contents(folder)
+    (folder / "notes.txt").write_text("keep me")
+    if undo:
+        resize(workspace, ResizeConfig(side=Side.SRC, size=64))
+        before = contents(folder)
+    steps = [step]
+
+    class Killed(BaseException):
+        pass
+
+    def counted(function: Callable) -> Callable:
+        def call(*args, **kwargs):
+            steps[0] -= 1
+            if steps[0] < 0:
+                raise Killed
+            return function(*args, **kwargs)
+
+        return call
+
+    with monkeypatch.context() as context:
+        context.setattr(Path, "rename", counted(Path.rename))
+        context.setattr(folder_swap, "fsync_dir", counted(folder_swap.fsync_dir))
+        context.setattr(folder_swap, "write_text", counted(folder_swap.write_text))
+        try:
+            resize(workspace, ResizeConfig(side=Side.SRC, size=64, undo=undo))
+        except Killed:
+            pass
+    found = load_faceset(folder)  # whoever comes next finishes it
+
+    assert len(found) == len(before)
+    sizes = {face.width for face in found.faces}
+    assert len(sizes) == 1
+    changed = contents(folder) != before
+    assert changed == (step >= 1)  # what is written down first counts from then on
+    assert (folder / "notes.txt").read_text() == "keep me"
+    assert not list(folder.parent.glob(".*.json"))
+
+
+def test_a_full_disk_leaves_the_faceset_as_it_was(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+):
+    before = contents(aligned(workspace))
+    real, left = os.replace, [7]
+
+    def full(*args, **kwargs):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(28, "No space left on device")
+        return real(*args, **kwargs)
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "replace", full)
+        with pytest.raises(StorageError, match="disk is full"):
+            resize(workspace, ResizeConfig(side=Side.SRC, size=64))
+    assert contents(aligned(workspace)) == before
+    assert resize(workspace, ResizeConfig(side=Side.SRC, size=64)).resized == len(before)
+
+
+# --- metadata -------------------------------------------------------------------------------------
+
+
+def scan_of(data: bytes) -> bytes:
+    """A JPEG's tables and picture data, without its APP segments."""
+    header = read_header(io.BytesIO(data), "it")
+    tables = b"".join(s.encode() for s in header.segments if not 0xE0 <= s.marker <= 0xEF)
+    return tables + data[header.scan_offset :]
+
+
+def edit(path: Path, *, size: int | None = None) -> bytes:
+    """What a picture editor does: decode, paint, save; APP15 is gone."""
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    picture[10:20, 10:20] = (0, 0, 255)
+    if size:
+        picture = cv2.resize(picture, (size, size))
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 93])
+    assert read_record(path) is None
+    return path.read_bytes()
+
+
+def test_edited_pictures_get_their_metadata_back_with_their_new_pixels(workspace: Workspace):
+    folder = aligned(workspace)
+    paths = sorted(folder.glob("*.jpg"))
+    records = {path.name: read_face(path) for path in paths}
+    before = contents(folder)
+    saved = metadata(workspace, MetadataConfig(action="save", side=Side.SRC))
+    assert saved.faces == len(paths)
+    edited = {path: edit(path) for path in paths[:3]}
+    edit(paths[3], size=50)
+
+    report = metadata(workspace, MetadataConfig(action="restore", side=Side.SRC))
+
+    assert (report.faces, report.resized) == (len(paths), 1)
+    assert report.without_entry == report.without_face == ()
+    for path, data in edited.items():
+        assert scan_of(path.read_bytes()) == scan_of(data)  # not compressed again
+        strict_file(path)
+    for path in paths:
+        face, old = read_face(path), records[path.name]
+        assert (face.width, face.height) == (old.width, old.height)
+        np.testing.assert_array_equal(face.record.landmarks, old.record.landmarks)
+        assert face.record.source_filename == old.record.source_filename
+        assert face.record.xseg_mask == old.record.xseg_mask
+    for path in paths[4:]:
+        assert scan_of(path.read_bytes()) == scan_of(before[path.name])
+    assert not (folder / "meta.dat").exists()
+    assert report.file == folder / "meta_restored.dat"
+    assert report.file.exists()
+
+
+def test_deepfacelabs_backup_is_restored(workspace: Workspace):
+    folder = aligned(workspace)
+    paths = sorted(folder.glob("*.jpg"))[:2]
+    names = ["00000.jpg", "00001.jpg"]
+    for path, name in zip(paths, names, strict=True):
+        path.rename(folder / name)
+        edit(folder / name, size=96)
+    shutil.copy(VECTORS / "meta" / "meta.dat", folder / "meta.dat")
+
+    report = metadata(workspace, MetadataConfig(action="restore", side=Side.SRC))
+
+    assert (report.faces, report.written) == (2, 2)
+    assert len(report.without_entry) == len(list(folder.glob("*.jpg"))) - 2
+    assert read_record(folder / names[0]).source_filename == "m0.png"
+
+
+def test_saving_does_not_drop_what_only_the_backup_knows(workspace: Workspace):
+    folder = aligned(workspace)
+    metadata(workspace, MetadataConfig(action="save", side=Side.SRC))
+    backup = (folder / "meta.dat").read_bytes()
+    path = min(folder.glob("*.jpg"))
+    edit(path)
+    with pytest.raises(FacesetError, match="metadata restore"):
+        metadata(workspace, MetadataConfig(action="save", side=Side.SRC))
+    assert (folder / "meta.dat").read_bytes() == backup
+    metadata(workspace, MetadataConfig(action="restore", side=Side.SRC))
+    for _ in range(2):
+        metadata(workspace, MetadataConfig(action="save", side=Side.SRC))
+    assert (folder / "meta~2.dat").read_bytes() == (folder / "meta.dat").read_bytes()
+
+
+def test_faces_that_came_or_went_are_named(workspace: Workspace):
+    folder = aligned(workspace)
+    metadata(workspace, MetadataConfig(action="save", side=Side.SRC))
+    paths = sorted(folder.glob("*.jpg"))
+    paths[0].unlink()
+    paths[1].rename(paths[1].with_suffix(".png"))
+    face_file(folder, "new.jpg")
+
+    report = metadata(workspace, MetadataConfig(action="restore", side=Side.SRC))
+
+    assert report.without_face == (paths[0].name, paths[1].name)
+    assert "new.jpg" in report.without_entry
+    assert f"save it as {paths[1].name}" in report.problems[0]
+    assert report.file == folder / "meta.dat"  # it stays until all is done
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "sentence"),
+    [
+        (b"", FormatError, "truncated"),
+        (b"\x80\x04]q\x00.", FormatError, "no metadata backup"),
+        (b"\x80\x04cos\nsystem\nX\x02\0\0\0ls\x85R.", UnsafeFileError, r"os\.system"),
+        (pickle_writer.dumps({"a.jpg": 7}), FormatError, "no usable entry"),
+        (
+            pickle_writer.dumps({"a.jpg": ((1 << 40, 9, 3), {"landmarks": [[0, 0]] * 68})}),
+            FormatError,
+            "no usable entry",
+        ),
+    ],
+)
+def test_a_backup_that_is_none_changes_nothing(
+    workspace: Workspace, data: bytes, error: type[DFLColabError], sentence: str
+):
+    before = contents(aligned(workspace))
+    (aligned(workspace) / "meta.dat").write_bytes(data)
+    with pytest.raises(error, match=sentence):
+        metadata(workspace, MetadataConfig(action="restore", side=Side.SRC))
+    assert contents(aligned(workspace)) == before
+    assert (aligned(workspace) / "meta.dat").read_bytes() == data
+
+
+def test_an_entry_with_a_path_reaches_nothing_outside(workspace: Workspace, tmp_path: Path):
+    victim = tmp_path / "victim.jpg"
+    shutil.copy(next(aligned(workspace).glob("*.jpg")), victim)
+    data = victim.read_bytes()
+    values = {"landmarks": [[0, 0]] * 68}
+    entries = dict.fromkeys((str(victim), "../../../victim.jpg"), ((9, 9, 3), values))
+    (aligned(workspace) / "meta.dat").write_bytes(pickle_writer.dumps(entries))
+    report = metadata(workspace, MetadataConfig(action="restore", side=Side.SRC))
+    assert report.written == 0
+    assert victim.read_bytes() == data
+
+
+# --- masks ----------------------------------------------------------------------------------------
+
+
+def test_masks_become_pictures_from_the_best_that_there_is(workspace: Workspace):
+    folder = aligned(workspace)
+    paths = sorted(folder.glob("*.jpg"))
+    square = (Polygon(True, np.array([[5, 5], [40, 5], [40, 30], [5, 30]], np.float32)),)
+    soft = np.zeros((64, 64, 1), np.float32)
+    soft[:, :32] = 0.4
+    soft[:, 32:] = 0.9
+    for path in paths:
+        own = read_record(path)
+        assert own is not None
+        replace_record(path, own.replace(xseg_mask=None, polygons=()))
+    first, second = read_record(paths[0]), read_record(paths[1])
+    assert first is not None
+    assert second is not None
+    replace_record(paths[0], first.replace(xseg_mask=encode_xseg_mask(soft), polygons=square))
+    replace_record(paths[1], second.replace(polygons=square))
+    before = contents(folder)
+
+    report = mask(workspace, MaskConfig(action="export", side=Side.SRC))
+
+    assert report.exported == {"xseg": 1, "polygons": 1, "hull": len(paths) - 2}
+    assert report.folder == folder.with_name("aligned_mask")
+    assert contents(folder) == before
+    pictures = [
+        cv2.imread(str(report.folder / f"{path.stem}_mask.png"), cv2.IMREAD_UNCHANGED)
+        for path in paths
+    ]
+    for picture, path in zip(pictures, paths, strict=True):
+        assert picture is not None
+        assert picture.shape == (read_face(path).height, read_face(path).width)
+        assert set(np.unique(picture)) == {0, 255}
+    half = pictures[0].shape[1] // 2
+    assert (pictures[0][:, : half - 1] == 0).all()  # 0.4 is cut away
+    assert (pictures[0][:, half + 1 :] == 255).all()
+    assert np.count_nonzero(pictures[1]) == 36 * 26  # edges included
+
+
+def test_faces_without_a_mask_can_be_left_out(workspace: Workspace, tmp_path: Path):
+    report = mask(
+        workspace,
+        MaskConfig(action="export", side=Side.SRC, out=tmp_path / "masks", hull=False),
+    )
+    assert report.exported["hull"] == 0
+    written = len(list((tmp_path / "masks").iterdir()))
+    assert written == sum(report.exported.values())
+    assert f"{report.faces - written} files were left out" in report.summary()
+    with pytest.raises(ConfigError, match="--out"):
+        mask(workspace, MaskConfig(action="export", side=Side.SRC, out=aligned(workspace)))
+
+
+# --- original names -------------------------------------------------------------------------------
+
+
+def test_names_are_recovered_around_odd_and_missing_ones(workspace: Workspace):
+    folder = aligned(workspace)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    long = "x" * 300
+    sources = {
+        "00000.jpg": "frame.png",
+        "00001.jpg": None,
+        "00002.jpg": "frame.png",
+        "00003.jpg": ".hidden.png",
+        "00004.jpg": "no ending",
+        "00005.jpg": "FRAME.png",
+        "00006.jpg": long + ".png",
+        "00007.jpg": "C:\\video\\a\x07b.png",
+        "frame_0.jpg": None,
+    }
+    for seed, (name, source) in enumerate(sources.items()):
+        face_file(folder, name, seed=seed, source_filename=source)
+    (folder / "zebra.jpg").write_bytes(b"\xff\xd8 damaged")
+    before = sorted(contents(folder).values())
+
+    sort(workspace, SortConfig(side=Side.SRC, by=SortKind.RECOVER_NAMES))
+
+    names = sorted(path.name for path in folder.iterdir())
+    assert sorted(contents(folder).values()) == before
+    assert names == sorted(
+        [
+            "00001.jpg",  # says no frame: keeps its name
+            "frame_0.jpg",  # the same
+            "frame_1.jpg",
+            "frame_2.jpg",
+            "FRAME_3.jpg",  # on a Mac or Windows disk this is the name of a frame_3.jpg, too
+            "hidden_0.jpg",
+            "no ending_0.jpg",
+            "x" * 200 + "_0.jpg",
+            "ab_0.jpg",
+            "zebra.jpg",
+        ]
+    )
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def test_the_commands_work_and_refuse_in_one_sentence(workspace: Workspace, cli):
+    root, folder = workspace.root, aligned(workspace)
+    side = ("-w", root, "--side", "src")
+    n = len(list(folder.glob("*.jpg")))
+    assert cli.report("metadata", "save", *side)["faces"] == n
+    assert cli.report("resize", *side, "--size", 64, "--face-type", "full_face")["resized"] == n
+    assert cli.report("resize", *side, "--undo")["undone"] is True
+    assert sum(cli.report("mask", "export", *side)["exported"].values()) == n
+    assert cli.report("pack", *side)["added"] == n
+    assert "unpack" in cli.refusal("resize", *side)
+    assert "unpack" in cli.refusal("metadata", "save", *side)
+    assert "unpack" in cli.refusal("mask", "export", *side)
+    pak = folder / PAK_NAME
+    pak.write_bytes(pak.read_bytes()[:-10])
+    assert "10 bytes are missing" in cli.refusal("unpack", *side)
+    pak.unlink()
+    for words in (("resize",), ("metadata", "save"), ("pack",), ("mask", "export")):
+        assert "no faces" in cli.refusal(*words, *side)
+    assert "faces from before" in cli.refusal("resize", *side, "--undo")
+
+
+def test_every_face_that_a_tool_has_touched_is_deepfacelabs(workspace: Workspace):
+    resize(workspace, ResizeConfig(side=Side.SRC, size=64, face_type=FaceType.FULL))
+    mask(workspace, MaskConfig(action="remove", side=Side.SRC, what="all"))
+    metadata(workspace, MetadataConfig(action="save", side=Side.SRC))
+    for path in sorted(aligned(workspace).glob("*.jpg"))[:2]:
+        edit(path)
+    metadata(workspace, MetadataConfig(action="restore", side=Side.SRC))
+    pack(workspace, PackConfig(side=Side.SRC))
+    unpack(workspace, UnpackConfig(side=Side.SRC))
+    for path in aligned(workspace).glob("*.jpg"):
+        size, values = strict_file(path)
+        assert size == (64, 64)
+        assert values["face_type"] == "full_face"
