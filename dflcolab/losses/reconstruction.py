@@ -1,4 +1,4 @@
-"""The SAEHD reconstruction loss and what prepares its targets."""
+"""The reconstruction loss of all models that swap faces, and what prepares its targets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dflcolab.losses.dssim import dssim
 from dflcolab.losses.filters import gaussian_blur
 
 _EYES_MOUTH_WEIGHT = 300.0
+_WINDOWS = (11.6, 23.2)
+_TWO_SCALES_FROM = 256
 
 
 def reconstruction_loss(
@@ -19,6 +21,8 @@ def reconstruction_loss(
     *,
     masked_training: bool,
     eyes_mouth_prio: bool,
+    two_scales: bool = False,
+    soft: Tensor | None = None,
 ) -> Tensor:
     """How far painted faces are from their targets (DFL interoperability notes, section 3.3).
 
@@ -34,6 +38,8 @@ def reconstruction_loss(
         picture_mask: The mask it painted, `[B, R, R, 1]`.
         masked_training: Compare the inside of the soft mask only.
         eyes_mouth_prio: Add the eyes-and-mouth term.
+        two_scales: Two window sizes below 256 pixels as well, as AMP has it.
+        soft: The soft mask, where it is another than `soft_mask(mask)` or known already.
 
     Returns:
         One value per face, `[B]`, float32.
@@ -41,18 +47,33 @@ def reconstruction_loss(
     resolution = target.shape[1]
     compared, painted = target, picture
     if masked_training:
-        soft = soft_mask(mask)
+        soft = soft_mask(mask) if soft is None else soft
         compared, painted = target * soft, picture * soft
-    sizes = (11.6,) if resolution < 256 else (11.6, 23.2)
-    loss = tf.zeros_like(target[:, 0, 0, 0])
-    for divisor in sizes:
-        dissimilarity = dssim(compared, painted, int(resolution / divisor))
-        loss += 10 / len(sizes) * tf.reduce_mean(dissimilarity, axis=1)
-    loss += 10 * tf.reduce_mean(tf.square(compared - painted), axis=[1, 2, 3])
+    if two_scales or resolution >= _TWO_SCALES_FROM:
+        loss = 10 * two_scale_dssim(compared, painted)
+    else:
+        loss = 10 * one_scale_dssim(compared, painted)
+    loss += 10 * mean_square(compared, painted)
     if eyes_mouth_prio:
         difference = tf.abs(target * eyes_mouth - picture * eyes_mouth)
         loss += _EYES_MOUTH_WEIGHT * tf.reduce_mean(difference, axis=[1, 2, 3])
-    return loss + 10 * tf.reduce_mean(tf.square(mask - picture_mask), axis=[1, 2, 3])
+    return loss + 10 * mean_square(mask, picture_mask)
+
+
+def one_scale_dssim(a: Tensor, b: Tensor) -> Tensor:
+    """DSSIM with a window of a twelfth of the picture, `[B]`, mean over the channels."""
+    return tf.reduce_mean(dssim(a, b, int(a.shape[1] / _WINDOWS[0])), axis=1)
+
+
+def two_scale_dssim(a: Tensor, b: Tensor) -> Tensor:
+    """Mean of DSSIM with windows of a twelfth and half of that, `[B]`."""
+    both = [dssim(a, b, int(a.shape[1] / divisor)) for divisor in _WINDOWS]
+    return tf.reduce_mean(tf.add_n(both) / 2, axis=1)
+
+
+def mean_square(a: Tensor, b: Tensor) -> Tensor:
+    """Mean squared difference, `[B]`."""
+    return tf.reduce_mean(tf.square(a - b), axis=[1, 2, 3])
 
 
 def soft_mask(mask: Tensor) -> Tensor:

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from dflcolab.errors import FormatError, ModelError
 from dflcolab.models import layers
-from dflcolab.models.layers import Conv, Weights
 from dflcolab.models.architecture import Architecture
 from dflcolab.models.initial import initial_weights
+from dflcolab.models.layers import Conv, Weights
 from dflcolab.models.saehd.network import Saehd, SaehdSize
 from dflcolab.models.weight_map import checked_weights, read_dfl_weights, write_dfl_weights
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dflcolab.models.saehd.options import saehd_options
 from dflcolab.models.initial import initial_weights
 from dflcolab.models.saehd.network import Saehd, SaehdSize
+from dflcolab.models.saehd.options import saehd_options
 from dflcolab.optimizers.optimizer import Optimizer
 from dflcolab.training.augment import PADDING
 from dflcolab.training.step import TrainingStep, optimizer_settings, trainable_names
