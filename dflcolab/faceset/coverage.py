@@ -246,7 +246,7 @@ def summarize(
         contrast=spread(light.contrast for light in lights),
         from_left=spread(light.from_left for light in lights),
         from_above=spread(light.from_above for light in lights),
-        color=_middle_color([light.color for light in lights]),
+        color=middle_color([light.color for light in lights]),
         dark=_worst(usable, lambda m: m.light.dark - DARK_PIXELS.value if m.light else -1.0, name),
         burnt=_worst(
             usable, lambda m: m.light.bright - BURNT_PIXELS.value if m.light else -1.0, name
@@ -375,7 +375,8 @@ def _worst(
     return Named(len(over), tuple(name(m) for _, m in over[:_NAMED]))
 
 
-def _middle_color(colors: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+def middle_color(colors: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """Median of Lab a and b; None if there are none."""
     if not colors:
         return None
     a, b = np.median(np.array(colors), axis=0).tolist()

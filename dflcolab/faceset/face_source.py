@@ -10,9 +10,12 @@ from pathlib import Path
 
 from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.faceset.face_files import FACE_SUFFIXES, FaceFile, read_face_file
+from dflcolab.faceset.folder_lock import using
+from dflcolab.faceset.person_folders import person_folders
 from dflcolab.faceset.renaming import recover
 from dflcolab.files import list_files
 from dflcolab.formats.faceset_pak import PAK_NAME, PakReader
+from dflcolab.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +26,13 @@ class FaceSource:
         folder: The `aligned` folder.
         paths: One per face; faces in a pack have the path they would have after unpacking.
         packed: They lie in a `faceset.pak`.
+        unused: A sentence for files beside them that are left out, as everywhere.
     """
 
     folder: Path
     paths: tuple[Path, ...]
     packed: bool
+    unused: tuple[str, ...] = ()
     _reader: PakReader | None = field(default=None, repr=False)
     _index: dict[Path, int] = field(default_factory=dict[Path, int], repr=False)
 
@@ -51,29 +56,57 @@ class FaceSource:
 
 
 @contextmanager
-def open_faces(folder: Path) -> Generator[FaceSource]:
+def open_faces(folder: Path, *, progress: Progress | None = None) -> Generator[FaceSource]:
     """The faces of an `aligned` folder; a `faceset.pak` in it wins, as in DeepFaceLab.
 
-    A sort that was killed half-way is finished first; nothing else is written.
+    A folder without faces of its own may hold one sub-folder per person. A sort that was killed
+    half-way is finished first; nothing else is written. While the block lasts, no other program
+    renames or removes faces.
+
+    Args:
+        folder: The folder.
+        progress: Says that it waits for another program, and carries the wish to stop.
 
     Raises:
-        FacesetError: There are none.
+        FacesetError: There are no faces.
         FormatError: The pack is damaged as a whole.
         UnsafeFileError: The pack asks for more than data.
+        Interrupted: The user asked to stop while waiting.
     """
     recover(folder)
-    pak = folder / PAK_NAME
-    if pak.is_file():
-        with PakReader(pak) as reader:
-            paths = tuple(folder / name for name in reader.names)
-            index = {path: i for i, path in enumerate(paths)}
-            if not paths:
-                raise FacesetError(f"There are no faces in {pak}; run `dflcolab extract` first.")
-            yield FaceSource(folder, paths, True, reader, index)
-        return
+    with using(folder, progress=progress):
+        pak = folder / PAK_NAME
+        if pak.is_file():
+            with PakReader(pak) as reader:
+                yield _packed(folder, reader)
+        else:
+            yield _loose(folder)
+
+
+def _packed(folder: Path, reader: PakReader) -> FaceSource:
+    paths = tuple(folder / name for name in reader.names)
+    if not paths:
+        raise FacesetError(f"There are no faces in {reader.path}; run `dflcolab extract` first.")
+    loose = len(list_files(folder, FACE_SUFFIXES))
+    unused = (
+        f"{loose} face files beside {reader.path} are not used; `dflcolab pack` adds them to it.",
+    )
+    index = {path: i for i, path in enumerate(paths)}
+    return FaceSource(folder, paths, True, unused if loose else (), reader, index)
+
+
+def _loose(folder: Path) -> FaceSource:
     files = list_files(folder, FACE_SUFFIXES)
+    people = person_folders(folder)
+    if files:
+        unused = tuple(
+            f"The faces in {person} are not used, because {folder.name} holds faces beside it."
+            for person in people
+        )
+        return FaceSource(folder, tuple(files), False, unused)
+    files = [path for person in people for path in list_files(person, FACE_SUFFIXES)]
     if not files:
         raise FacesetError(
             f"There are no faces in {folder}; run `dflcolab extract` for that side first."
         )
-    yield FaceSource(folder, tuple(files), False)
+    return FaceSource(folder, tuple(files), False)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import spatial  # pyright: ignore[reportMissingTypeStubs]
 
 from dflcolab.faceset.bones import ShapeDistance, shape_distance
-from dflcolab.faceset.coverage import FacesetSummary, Spread, angles, pose_map
+from dflcolab.faceset.coverage import angles, middle_color, pose_map, spread
 from dflcolab.faceset.limits import (
     ENOUGH_NEAR,
     NEAR_BRIGHTNESS,
@@ -63,7 +63,7 @@ class Coverage:
 
     Attributes:
         share: Part of the dst faces, 0..1.
-        mirrored: The same if every src face is used mirrored as well (`random_src_flip`).
+        mirrored: The same if src faces are used mirrored as well (`random_src_flip`).
         gaps: What is missing, the largest first.
     """
 
@@ -131,8 +131,6 @@ def covered(src: Floats, dst: Floats, *, enough: int) -> npt.NDArray[np.bool_]:
 def compare(
     src: Sequence[FaceMeasure],
     dst: Sequence[FaceMeasure],
-    src_summary: FacesetSummary,
-    dst_summary: FacesetSummary,
     *,
     src_copies: Iterable[int] = (),
     src_name: Callable[[FaceMeasure], str] = lambda measure: measure.name,
@@ -142,10 +140,8 @@ def compare(
     """Put two facesets beside each other.
 
     Args:
-        src: All src faces, damaged ones too.
-        dst: All dst faces.
-        src_summary: Numbers of src.
-        dst_summary: Numbers of dst.
+        src: The faces of the src person; damaged ones are passed over.
+        dst: The faces of the dst person.
         src_copies: Indices of src faces that are near-duplicates: they add no pose and no light.
         src_name: How a src face is called.
         dst_name: How a dst face is called.
@@ -169,10 +165,10 @@ def compare(
         src_open_mouths=_count(everything, _open_mouth),
         dst_shut_eyes=_count(need, _shut_eyes),
         src_shut_eyes=_count(everything, _shut_eyes),
-        brightness=_difference(src_summary.brightness, dst_summary.brightness),
-        color=_color_distance(src_summary.color, dst_summary.color),
-        sharpness=_difference(src_summary.sharpness, dst_summary.sharpness),
-        size=_ratio(src_summary.frame_pixels, dst_summary.frame_pixels),
+        brightness=_difference(everything, need, lambda m: m.light and m.light.brightness),
+        color=_color_distance(everything, need),
+        sharpness=_difference(everything, need, lambda m: m.sharpness),
+        size=_ratio(everything, need),
         shape=shape_distance(everything, need),
         likeness=likeness,
         uncovered_map=pose_map(uncovered),
@@ -268,7 +264,8 @@ def _coverage(
     enough = round(ENOUGH_NEAR.value)
     good = covered(src, dst, enough=enough)
     mirror = np.array([point(m, mirrored=True) for m in have]).reshape(-1, dst.shape[1])
-    both = covered(np.concatenate([src, mirror]), dst, enough=enough)
+    # No face counts twice: a dst face must have enough of the one or of the other near it.
+    both = good | covered(mirror, dst, enough=enough)
     missing = [i for i in range(len(need)) if not good[i]]
     share = float(good.mean()) if len(need) else 0.0
     mirrored = float(both.mean()) if len(need) else 0.0
@@ -335,19 +332,26 @@ def _count(measures: Sequence[FaceMeasure], what: Callable[[FaceMeasure], bool])
     return sum(map(what, measures))
 
 
-def _difference(src: Spread | None, dst: Spread | None) -> float | None:
-    return None if src is None or dst is None else src.median - dst.median
-
-
-def _ratio(src: Spread | None, dst: Spread | None) -> float | None:
-    if src is None or dst is None or dst.median <= 0:
-        return None
-    return src.median / dst.median
-
-
-def _color_distance(
-    src: tuple[float, float] | None, dst: tuple[float, float] | None
+def _difference(
+    src: Sequence[FaceMeasure],
+    dst: Sequence[FaceMeasure],
+    value: Callable[[FaceMeasure], float | None],
 ) -> float | None:
-    if src is None or dst is None:
+    one, other = spread(map(value, src)), spread(map(value, dst))
+    return None if one is None or other is None else one.median - other.median
+
+
+def _ratio(src: Sequence[FaceMeasure], dst: Sequence[FaceMeasure]) -> float | None:
+    one, other = (spread(m.frame_pixels for m in side) for side in (src, dst))
+    if one is None or other is None or other.median <= 0:
         return None
-    return math.hypot(src[0] - dst[0], src[1] - dst[1])
+    return one.median / other.median
+
+
+def _color_distance(src: Sequence[FaceMeasure], dst: Sequence[FaceMeasure]) -> float | None:
+    one, other = (
+        middle_color([m.light.color for m in side if m.light is not None]) for side in (src, dst)
+    )
+    if one is None or other is None:
+        return None
+    return math.hypot(one[0] - other[0], one[1] - other[1])

@@ -77,7 +77,12 @@ def judge_pair(pair: PairSummary, *, src_findings: Sequence[Finding] = ()) -> Ve
     text = f"This pair is {promise}: {listed(reasons, 'and')}."
     if pair.shape is not None:
         text += f" The faces are {shape_words(pair.shape)}."
-    helps = next((f.advice for f in both if f.weight > Weight.NOTE), "")
+    helps = ""
+    for finding in both:
+        if finding.weight > Weight.NOTE:
+            # The sentence of a src finding stands elsewhere in the report, so it is repeated.
+            helps = f"{finding.text} {finding.advice}" if finding in own else finding.advice
+            break
     return Verdict(promise, text, helps, tuple(found))
 
 

@@ -131,7 +131,7 @@ def report(
     if page.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"{page} is no name for a page; let it end with .html.")
     with contextlib.ExitStack() as stack:
-        sources, notes = _open_sides(workspace, config, stack)
+        sources, notes = _open_sides(workspace, config, stack, progress)
         looks = {
             side: look_at_side(side.value, source, sample=config.sample, progress=progress)
             for side, source in sources.items()
@@ -142,6 +142,8 @@ def report(
         if pair_summary is not None:
             verdict = judge_pair(pair_summary, src_findings=sides[Side.SRC].findings)
             pair = PairReport(pair_summary, verdict)
+            if any(look.strangers for look in looks.values()):
+                notes.append("The pair is judged by the person seen most on each side.")
         found = Report(
             version=VERSION,
             workspace=workspace.settings.name,
@@ -172,7 +174,10 @@ def headline(summary: FacesetSummary) -> str:
 
 
 def _open_sides(
-    workspace: Workspace, config: ReportConfig, stack: contextlib.ExitStack
+    workspace: Workspace,
+    config: ReportConfig,
+    stack: contextlib.ExitStack,
+    progress: Progress,
 ) -> tuple[dict[Side, FaceSource], list[str]]:
     """The facesets that are there, and a note for a side that is not."""
     sources: dict[Side, FaceSource] = {}
@@ -181,11 +186,15 @@ def _open_sides(
         if config.side not in (None, side):
             continue
         try:
-            sources[side] = stack.enter_context(open_faces(workspace.aligned_dir(side)))
+            sources[side] = stack.enter_context(
+                open_faces(workspace.aligned_dir(side), progress=progress)
+            )
         except FacesetError as error:
             if config.side is side:
                 raise
             notes.append(str(error))
+            continue
+        notes += sources[side].unused
     if not sources:
         raise FacesetError(
             f"There are no faces in {workspace.root}; run `dflcolab extract -w {workspace.root} "
@@ -195,19 +204,18 @@ def _open_sides(
 
 
 def _compared(looks: Mapping[Side, SideLook]) -> PairSummary | None:
-    """Both sides beside each other; None unless both have usable faces."""
+    """The main people of both sides beside each other; None unless both have usable faces."""
     if len(looks) < 2 or not all(look.summary.faces for look in looks.values()):
         return None
     src, dst = looks[Side.SRC], looks[Side.DST]
     likeness = None
     if src.main_person is not None and dst.main_person is not None:
         likeness = float(src.main_person @ dst.main_person)
+    own = [(i, m) for i, m in enumerate(src.measures) if i not in src.strangers]
     return compare(
-        src.measures,
-        dst.measures,
-        src.summary,
-        dst.summary,
-        src_copies=src.duplicates,
+        [m for _, m in own],
+        [m for i, m in enumerate(dst.measures) if i not in dst.strangers],
+        src_copies=[place for place, (i, _) in enumerate(own) if i in src.duplicates],
         src_name=src.name,
         dst_name=dst.name,
         likeness=likeness,

@@ -23,9 +23,10 @@ from dflcolab.faceset.face_files import FaceFile, for_each_face
 from dflcolab.faceset.face_source import FaceSource
 from dflcolab.faceset.identity import Vector
 from dflcolab.faceset.landmark_quality import LandmarkVerdict
-from dflcolab.faceset.limits import NEAR_DUPLICATE
+from dflcolab.faceset.limits import NEAR_DUPLICATE, SAME_PERSON
 from dflcolab.faceset.measures import FaceMeasure, measure_face
-from dflcolab.faceset.people import find_people
+from dflcolab.faceset.people import Person, find_people
+from dflcolab.faceset.tracks import find_tracks
 from dflcolab.progress import Progress
 
 _NAMED = 50
@@ -41,6 +42,7 @@ class SideLook:
         duplicates: Copy → kept face and difference, by index.
         summary: The numbers.
         main_person: Vector of the person seen most; None if nobody was looked at.
+        strangers: Indices of faces that belong to somebody clearly different.
     """
 
     source: FaceSource
@@ -48,6 +50,7 @@ class SideLook:
     duplicates: Mapping[int, tuple[int, float]]
     summary: FacesetSummary
     main_person: Vector | None
+    strangers: frozenset[int]
     _by_name: dict[str, FaceMeasure] = field(default_factory=dict, repr=False)
 
     def name(self, measure: FaceMeasure) -> str:
@@ -86,17 +89,27 @@ def look_at_side(side: str, source: FaceSource, *, sample: int, progress: Progre
     progress.raise_if_stopped()
     duplicates = find_duplicates(measures, threshold=NEAR_DUPLICATE.value)
     progress.raise_if_stopped()
-    people, main, landmarks = _looked_closer(source, measures, side, sample, progress)
+    vectors, landmarks = _looked_closer(source, measures, side, sample, progress)
+    progress.raise_if_stopped()
+    found = _people(source, measures, vectors)
     summary = summarize(
         side,
         measures,
         name=lambda measure: source.name(measure.path),
         duplicates=duplicates,
-        people=people,
+        people=_shares(found, len(vectors)),
         landmarks=landmarks,
         packed=source.packed,
     )
-    return SideLook(source, measures, duplicates, summary, main)
+    foreign = _strangers(found)
+    return SideLook(
+        source,
+        measures,
+        duplicates,
+        summary,
+        found[0].centre if found else None,
+        frozenset(i for i, m in enumerate(measures) if source.name(m.path) in foreign),
+    )
 
 
 def evenly(count: int, wanted: int) -> list[int]:
@@ -112,12 +125,12 @@ def _looked_closer(
     side: str,
     sample: int,
     progress: Progress,
-) -> tuple[PeopleFound | None, Vector | None, LandmarksChecked | None]:
-    """People and landmarks of a sample; Nones if nothing was looked at."""
+) -> tuple[dict[str, Vector], LandmarksChecked | None]:
+    """Identity vectors by name, and landmarks, of a sample; nothing if nothing was looked at."""
     usable = [m for m in measures if not m.problem]
     chosen = [usable[i] for i in evenly(len(usable), sample)]
     if not chosen:
-        return None, None, None
+        return {}, None
     from dflcolab.detection.embedding import embed_face
     from dflcolab.detection.landmark_check import judge_landmarks
 
@@ -153,10 +166,39 @@ def _looked_closer(
     checked = LandmarksChecked(
         len(chosen), Named(len(failed), tuple(name for _, name in failed[:_NAMED]))
     )
-    people = find_people(vectors)
+    return vectors, checked
+
+
+def _people(
+    source: FaceSource, measures: Sequence[FaceMeasure], vectors: Mapping[str, Vector]
+) -> list[Person]:
+    """Who they are; faces of one track through a video belong together."""
+    records = {source.name(m.path): m.record for m in measures if m.record is not None}
+    tracks = find_tracks({name: records[name] for name in vectors}, vectors)
+    return find_people(vectors, groups=tracks)
+
+
+def _shares(people: Sequence[Person], looked_at: int) -> PeopleFound | None:
     if not people:
-        return None, None, checked
-    shares = tuple(
-        PersonShare(p.number, len(p.names), len(p.names) / len(vectors), p.names[0]) for p in people
-    )
-    return PeopleFound(len(vectors), shares), people[0].centre, checked
+        return None
+    shares = [
+        PersonShare(p.number, len(p.names), len(p.names) / looked_at, p.names[0]) for p in people
+    ]
+    return PeopleFound(looked_at, tuple(shares))
+
+
+def _strangers(people: Sequence[Person]) -> set[str]:
+    """Faces of people whose middle is clearly not the main person's.
+
+    A lone blurred face may make a group of its own without being anybody else; such groups lie
+    nearer.
+    """
+    if not people:
+        return set()
+    main = people[0].centre
+    return {
+        name
+        for person in people[1:]
+        if float(person.centre @ main) < SAME_PERSON.value
+        for name in person.names
+    }
