@@ -22,6 +22,8 @@ from dflcolab.faceset.exchange import recover_exchange, rename_by_exchange
 from dflcolab.faceset.folder_lock import alone_in
 from dflcolab.faceset.folder_swap import finish_swap
 from dflcolab.files import fsync_dir, storage_errors, write_text
+from dflcolab.formats.faceset_pak import PAK_NAME
+from dflcolab.formats.pak_redo import recover as recover_pak
 
 JOURNAL_NAME = ".renaming.json"
 STAGING_NAME = ".renaming"
@@ -66,7 +68,9 @@ def rename_all(folder: Path, names: Mapping[str, str], *, in_one_step: bool = Tr
 
 
 def recover(folder: Path) -> bool:
-    """Finish a renaming (or a resize's swap) that was interrupted, and remove what it left.
+    """Finish what was interrupted in a faceset's folder, and remove what it left.
+
+    That is a renaming, the exchange of folders of a resize, or an addition to a pack.
 
     Returns:
         True if there was one.
@@ -76,6 +80,7 @@ def recover(folder: Path) -> bool:
         StorageError: The disk is full or read-only.
     """
     swapped = finish_swap(folder)
+    recover_pak(folder / PAK_NAME)
     cleared = recover_exchange(folder)
     return _recover_journal(folder) or cleared or swapped
 

@@ -26,6 +26,8 @@ from dflcolab.progress import Progress
 from dflcolab.workspace.moving import copy_file, free_name, move_file
 from dflcolab.workspace.workspace import Workspace
 
+_RESTORED_NAME = "meta_restored.dat"
+
 
 @dataclass(frozen=True)
 class MetadataReport:
@@ -138,6 +140,12 @@ def _entry_of(file: FaceFile) -> tuple[str, BackupEntry | str]:
 def _restore(paths: Sequence[Path], config: MetadataConfig, progress: Progress) -> MetadataReport:
     source = paths[0].parent / BACKUP_NAME
     if not source.exists():
+        done = source.with_name(_RESTORED_NAME)
+        if done.exists():
+            raise FormatError(
+                f"There is no {source}; the last restore was completed and put it aside as {done}. "
+                f"Rename that to {BACKUP_NAME} to put it back once more."
+            )
         raise FormatError(
             f"There is no {source}; `dflcolab metadata save --side {config.side.value}` makes one "
             "before you edit the pictures."
@@ -162,7 +170,7 @@ def _restore(paths: Sequence[Path], config: MetadataConfig, progress: Progress) 
     problems += _other_endings(without_face, pictures)
     kept = source
     if not problems:  # DeepFaceLab deletes it; here it moves out of the way, and only when done
-        kept = source.with_name(free_name(source.parent, "meta_restored.dat"))
+        kept = source.with_name(free_name(source.parent, _RESTORED_NAME))
         with storage_errors(source):
             fsync_dir(source.parent)
             move_file(source, kept)

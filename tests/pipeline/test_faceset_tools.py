@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -658,3 +663,36 @@ def test_every_face_that_a_tool_has_touched_is_deepfacelabs(workspace: Workspace
         size, values = strict_file(path)
         assert size == (64, 64)
         assert values["face_type"] == "full_face"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("resize", "--size", "120"), ("metadata", "restore")])
+def test_a_killed_tool_loses_no_face_and_goes_on(workspace: Workspace, words: tuple[str, ...], cli):
+    root, folder = workspace.root, aligned(workspace)
+    sources = sorted(str(r.source_filename) for r in load_faceset(folder).records)
+    pictures = contents(folder)
+    chance = random.Random(str(words))
+    for _ in range(6):
+        shutil.rmtree(folder.parent)
+        folder.mkdir(parents=True)
+        for name, data in pictures.items():
+            (folder / name).write_bytes(data)
+        if words[0] == "metadata":
+            metadata(workspace, MetadataConfig(action="save", side=Side.SRC))
+            for path in folder.glob("*.jpg"):
+                edit(path)
+        command = [sys.executable, "-m", "dflcolab", *words, "-w", str(root), "--side", "src"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            time.sleep(chance.uniform(0.3, 1.2))
+            run.send_signal(signal.SIGKILL)
+        if words[0] == "metadata" and not (folder / "meta.dat").exists():
+            assert "was completed" in cli.refusal(*words, "-w", root, "--side", "src")
+        else:
+            cli.report(*words, "-w", root, "--side", "src")
+        after = load_faceset(folder)
+        assert sorted(str(record.source_filename) for record in after.records) == sources
+        for path in folder.glob("*.jpg"):
+            strict_file(path)
+        if words[0] == "resize":
+            assert {face.width for face in after.faces} == {120}
+            assert contents(folder.with_name("aligned_before_resize")) == pictures
