@@ -273,21 +273,21 @@ class _Run:
                 f"{name} is read from its frames in {workspace.frames_dir(side)}; extract does that."
             )
             return 0, 1, (name,)
-        fps = self._fps(name, log)
-        if log.videos.get(name, -1.0) != fps:
+        before = peek(workspace.frames_dir(side) / FILE_NAME).get(name)
+        fps = self._fps(log.videos.get(name, before.fps if before else None))
+        # A run that was killed may have left a video without an entry and without any face. What
+        # extract found by itself needs none, unless there are pictures that would hide the video.
+        is_ours = bool(added) or name in log.videos or before is None or not before.faces
+        is_ours = is_ours or bool(list_frames(workspace.frames_dir(side)))
+        if is_ours and (name not in log.videos or log.videos[name] != fps):
             append_log.log_video(self._log_path, name, fps, origin=path.name)
         if name not in {source.name for source in self._sources}:
             self._sources.append(VideoSource(video, workspace.frame_prefix(video), fps))
         return len(added), len(there), (name,)
 
-    def _fps(self, name: str, log: append_log.Appended) -> float | None:
+    def _fps(self, before: float | None) -> float | None:
         """As asked; else as before, so that running again does not look at more frames."""
-        if self._config.fps is not None:
-            return self._config.fps
-        if name in log.videos:
-            return log.videos[name]
-        before = peek(self._workspace.frames_dir(self._config.side) / FILE_NAME).get(name)
-        return before.fps if before is not None and before.faces else None
+        return before if self._config.fps is None else self._config.fps
 
     def _labels(self) -> Labels:
         if self._stems is None:
