@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from dflcolab.arrays import Array
 from dflcolab.errors import FormatError, UnsafeFileError
+
+_PLAIN_TYPE = re.compile(r"[<>|=]?[biufc][0-9]{1,2}")
 
 
 class Name:
@@ -28,7 +31,8 @@ class DtypeShell:
     __slots__ = ("value",)
 
     def __init__(self, code: object) -> None:
-        if not isinstance(code, str) or len(code) > 4 or np.dtype(code).kind not in "biufc":
+        # Longer descriptions are a language of their own, which NumPy hands to Python's compiler.
+        if not isinstance(code, str) or not _PLAIN_TYPE.fullmatch(code):
             raise UnsafeFileError("asks for arrays of things that are not plain numbers")
         self.value = np.dtype(code)
 

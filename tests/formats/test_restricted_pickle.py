@@ -312,6 +312,20 @@ def test_random_instructions_never_run_anything(parts: list[bytes]):
     assert seen == []
 
 
+@pytest.mark.parametrize("code", ["4f", "f4,f", "(2)f", "2,i", "f4,", "f 4", "f٤", "O8", "f", "i3"])
+def test_a_type_that_numpy_would_have_to_parse_is_refused_before(code: str):
+    """NumPy hands such descriptions to Python's own compiler."""
+    raw = code.encode()
+    payload = b"\x80\x04cnumpy\ndtype\n\x8c" + bytes([len(raw)]) + raw + b"\x89\x88\x87R."
+    seen: list[str] = []
+
+    load_watched(payload, seen)
+    with pytest.raises(FormatError):
+        loads(payload, name="x")
+
+    assert seen == []
+
+
 def test_writing_refuses_what_is_no_data():
     for value in (object(), {"a": {1, 2}}, np.array(["x"]), print):
         with pytest.raises(TypeError):
