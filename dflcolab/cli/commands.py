@@ -122,7 +122,7 @@ COMMANDS: dict[str, Command] = {
         "dflcolab.media.config:EncodeConfig",
     ),
     "model": Command(
-        "List models and show what one holds",
+        "List models, show what one holds, bring them from and to DeepFaceLab",
         "dflcolab.pipeline.model:model",
         "dflcolab.training.config:ModelConfig",
     ),

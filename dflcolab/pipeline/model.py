@@ -1,9 +1,9 @@
-"""`model`: what models a workspace has and what is in them."""
+"""`model`: what models a workspace has, what is in them, and their way from and to DeepFaceLab."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dflcolab.engine.checkpoint import (
     latest_checkpoint,
@@ -11,9 +11,14 @@ from dflcolab.engine.checkpoint import (
     read_index,
 )
 from dflcolab.errors import CheckpointError, ModelError
+from dflcolab.exporting.dfl_folder import dfl_models, dfl_target
+from dflcolab.exporting.dfl_origin import read_origin
 from dflcolab.progress import Progress
 from dflcolab.training.config import ModelConfig
 from dflcolab.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from dflcolab.pipeline.model_files import ExportReport, ImportReport
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class ModelInfo:
         size_bytes: Of the checkpoint.
         saved_at: UTC.
         problems: Broken checkpoints that were passed over.
+        not_imported: Ids of DeepFaceLab models in the workspace that are no models here yet.
     """
 
     name: str
@@ -49,6 +55,7 @@ class ModelInfo:
     size_bytes: int
     saved_at: str
     problems: tuple[str, ...]
+    not_imported: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -63,7 +70,7 @@ class ModelInfo:
             f"Checkpoints: {', '.join(self.checkpoints)}; best: {self.best or 'not known'}.",
             f"Options: {options}",
         ]
-        return "\n".join([*lines, *self.problems])
+        return "\n".join([*lines, *self.problems, *_hint(self.not_imported)])
 
 
 @dataclass(frozen=True)
@@ -73,30 +80,70 @@ class ModelList:
     Attributes:
         models: One entry each: `name`, `iteration`, `archi`, `resolution`, `pretraining`, or
             `problem` for a model whose checkpoints cannot be read. Nothing is verified here.
+        not_imported: Ids of DeepFaceLab models in the workspace that are none of these.
     """
 
     models: tuple[dict[str, Any], ...]
+    not_imported: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """One line per model."""
-        if not self.models:
-            return "There is no model yet; `dflcolab train --model NAME` makes one."
-        return "\n".join(_line(entry) for entry in self.models)
+        lines = [_line(entry) for entry in self.models]
+        if not lines:
+            lines = ["There is no model yet; `dflcolab train --model NAME` makes one."]
+        return "\n".join([*lines, *_hint(self.not_imported)])
 
 
 def model(
     workspace: Workspace, config: ModelConfig, *, progress: Progress | None = None
-) -> ModelInfo | ModelList:
-    """List the models, or say what one holds.
+) -> ModelInfo | ModelList | ImportReport | ExportReport:
+    """List the models, say what one holds, or bring one from or to DeepFaceLab.
 
     Raises:
-        ModelError: `info` of a model that does not exist, or without saying which of several.
+        ModelError: There is no such model, it is not said which of several, or its files do not fit.
         CheckpointError: No checkpoint of the model is whole.
+        FormatError: A file of DeepFaceLab is damaged or unsafe.
+        StorageError: The disk is full.
     """
     progress = progress or Progress()
     if config.action == "list":
-        return ModelList(tuple(_entry(workspace, name) for name in model_names(workspace)))
-    return model_info(workspace, config.model or _only_model(workspace))
+        entries = tuple(_entry(workspace, name) for name in model_names(workspace))
+        return ModelList(entries, not_imported=not_imported(workspace))
+    if config.action == "info":
+        return model_info(workspace, config.model or _only_model(workspace))
+    # Only here: it loads TensorFlow.
+    from dflcolab.pipeline.model_files import export_model, import_model
+
+    if config.action == "import":
+        return import_model(workspace, config, progress)
+    return export_model(workspace, config.model or _only_model(workspace), config, progress)
+
+
+def not_imported(workspace: Workspace) -> tuple[str, ...]:
+    """Ids of DeepFaceLab's models in `model/` that were neither imported nor exported here."""
+    names = model_names(workspace)
+    origins = [read_origin(workspace.model_dir(name)) for name in names]
+    imported = {origin.id for origin in origins if origin is not None}
+    known = {model_id for name in names for model_id in _ids_of(workspace, name)} | imported
+    return tuple(sorted({found.id for found in dfl_models(workspace.models_dir)} - known))
+
+
+def _ids_of(workspace: Workspace, name: str) -> set[str]:
+    """What a model's own exports are called."""
+    checkpoints = list_checkpoints(workspace.model_dir(name))
+    try:
+        arch = checkpoints[-1].state()["architecture"] if checkpoints else "saehd"
+    except CheckpointError:
+        return set()
+    return {dfl_target(workspace.models_dir, name, arch).id}
+
+
+def _hint(ids: tuple[str, ...]) -> list[str]:
+    if not ids:
+        return []
+    names = ", ".join(ids)
+    remedy = f"`dflcolab model import --model {ids[0]}` brings one over."
+    return [f"DeepFaceLab models that were not imported: {names}; {remedy}"]
 
 
 def model_names(workspace: Workspace) -> list[str]:
@@ -138,6 +185,7 @@ def model_info(workspace: Workspace, name: str) -> ModelInfo:
         size_bytes=sum(size for size, _ in checkpoint.parts.values()),
         saved_at=state.get("saved_at", ""),
         problems=tuple(problems),
+        not_imported=not_imported(workspace),
     )
 
 
@@ -146,6 +194,12 @@ def _only_model(workspace: Workspace) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
+        others = not_imported(workspace)
+        if others:
+            raise ModelError(
+                f"There is no model in {workspace.root} yet; bring {others[0]} over with "
+                f"`dflcolab model import --model {others[0]}`."
+            )
         raise ModelError(
             f"There is no model in {workspace.root} yet; train one with `dflcolab train`."
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from dflcolab.config import Config, option, parse_assignments, updated
@@ -93,13 +94,37 @@ class PretrainConfig(TrainConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Config):
-    """What to say about the workspace's models."""
+    """What to do with the workspace's models."""
 
-    action: Literal["list", "info"] = "list"
-    """list: all models. info: what the latest checkpoint of one holds, every byte verified."""
+    action: Literal["list", "info", "import", "export"] = "list"
+    """list: all models, and DeepFaceLab's that were not imported yet. info: what the latest
+    checkpoint of one holds, every byte verified. import: make a model of a DeepFaceLab model's
+    files. export: write a model for DeepFaceLab and other programs."""
 
     model: str | None = None
-    """Name of the model; needed by info when there are several."""
+    """Name of the model; needed where there are several. import: its name or id in DeepFaceLab, for
+    example new or new_SAEHD."""
+
+    from_: Path | None = None
+    """import: folder with DeepFaceLab's files. Without it, the workspace's model folder. Nothing in
+    it is changed."""
+
+    as_: str | None = None
+    """import: name that the model gets here. export: name that it gets in DeepFaceLab."""
+
+    optimizer: bool = True
+    """import: take the optimizer's state over. no: start it anew, for models that were passed on
+    without it; training is unsteady for some hundred iterations then."""
+
+    format: Literal["dfl", "dfm", "onnx", "keras"] = "dfl"
+    """export: dfl: all files that DeepFaceLab trains on with, optimizer included. dfm: one file for
+    live swapping, with DeepFaceLab's names. onnx: the same as .onnx; for XSeg as well. keras: one
+    file that Keras loads without this program."""
+
+    out: Path | None = None
+    """export: folder to write to (dfm, onnx, keras: or the file's name). Without it, the
+    workspace's model folder, where DeepFaceLab looks. An older export of that name is kept beside
+    the new one (dfl) or replaced."""
 
 
 def with_settings(config: TrainConfig) -> tuple[TrainConfig, dict[str, str]]:

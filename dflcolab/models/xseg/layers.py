@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dflcolab.arrays import Tensor
+from dflcolab.arrays import Array, Tensor
 from dflcolab.backend import tf
 from dflcolab.models.layers import Conv, ConvTranspose, Shapes, Weights
 
@@ -80,6 +80,12 @@ class NormedConv:
         return self.activation(weights, self.norm(weights, self.conv(weights, x)))
 
 
+def blur_kernel(taps: int) -> Array:
+    """The binomial filter of `blur_pool`, `[taps, taps]` float32 of sum 1."""
+    row = np.array(_BINOMIAL[taps], np.float64)
+    return (np.outer(row, row) / row.sum() ** 2).astype(np.float32)
+
+
 def blur_pool(x: Tensor, taps: int) -> Tensor:
     """Half the size after a small blur, so that no detail is lost between the pixels.
 
@@ -87,10 +93,8 @@ def blur_pool(x: Tensor, taps: int) -> Tensor:
         x: `[B, H, W, C]`.
         taps: Side of the binomial filter: 2, 3 or 4.
     """
-    row = np.array(_BINOMIAL[taps], np.float64)
-    kernel = np.outer(row, row) / row.sum() ** 2
     channels = x.shape[3]
-    filters = np.repeat(kernel[:, :, None, None], channels, axis=2).astype(np.float32)
+    filters = np.repeat(blur_kernel(taps)[:, :, None, None], channels, axis=2)
     before, after = (taps - 1) // 2, taps // 2
     x = tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])
     return tf.nn.depthwise_conv2d(x, tf.cast(filters, x.dtype), [1, 2, 2, 1], "VALID")

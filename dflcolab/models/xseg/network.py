@@ -9,11 +9,11 @@ from dflcolab.models.xseg.layers import NormedConv, blur_pool
 
 RESOLUTION = 256
 _NECK = 512
-_STAGES = ((1, 2, 4), (2, 2, 3), (4, 2, 2), (8, 3, 2), (8, 3, 2), (8, 3, 2))
+STAGES = ((1, 2, 4), (2, 2, 3), (4, 2, 2), (8, 3, 2), (8, 3, 2), (8, 3, 2))
 """Of each stage down: width over the base, number of convolutions, taps of its pooling."""
 _UP_WIDTHS = (1, 2, 4, 4, 4, 4)
 """Of each stage: width over the base after enlarging, before the skip is added."""
-_LOWEST = 4  # side of the map at the neck
+LOWEST = 4  # side of the map at the neck
 
 
 class XSeg:
@@ -32,18 +32,18 @@ class XSeg:
         self.up: list[NormedConv] = []
         self.merge: list[list[NormedConv]] = []
         n_in = 3
-        for stage, (factor, count, _) in enumerate(_STAGES):
+        for stage, (factor, count, _) in enumerate(STAGES):
             width = factor * base
             names = [f"{self.name}/conv{stage}{i}" for i in range(1, count + 1)]
             self.down.append(_chain(names, n_in, width))
             n_in = width
-        neck = _LOWEST**2 * n_in
+        neck = LOWEST**2 * n_in
         self.dense = [
             Dense(f"{self.name}/dense1", neck, _NECK),
             Dense(f"{self.name}/dense2", _NECK, neck),
         ]
-        for stage in reversed(range(len(_STAGES))):
-            factor, count, _ = _STAGES[stage]
+        for stage in reversed(range(len(STAGES))):
+            factor, count, _ = STAGES[stage]
             width, up_width = factor * base, _UP_WIDTHS[stage] * base
             self.up.append(NormedConv(f"{self.name}/up{stage}", n_in, up_width, up=True))
             names = [f"{self.name}/uconv{stage}{i}" for i in range(count, 0, -1)]
@@ -72,7 +72,7 @@ class XSeg:
         """
         x = tf.cast(faces, weights.dtype)
         skips: list[Tensor] = []
-        for blocks, (_, _, taps) in zip(self.down, _STAGES, strict=True):
+        for blocks, (_, _, taps) in zip(self.down, STAGES, strict=True):
             for block in blocks:
                 x = block(weights, x)
             skips.append(tf.zeros_like(x) if pretrain else x)

@@ -1,0 +1,1 @@
+"""Trained models for other programs: DeepFaceLab's folders both ways, ONNX, DFM, Keras files."""
