@@ -194,7 +194,7 @@ def _smaller(pair: PairSummary) -> Finding | None:
     return Finding(
         "smaller",
         Weight.GAP,
-        f"Faces of src are {pair.size:.1f} times as large in their frames as those of dst.",
+        f"Faces of src are {pair.size:.2f} times as large in their frames as those of dst.",
         "Use src footage in which the face is larger (a close-up, a higher resolution).",
         1.0,
     )

@@ -15,7 +15,7 @@ from dflcolab.arrays import Image
 from dflcolab.faceset.bones import ShapeDistance
 from dflcolab.faceset.coverage import FacesetSummary, Region
 from dflcolab.faceset.findings import Finding, Weight, counted
-from dflcolab.faceset.limits import Limit
+from dflcolab.faceset.limits import POSES_WELL, Limit
 from dflcolab.faceset.measures import FaceMeasure
 from dflcolab.faceset.pair import Coverage
 from dflcolab.faceset.verdict import Promise
@@ -256,7 +256,12 @@ def _shown_pair(pair: PairReport, looks: Mapping[Side, SideLook]) -> _ShownPair:
             _Meter(name, int(100 * part.share), int(100 * part.mirrored)) for name, part in parts
         ],
         chart=pose_chart(summary.uncovered_map, "dst poses that src does not cover"),
-        gaps=[gap for _, part in parts for gap in _gap_faces(part, looks)],
+        gaps=[
+            gap
+            for _, part in parts
+            if part.share < POSES_WELL.value
+            for gap in _gap_faces(part, looks)
+        ],
         shape=shape,
         proportions=[]
         if shape is None
