@@ -6,6 +6,7 @@ The network that turns a face into a vector comes in as a callable, so nothing h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from dflcolab.arrays import Image, Landmarks
 from dflcolab.errors import FacesetError, FormatError
 from dflcolab.faceset.face_files import FaceFile, for_each_face
+from dflcolab.faceset.vector_cache import VectorCache
 from dflcolab.progress import Progress
 
 Vector = npt.NDArray[np.float32]
@@ -26,28 +28,54 @@ SAME_PERSON = 0.53
 
 
 def embed_faces(
-    paths: Sequence[Path], embed: Embedder, *, progress: Progress
+    paths: Sequence[Path],
+    embed: Embedder,
+    *,
+    progress: Progress,
+    cache: VectorCache | None = None,
 ) -> tuple[dict[str, Vector], dict[str, str]]:
-    """Unit vectors of all faces by file name, and the files that have none, with the reason."""
+    """Unit vectors of all faces by file name, and the files that have none, with the reason.
+
+    Args:
+        paths: The face files.
+        embed: The network.
+        progress: Shown to the user, and asked for a wish to stop.
+        cache: Where vectors of an earlier run are looked up and new ones kept, also those of a run
+            that was stopped.
+
+    Raises:
+        Interrupted: The user asked to stop.
+    """
 
     def vector(face: FaceFile) -> Vector | str:
         if face.record is None:
             return face.problem or "no face data"
+        key = VectorCache.key(face.data) if cache is not None else b""
+        known = cache.get(key) if cache is not None else None
+        if known is not None:
+            return known
         try:
             found = np.asarray(embed(face.decode(), face.record.landmarks), dtype=np.float32)
         except FormatError as error:
             return str(error)
         length = float(np.linalg.norm(found))
-        return (found / length).ravel() if length > 0 else "no likeness can be measured"
+        if not (math.isfinite(length) and length > 0):
+            return "no likeness can be measured"
+        unit = (found / length).ravel()
+        return cache.put(key, unit) if cache is not None else unit
 
     results = for_each_face(paths, vector, progress=progress, title="Comparing identities")
     vectors: dict[str, Vector] = {}
     failed: dict[str, str] = {}
-    for path, result in zip(paths, results, strict=True):
-        if isinstance(result, str):
-            failed[path.name] = result
-        else:
-            vectors[path.name] = result
+    try:
+        for path, result in zip(paths, results, strict=True):
+            if isinstance(result, str):
+                failed[path.name] = result
+            else:
+                vectors[path.name] = result
+    finally:
+        if cache is not None:
+            cache.save(complete=len(vectors) + len(failed) == len(paths))
     return vectors, failed
 
 

@@ -19,6 +19,7 @@ from dflcolab.faceset.measures import FaceMeasure, measure_faces
 from dflcolab.faceset.person_choice import IdentityVerdict
 from dflcolab.faceset.renaming import recover
 from dflcolab.faceset.tracks import find_tracks
+from dflcolab.faceset.vector_cache import FILE_NAME, VectorCache
 from dflcolab.pipeline.clean_identity import Wish, judge, read_wish, remember
 from dflcolab.pipeline.clean_report import CleanReport, PersonSeen, RemovedFace
 from dflcolab.progress import Progress
@@ -78,7 +79,7 @@ def clean(
     wish = read_wish(workspace, config) if "identity" in names else Wish("")
     if config.side is Side.DST and _COSTS_FRAMES & set(names):
         progress.message("A dst face that is removed leaves that face unswapped in the merge.")
-    evidence = _look(paths, names, progress)
+    evidence = _look(paths, names, workspace.frames_dir(config.side), progress)
     verdict = judge(wish, evidence.vectors, evidence.tracks, config) if evidence.vectors else None
     proposals = _proposals(evidence, names, verdict if wish.words else None, config)
     if not config.dry_run:
@@ -135,8 +136,17 @@ def _checks(config: CleanConfig) -> tuple[str, ...]:
     return chosen or (_SAFE if config.side is Side.DST else _ALL)
 
 
-def _look(paths: Sequence[Path], names: Sequence[str], progress: Progress) -> _Evidence:
-    """Measure what the checks need. The networks are loaded only for those that ask them."""
+def _look(
+    paths: Sequence[Path], names: Sequence[str], folder: Path, progress: Progress
+) -> _Evidence:
+    """Measure what the checks need. The networks are loaded only for those that ask them.
+
+    Args:
+        paths: The faces.
+        names: Names of the checks.
+        folder: Where identity vectors are kept for the next run.
+        progress: Shown to the user.
+    """
     faces = measure_faces(paths, progress=progress)
     found = _Evidence(faces)
     usable = [face.path for face in faces if not face.problem]
@@ -148,8 +158,10 @@ def _look(paths: Sequence[Path], names: Sequence[str], progress: Progress) -> _E
         found.presence = _presence(usable, found.verdicts, progress)
     if "identity" in names:
         from dflcolab.detection.embedding import embed_face
+        from dflcolab.detection.models import EMBEDDING
 
-        found.vectors, _ = embed_faces(usable, embed_face, progress=progress)
+        cache = VectorCache(folder / FILE_NAME, EMBEDDING)
+        found.vectors, _ = embed_faces(usable, embed_face, progress=progress, cache=cache)
     records = {face.name: face.record for face in faces if face.record is not None}
     found.tracks = find_tracks(records, found.vectors)
     return found
