@@ -14,11 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from dflcolab.errors import DFLColabError
-from dflcolab.faceset.config import PackConfig, SortConfig, SortKind
+from dflcolab.faceset.config import CleanConfig, PackConfig, SortConfig, SortKind
 from dflcolab.faceset.exchange import shadow_of
 from dflcolab.faceset.renaming import JOURNAL_NAME, STAGING_NAME
+from dflcolab.formats.dfl_jpeg import embed, read_record
 from dflcolab.formats.faceset_pak import PAK_NAME, PakReader
+from dflcolab.pipeline.clean import clean
 from dflcolab.pipeline.pack import pack, unpack
 from dflcolab.pipeline.sort import sort
 from dflcolab.workspace.settings import WorkspaceSettings, write_settings
@@ -81,7 +86,7 @@ class State:
 def state_of(root: Path) -> State:
     """Look at a workspace without changing it."""
     workspace = Workspace.open(root)
-    folder, state = workspace.aligned_dir(Side.SRC), State()
+    folder, state = _aligned(workspace), State()
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder)
         if not path.is_file():
@@ -169,38 +174,42 @@ def make_workspace(root: Path, faces: Path | None = None) -> Workspace:
 
 def _subfolder(workspace: Workspace) -> None:
     """A folder in the folder cannot be linked, so renaming goes the way of the journal."""
-    folder = workspace.aligned_dir(Side.SRC) / "notes"
+    folder = _aligned(workspace) / "notes"
     folder.mkdir()
     (folder / "why.txt").write_text("keep me")
 
 
-def _damaged(workspace: Workspace) -> None:
-    folder = workspace.aligned_dir(Side.SRC)
-    for number, path in enumerate(sorted(folder.glob("0000[0-3]_*.jpg"))):
-        path.write_bytes(path.read_bytes()[: 700 + number])
+def _dark(workspace: Workspace) -> None:
+    """Four faces get a black picture, for `clean --exposure` (a check without networks: fast)."""
+    for number, path in enumerate(sorted(_aligned(workspace).glob("0000[0-1]_*.jpg"))):
+        record = read_record(path)
+        assert record is not None
+        black = np.full((256, 256, 3), number, np.uint8)  # four pictures, not one four times
+        path.write_bytes(embed(cv2.imencode(".jpg", black)[1].tobytes(), record))
+
+
+def _aligned(workspace: Workspace) -> Path:
+    return workspace.aligned_dir(Side.SRC)
 
 
 def _clean(workspace: Workspace, *, undo: bool = False) -> None:
-    from dflcolab.faceset.config import CleanConfig
-    from dflcolab.pipeline.clean import clean
-
-    clean(workspace, CleanConfig(side=Side.SRC, landmarks=not undo, undo=undo))
+    clean(workspace, CleanConfig(side=Side.SRC, exposure=not undo, undo=undo))
 
 
 def _cleaned(workspace: Workspace) -> None:
-    _damaged(workspace)
+    _dark(workspace)
     _clean(workspace)
 
 
 def _packed(workspace: Workspace) -> None:
     pack(workspace, PackConfig(side=Side.SRC))
     # What is no face stays loose, and is not what this is about.
-    for path in workspace.aligned_dir(Side.SRC).glob("*.jpg"):
+    for path in _aligned(workspace).glob("*.jpg"):
         path.unlink()
 
 
 def _partly_packed(workspace: Workspace) -> None:
-    folder = workspace.aligned_dir(Side.SRC)
+    folder = _aligned(workspace)
     aside = [path.rename(workspace.root / path.name) for path in sorted(folder.glob("0000[0-3]*"))]
     _packed(workspace)
     for path in aside:
@@ -222,9 +231,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "clean",
-        ("clean", "--landmarks"),
+        ("clean", "--exposure"),
         _clean,
-        _damaged,
+        _dark,
     ),
     Scenario(
         "clean --undo",
