@@ -114,7 +114,7 @@ def log_new_faceset(path: Path) -> None:
 
 
 def _append(path: Path, line: Mapping[str, object]) -> None:
-    text = json.dumps(line, ensure_ascii=False) + "\n"
+    text = json.dumps(line) + "\n"
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as stream:

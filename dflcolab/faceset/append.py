@@ -292,8 +292,13 @@ def new_name(look: FaceLook, label: str, used: Collection[str]) -> str:
 
 def plain_stem(text: str) -> str:
     """A file name's stem that every system can hold, as close to `text` as possible."""
-    cut = _ODD.sub("_", text).encode("utf-8", "replace")[:_LONGEST_STEM].decode("utf-8", "ignore")
-    return cut.strip(" .") or "picture"
+    plain = _ODD.sub("_", _readable(text))
+    return plain.encode()[:_LONGEST_STEM].decode("utf-8", "ignore").strip(" .") or "picture"
+
+
+def _readable(text: str) -> str:
+    """The text without halves of characters, which names from other systems may hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _prefix(face: IncomingFace, label: str) -> str:
@@ -315,7 +320,7 @@ def appended_record(
         label: Of its set.
         origin: Name of the faceset for people.
     """
-    source = record.source_filename or face.name
+    source = _readable(record.source_filename or face.name)
     kept = {
         f"original_{key}" if key in ("video", "photo", "photos") else key: value
         for key, value in record.provenance.items()
@@ -324,8 +329,8 @@ def appended_record(
     provenance = {
         **kept,
         "faceset": label,
-        "origin": origin,
-        "original_name": str(face),
+        "origin": _readable(origin),
+        "original_name": _readable(str(face)),
         "original_source": source,
     }
     return record.replace(

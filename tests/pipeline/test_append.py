@@ -431,6 +431,20 @@ def test_damaged_faces_are_named_and_left_out(started, tmp_path):
     assert "3" not in {name[:8] for name in faces(started)}
 
 
+def test_names_of_other_systems_are_no_obstacle(started, tmp_path):
+    brad = os.fsencode(tmp_path) + b"/br\xe9d: 100%"  # Latin-1, as old archives hold it
+    folder = small_faceset(Path(os.fsdecode(brad)), n=2)
+    photos = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xfc"))
+    photos.mkdir()
+    shutil.copy(MULTI, photos / os.fsdecode(b"caf\xe9?.jpg"))
+
+    report = append(started, config(folder, photos))
+
+    assert report.new_faces == 7
+    assert append(started, config(folder, photos)).new_faces == 0
+    assert len(pieces_of(started)) > 0  # the copy to a remote takes every name
+
+
 def test_a_pack_with_names_that_leave_its_folder_is_refused(started, tmp_path):
     face = read_face(small_faceset(tmp_path / "brad", n=1) / "00001_0.jpg")
     before = everything(started.root)
@@ -570,7 +584,7 @@ def test_killed_again_and_again_nothing_is_doubled_or_lost(started, tmp_path):
     words = [sys.executable, "-m", "dflcolab", "append", "-w", str(started.root), "--side", "src",
              "--quiet", "--fps", "3", "--from", str(brad), str(STUDIO_WOMAN)]  # fmt: skip
     aligned = started.aligned_dir(SRC)
-    reached = 0
+    reached = n_killed = 0
     for goal in (len(before) + 1, len(before) + 200, len(before) + n + 10):
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
@@ -578,11 +592,13 @@ def test_killed_again_and_again_nothing_is_doubled_or_lost(started, tmp_path):
             if len(list(aligned.iterdir())) >= goal:
                 break
             time.sleep(0.002)
+        n_killed += process.poll() is None
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert len(faces(started)) >= reached
         reached = len(faces(started))
 
+    assert n_killed >= 2  # else nothing was tried
     report = append(started, config(brad, STUDIO_WOMAN, fps=3))
 
     after = faces(started)
