@@ -153,12 +153,18 @@ def _number(value: object = 0) -> int:
 
 
 def is_plain_name(value: object) -> bool:
-    """Whether a name can stand in a pack: one that neither leaves its folder nor hides in it."""
+    """Whether a name can stand in a pack: one that neither leaves its folder nor hides in it.
+
+    Line breaks and other control characters, and halves of characters, are in no name either.
+    """
     return (
         isinstance(value, str)
         and value != ""
         and not value.startswith(".")
-        and not any(character in value for character in "/\\\0")
+        and not any(
+            character in "/\\\x7f" or character < " " or "\ud800" <= character <= "\udfff"
+            for character in value
+        )
     )
 
 

@@ -112,8 +112,9 @@ def test_pictures_without_own_metadata_use_the_packs(tmp_path: Path):
 
 @pytest.mark.parametrize(
     "name",
-    ["../evil.jpg", "/etc/evil.jpg", "a/b.jpg", "a\\b.jpg", "..", ".hidden.jpg", "", "a\0.jpg", 7],
-)
+    ["../evil.jpg", "/etc/evil.jpg", "a/b.jpg", "a\\b.jpg", "..", ".hidden.jpg", "", "a\0.jpg", 7,
+     "\n.jpg", "a\x1b[2J.jpg", "\ud800.jpg"],
+)  # fmt: skip
 @pytest.mark.parametrize("key", ["filename", "person_name"])
 def test_names_that_leave_the_folder_are_refused(name: object, key: str, tmp_path: Path):
     config = {"filename": "a.jpg", "landmarks": [[0, 0]] * 68} | {key: name}
