@@ -188,6 +188,33 @@ def test_a_choice_that_was_never_made_or_is_damaged_is_one_sentence(two_people: 
         clean(two_people, CleanConfig(side=Side.DST))
 
 
+def test_references_may_be_a_folder_of_pictures_and_face_files(
+    two_people: Workspace, clips, tmp_path: Path
+):
+    folder = tmp_path / "him"
+    folder.mkdir()
+    reference(clips, folder / "1.png", "dst")
+    face = next(path for path in faces_of(two_people) if not is_left(path))
+    shutil.copy(face, folder / "2.jpg")
+
+    report = clean(two_people, CleanConfig(side=Side.DST, identity=(str(folder),), dry_run=True))
+
+    assert len(report.removed) == 40
+    assert all(is_left(two_people.aligned_dir(Side.DST) / face.name) for face in report.removed)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="no pictures in"):
+        clean(two_people, CleanConfig(side=Side.DST, identity=(str(tmp_path / "empty"),)))
+
+
+def test_a_choice_written_by_hand_counts(two_people: Workspace):
+    with (two_people.root / "workspace.toml").open("a") as stream:
+        stream.write('\n[people.dst]\nreference = "2"\n')
+
+    report = clean(two_people, CleanConfig(side=Side.DST, dry_run=True))
+
+    assert [person.wanted for person in report.people] == [False, True]
+
+
 def test_every_check_finds_what_was_spoilt_and_nothing_else(workspace: Workspace):
     folder = workspace.aligned_dir(Side.SRC)
     paths = faces_of(workspace, Side.SRC)
