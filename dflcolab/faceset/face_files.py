@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from dflcolab.arrays import Image
 from dflcolab.errors import FacesetError, FormatError, WorkspaceError
@@ -18,13 +18,15 @@ from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faceset.person_folders import person_folders
 from dflcolab.faceset.renaming import recover
 from dflcolab.files import list_files, storage_errors
-from dflcolab.formats.dfl_jpeg import decode_picture, read_record_bytes
+from dflcolab.formats.dfl_jpeg import decode_picture, record_of
 from dflcolab.formats.jpeg_segments import read_header
 from dflcolab.progress import Progress, Task
 from dflcolab.workspace.workspace import Side, Workspace
 
 FACE_SUFFIXES = (".jpg", ".jpeg", ".png")
 PAK_NAME = "faceset.pak"
+_HEAD = 16384
+"""Bytes read at once; a head with a mask in it takes up to four times as many."""
 
 T = TypeVar("T")
 
@@ -94,14 +96,25 @@ def read_face_file(path: Path) -> FaceFile:
     """Read one file; a damaged one comes back with its `problem`."""
     with storage_errors(path):
         data = path.read_bytes()
-    if data[:2] != b"\xff\xd8":
+    return _face_file(path, data, io.BytesIO(data))
+
+
+def read_face_head(path: Path) -> FaceFile:
+    """As `read_face_file`, but only the head with the face data is read: `data` stays empty."""
+    with storage_errors(path), path.open("rb", buffering=_HEAD) as stream:
+        return _face_file(path, b"", stream)
+
+
+def _face_file(path: Path, data: bytes, stream: BinaryIO) -> FaceFile:
+    if stream.read(2) != b"\xff\xd8":
         return FaceFile(path, data, None)
+    stream.seek(0)
     try:
-        record = read_record_bytes(data, str(path))
-        size = 0 if record is None else read_header(io.BytesIO(data), str(path)).width
+        header = read_header(stream, str(path))
+        record = record_of(header, str(path))
     except FormatError as error:
         return FaceFile(path, data, None, problem=str(error))
-    return FaceFile(path, data, record, size)
+    return FaceFile(path, data, record, 0 if record is None else header.width)
 
 
 def for_each_face(

@@ -1,5 +1,5 @@
 # pyright: strict
-"""One number per face for each kind of sorting, and orders that come from comparing faces.
+"""One number per face for each kind of sorting, and histograms for comparing faces.
 
 Definitions follow the DFL interoperability notes, section 5. All functions take values and read
 no file. Pictures are `[H, W, 3]`, uint8, BGR; hull masks `[H, W, 1]`, float32 in 0..1.
@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from dflcolab.arrays import Image, Mask
 
+_KERNEL = 11
+
 Histograms = npt.NDArray[np.float64]
 
 
@@ -26,7 +28,7 @@ def brightness(image: Image) -> float:
 
 def hue(image: Image) -> float:
     """Arithmetic mean of H of the 8-bit HSV picture, 0..179."""
-    return float(np.mean(cv2.cvtColor(image, cv2.COLOR_BGR2HSV)[..., 0], dtype=np.float64))
+    return cv2.sumElems(cv2.cvtColor(image, cv2.COLOR_BGR2HSV))[0] / (image.size // 3)
 
 
 def black_samples(image: Image) -> float:
@@ -41,8 +43,20 @@ def masked(image: Image, hull: Mask) -> Image:
 
 
 def laplacian_variance(image: Image) -> float:
-    """Variance over all channels of the Laplacian with kernel size 11; large for sharp pictures."""
-    return float(cv2.Laplacian(image, cv2.CV_64F, ksize=11).var())
+    """Variance over all channels of the Laplacian with kernel size 11; large for sharp pictures.
+
+    The black around a masked face gives 0 everywhere, so it is only counted.
+    """
+    blue, green, red = cv2.split(image)
+    left, top, width, height = cv2.boundingRect(cv2.max(cv2.max(blue, green), red))
+    rows = slice(max(top - _KERNEL, 0), top + height + _KERNEL)
+    columns = slice(max(left - _KERNEL, 0), left + width + _KERNEL)
+    response = cv2.Laplacian(image[rows, columns], cv2.CV_32F, ksize=_KERNEL)
+    means, deviations = (np.asarray(found) for found in cv2.meanStdDev(response))
+    counted = response.shape[0] * response.shape[1]
+    mean = counted * float(means.sum()) / image.size
+    square = counted * float((np.square(means) + np.square(deviations)).sum()) / image.size
+    return max(square - mean * mean, 0.0)
 
 
 def gray_histogram(image: Image) -> Histograms:
@@ -76,36 +90,6 @@ def histogram_distances(roots: Histograms, other: Histograms) -> Histograms:
     for channel in range(roots.shape[1]):
         total += np.sqrt(np.maximum(1.0 - roots[:, channel] @ other[:, channel].T, 0.0))
     return total
-
-
-def histogram_chain(roots: Histograms) -> list[int]:
-    """Order in which each face follows the one it resembles most, from the first one on.
-
-    The nearest of the remaining faces swaps places with the next one, as in DeepFaceLab; the first
-    of several equally near ones wins.
-
-    Args:
-        roots: `[N, C, 256]` from `histogram_roots`.
-
-    Returns:
-        Indices. The search runs in float32; what lies within its rounding error of the best is
-        compared again in float64. Cost grows with the square of `N`.
-    """
-    order = np.arange(len(roots))
-    exact = roots.copy()
-    quick = np.ascontiguousarray(roots.transpose(1, 0, 2), dtype=np.float32)  # [C, N, 256]
-    for place in range(len(roots) - 2):
-        rest = place + 1
-        likeness = np.matmul(quick[:, rest:], quick[:, place, :, None])[..., 0]  # [C, rest]
-        distance = np.sqrt(np.maximum(1.0 - likeness, 0.0)).sum(axis=0)
-        # Near distance 0 the root turns the product's error of 1e-7 into 4e-4 per channel.
-        close = rest + np.flatnonzero(distance <= distance.min() + 2e-3)
-        distances = histogram_distances(exact[close], exact[place : place + 1])[:, 0]
-        nearest = int(close[int(np.argmin(distances))])
-        for array in (order, exact):
-            array[[rest, nearest]] = array[[nearest, rest]]
-        quick[:, [rest, nearest]] = quick[:, [nearest, rest]]
-    return [int(index) for index in order]
 
 
 def histogram_dissimilarity(roots: Histograms, *, block: int = 1024) -> Histograms:

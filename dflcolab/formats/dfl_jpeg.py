@@ -43,6 +43,7 @@ __all__ = [
     "read_face",
     "read_record",
     "read_record_bytes",
+    "record_of",
     "replace_record",
     "write_face",
 ]
@@ -160,6 +161,11 @@ def read_record(path: Path) -> FaceRecord | None:
 def read_record_bytes(data: bytes, name: str) -> FaceRecord | None:
     """As `read_record`, for a file in memory."""
     return _record(read_header(io.BytesIO(data), name), name)
+
+
+def record_of(header: JpegHeader, name: str) -> FaceRecord | None:
+    """As `read_record`, for a head that was read already."""
+    return _record(header, name)
 
 
 def embed(jpeg: bytes, record: FaceRecord, *, name: str = "the face") -> bytes:

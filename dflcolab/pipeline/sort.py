@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from dflcolab.faceset.config import SortConfig, SortKind
 from dflcolab.faceset.face_files import loose_faces
@@ -51,17 +52,20 @@ def sort(
 
     Raises:
         FacesetError: There are no faces, they are packed, or the kind fits none of them.
+        ConfigError: A reference picture is missing or shows no face.
         WorkspaceError: The side has no `aligned` folder.
         StorageError: The disk is full or read-only.
     """
     progress = progress or Progress()
     paths = loose_faces(workspace, config.side)
-    embed = None
-    if config.by is SortKind.IDENTITY:
-        from dflcolab.detection.embedding import embed_face
-
-        embed = embed_face
-    found = sort_faces(paths, config.by, embed=embed, progress=progress)
+    found = sort_faces(
+        paths,
+        config.by,
+        target=config.target,
+        dissimilar=config.dissimilar,
+        progress=progress,
+        **_networks(config),
+    )
     folder = workspace.aligned_dir(config.side)
     Trash.of(workspace, config.side).move(
         [
@@ -79,6 +83,23 @@ def sort(
         first_score=ends[0],
         last_score=ends[1],
     )
+
+
+def _networks(config: SortConfig) -> dict[str, Any]:
+    """What the kind needs of networks; they are loaded for it only."""
+    match config.by:
+        case SortKind.IDENTITY:
+            from dflcolab.detection.embedding import embed_face
+            from dflcolab.detection.reference import reference_person
+
+            person = reference_person(config.reference) if config.reference else None
+            return {"embed": embed_face, "person": person}
+        case SortKind.LANDMARK_QUALITY:
+            from dflcolab.detection.landmark_check import judge_landmarks
+
+            return {"judge": judge_landmarks}
+        case _:
+            return {}
 
 
 def _numbered(found: SortedFaces) -> dict[str, str]:

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dflcolab.errors import FacesetError, Interrupted
-from dflcolab.faceset import sort_keys
 from dflcolab.faceset.config import SortKind
 from dflcolab.faceset.renaming import JOURNAL_NAME, STAGING_NAME, recover, rename_all
 from dflcolab.faceset.sort import sort_faces
@@ -98,27 +97,6 @@ def test_a_hostile_source_name_cannot_leave_the_folder(faces: list[Path]):
     found = sort_faces(faces[:1], SortKind.RECOVER_NAMES)
 
     assert found.renamed == {faces[0].name: "00007_0.jpg"}
-
-
-def naive_chain(roots):
-    order = list(range(len(roots)))
-    for place in range(len(roots) - 2):
-        rest = [
-            float(sort_keys.histogram_distances(roots[order[place]][None], roots[i][None])[0, 0])
-            for i in order[place + 1 :]
-        ]
-        nearest = place + 1 + int(np.argmin(rest))
-        order[place + 1], order[nearest] = order[nearest], order[place + 1]
-    return order
-
-
-@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 24), low=st.integers(1, 5))
-def test_the_fast_chain_equals_the_plain_one(seed: int, n: int, low: int):
-    # Few different values per bin make near-ties, which the float32 search alone gets wrong.
-    counts = np.random.default_rng(seed).integers(0, low + 1, (n, 3, 256)).astype(np.float64)
-    roots = sort_keys.histogram_roots(counts)
-
-    assert sort_keys.histogram_chain(roots) == naive_chain(roots)
 
 
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 12))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from dflcolab.errors import FacesetError
 from dflcolab.faceset import sort_keys
 from dflcolab.faceset.config import SortConfig, SortKind
 from dflcolab.faceset.cpbd import edge_widths, sharpness, width_edges
+from dflcolab.faceset.face_files import read_face_file
 from dflcolab.faceset.sort import sort_faces
 from dflcolab.files import sha256_of
 from dflcolab.pipeline.sort import sort
@@ -23,19 +26,27 @@ from tests.parity.vector_cases import Entry, entry_params, file_params, load_jso
 # "Exact" means for sums of roots of counts: the last digits of float64.
 RELATIVE = {"motion-blur": 1e-6, "hist-dissim": 1e-9, "brightness": 1e-12, "hue": 1e-12}
 ABSOLUTE = {"blur": 1e-3, "face-yaw": 1e-3, "face-pitch": 1e-3}
-KINDS = {kind.value for kind in SortKind}
 
 
-@pytest.mark.parametrize(
-    "case",
-    entry_params(
-        "imaging", "sort", "sort*.json", section="methods", keep=lambda key, _: key in KINDS
-    ),
-)
+def _kind(method: str) -> tuple[SortKind, dict[str, Any]]:
+    """Kind and options behind a method's name in the vectors."""
+    name, _, target = method.partition(" target ")
+    if name.startswith("absdiff-"):
+        return SortKind.ABSDIFF, {"dissimilar": name == "absdiff-dissimilar"}
+    return SortKind(name), {"target": int(target)} if target else {}
+
+
+@pytest.mark.parametrize("case", entry_params("imaging", "sort", "sort*.json", section="methods"))
 def test_scores_order_and_trash(case: Entry):
     paths = sorted((case.folder / "faces").glob("*.jpg"))
+    kind, options = _kind(case.key)
 
-    found = sort_faces(paths, SortKind(case.key))
+    if not case.value["order"]:
+        # DeepFaceLab empties the faceset; this refuses before anything is moved.
+        with pytest.raises(FacesetError, match="65 is the smallest"):
+            sort_faces(paths, kind, **options)
+        return
+    found = sort_faces(paths, kind, **options)
 
     for name, score in case.value.get("scores", {}).items():
         if not isinstance(score, str):
@@ -45,6 +56,18 @@ def test_scores_order_and_trash(case: Entry):
         assert found.scores[name] == score
     assert list(found.order) == case.value["order"]
     assert sorted(found.rejected) == sorted(case.value["trash"])
+
+
+@pytest.mark.parametrize("path", file_params("imaging", "sort", "sort*.json"))
+def test_pixel_differences(path: Path):
+    expected = load_json(path)["absdiff_matrix"]
+    faces = [
+        read_face_file(face).decode() for face in sorted((path.parent / "faces").glob("*.jpg"))
+    ]
+
+    found = [[cv2.norm(one, other, cv2.NORM_L1) for other in faces] for one in faces]
+
+    assert found == expected
 
 
 @pytest.mark.parametrize("path", file_params("imaging", "sort", "sort*.json"))
@@ -66,7 +89,7 @@ def test_histogram_distances(path: Path):
                                               name=lambda _, value: value["file"]))  # fmt: skip
 def test_sharpness_and_its_parts(case: Entry):
     image = np.asarray(cv2.imread(str(case.folder / case.value["file"])), np.uint8)
-    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
     edges = width_edges(gray)
     _, _, widths = edge_widths(gray, edges)
 

@@ -1,0 +1,137 @@
+"""The fast chains are those that comparing every pair would give, ties included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dflcolab.errors import FacesetError, StorageError
+from dflcolab.faceset import sort_by_likeness, sort_keys
+from dflcolab.faceset.config import SortKind
+from dflcolab.faceset.histogram_chain import CHUNK, chunks, histogram_chain, pair_distances
+from dflcolab.faceset.pixel_chain import PixelChain
+from dflcolab.faceset.sort import sort_faces
+from tests.faceset.test_sort import FACES
+
+
+def naive_histogram_chain(roots):
+    """DeepFaceLab's loop: the nearest of the rest swaps places with the next one."""
+    order = list(range(len(roots)))
+    for place in range(len(roots) - 2):
+        # `pair_distances` gives each pair the same result, whatever it is computed with.
+        distances = pair_distances(roots[order[place]], roots[order[place + 1 :]])
+        nearest = place + 1 + int(np.argmin(distances))
+        order[place + 1], order[nearest] = order[nearest], order[place + 1]
+    return order
+
+
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 24),
+    low=st.integers(1, 5),
+    kinds=st.integers(1, 24),
+)
+def test_the_chain_of_histograms_equals_the_plain_one(seed: int, n: int, low: int, kinds: int):
+    # Few different values per bin make near-ties, repeated histograms exact ones.
+    generator = np.random.default_rng(seed)
+    counts = generator.integers(0, low + 1, (kinds, 3, 256))[generator.integers(0, kinds, n)]
+    roots = sort_keys.histogram_roots(counts.astype(np.float64))
+
+    assert histogram_chain(roots) == naive_histogram_chain(roots)
+
+
+def test_histograms_that_hardly_differ_are_told_apart():
+    """Steps far below what float32 can tell: the exact distances decide."""
+    generator = np.random.default_rng(1)
+    counts = 1e6 + generator.integers(0, 3, (40, 3, 256))
+    roots = sort_keys.histogram_roots(counts.astype(np.float64))
+
+    assert histogram_chain(roots) == naive_histogram_chain(roots)
+
+
+def test_main_axes_leave_the_chain_as_it_is():
+    """Enough faces that only their main axes are compared first: a slow walk, some stand still."""
+    generator = np.random.default_rng(2)
+    steps = generator.normal(0, 0.2, (260, 3, 8)) * (generator.random((260, 1, 1)) < 0.8)
+    bumps = np.exp(-np.square(np.arange(256) - np.arange(16, 256, 32)[:, None]) / 400.0)
+    counts = np.rint(1000 * np.exp(steps.cumsum(axis=0)) @ bumps)
+    roots = sort_keys.histogram_roots(counts)
+
+    assert histogram_chain(roots) == naive_histogram_chain(roots)
+
+
+def test_long_lists_are_chained_in_deepfacelabs_pieces():
+    assert chunks(CHUNK) == [range(CHUNK)]
+    assert chunks(CHUNK + 1) == [range(CHUNK), range(CHUNK, CHUNK + 1)]
+    assert [len(part) for part in chunks(45_000)] == [20_000, 20_000, 5_000]
+    assert len(chunks(230_000)) == 12
+    assert {len(part) for part in chunks(600_000)} == {50_000}
+
+
+def naive_pixel_chain(pictures, *, dissimilar: bool) -> list[int]:
+    rest, order = list(range(1, len(pictures))), [0]
+    while rest:
+        distances = [int(np.abs(pictures[order[-1]].astype(int) - pictures[i]).sum()) for i in rest]
+        pick = np.argmax(distances) if dissimilar else np.argmin(distances)
+        order.append(rest.pop(int(pick)))
+    return order
+
+
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 30),
+    height=st.integers(1, 40),
+    width=st.integers(1, 70),
+    levels=st.sampled_from([2, 5, 256]),
+    smooth=st.booleans(),
+    dissimilar=st.booleans(),
+)
+def test_the_chain_of_pixels_equals_the_plain_one(
+    seed: int, n: int, height: int, width: int, levels: int, smooth: bool, dissimilar: bool
+):
+    generator = np.random.default_rng(seed)
+    kinds = generator.integers(1, n + 1)
+    pictures = generator.integers(0, levels, (kinds, height, width, 3)) * (255 // (levels - 1))
+    if smooth:
+        pictures[:] = pictures.mean(axis=(1, 2), keepdims=True)
+    pictures = pictures[generator.integers(0, kinds, n)].astype(np.uint8)
+    chain = PixelChain(np.zeros_like(pictures), dissimilar=dissimilar)
+    for index, picture in enumerate(pictures):
+        chain.put(index, picture)
+
+    assert chain.order(range(n)) == naive_pixel_chain(pictures, dissimilar=dissimilar)
+
+
+def test_pictures_of_two_sizes_cannot_be_compared_by_pixels(tmp_path: Path):
+    paths = [tmp_path / "0.jpg", tmp_path / "1.jpg"]
+    for path, side in zip(paths, (64, 96), strict=True):
+        cv2.imwrite(str(path), np.zeros((side, side, 3), np.uint8))
+
+    with pytest.raises(FacesetError, match=r"1\.jpg has 96 x 96 pixels"):
+        sort_faces(paths, SortKind.ABSDIFF)
+
+
+def test_damaged_pictures_are_set_aside_by_absdiff(tmp_path: Path):
+    paths = [tmp_path / path.name for path in sorted(FACES.iterdir())]
+    for path in paths:
+        path.write_bytes((FACES / path.name).read_bytes())
+    paths[0].write_bytes(b"\xff\xd8 nothing")
+
+    found = sort_faces(paths, SortKind.ABSDIFF)
+
+    assert set(found.rejected) == {paths[0].name}
+    assert sorted(found.order) == [path.name for path in paths[1:]]
+
+
+def test_a_full_disk_is_noticed_before_the_work(monkeypatch):
+    monkeypatch.setattr(sort_by_likeness, "_SPARE_BYTES", 1 << 60)
+
+    with pytest.raises(StorageError, match="set TMPDIR"):
+        sort_faces(sorted(FACES.iterdir()), SortKind.ABSDIFF)
