@@ -36,6 +36,7 @@ from dflcolab.formats.model_state import ModelState, write_model_state
 from dflcolab.models.build import Group, groups_of
 from dflcolab.models.kinds import ModelOptions
 from dflcolab.models.weight_map import checked_weights, write_dfl_weights
+from dflcolab.optimizers.optimizer import slot_key
 
 
 @dataclass(frozen=True)
@@ -140,12 +141,17 @@ def _dfl_state(group: Group, state: Mapping[str, Array] | None, source: str) -> 
     """The optimizer's state with the keys of DeepFaceLab's file, in its order."""
     if state is None or "iters:0" not in state:
         raise ModelError(f"{source} lacks the state of {group.optimizer}; use another checkpoint.")
-    wanted = {name.replace(":", "_") + ":0" for name in group.slotted}
-    return {
-        key: value
-        for key, value in state.items()
-        if key == "iters:0" or key.partition("_")[2] in wanted
-    }
+    kind = "acc" if any(key.startswith("acc_") for key in state) else "ms"
+    found = {"iters:0": np.asarray(state["iters:0"], np.int64)}
+    for slot in {"acc": ("acc",), "ms": ("ms", "vs")}[kind]:
+        for name in group.slotted:
+            key = slot_key(slot, name)
+            if key not in state:
+                raise ModelError(
+                    f"{source} lacks {key} of {group.optimizer}; use another checkpoint."
+                )
+            found[key] = state[key]
+    return found
 
 
 def _set_aside(target: DflModel) -> Path | None:

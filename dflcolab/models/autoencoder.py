@@ -150,6 +150,7 @@ class Decoder:
         act = activation_of(architecture)
         factors = (8, 8, 4, 2) if architecture.deep else (8, 4, 2)
         self.double = architecture.double
+        self._is_amp = architecture.family == "amp"
         self.picture: list[Up | Residual] = []
         width = n_in
         for i, factor in enumerate(factors):
@@ -169,7 +170,14 @@ class Decoder:
         self.mask_head = Conv(f"{name}/out_convm", mask_width, 1, kernel=1)
 
     def shapes(self) -> Shapes:
-        return shapes_of([*self.picture, *self.mask, *self.heads, self.mask_head])
+        # The order of DFL's files, in which AMP differs from the others.
+        ups, residuals = self.picture[::2], self.picture[1::2]
+        common = len(ups)
+        if self._is_amp:
+            ends = [*self.mask, self.mask_head, *self.heads]
+        else:
+            ends = [*self.mask[:common], *self.heads, *self.mask[common:], self.mask_head]
+        return shapes_of([*ups, *residuals, *ends])
 
     def __call__(self, weights: Weights, z: Tensor) -> Face:
         x = z

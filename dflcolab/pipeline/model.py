@@ -10,9 +10,10 @@ from dflcolab.engine.checkpoint import (
     list_checkpoints,
     read_index,
 )
-from dflcolab.errors import CheckpointError, ModelError
+from dflcolab.errors import CheckpointError, DFLColabError, ModelError
 from dflcolab.exporting.dfl_folder import dfl_models, dfl_target
 from dflcolab.exporting.dfl_origin import read_origin
+from dflcolab.models.kinds import options_of
 from dflcolab.progress import Progress
 from dflcolab.training.config import ModelConfig
 from dflcolab.workspace.workspace import Workspace
@@ -28,7 +29,7 @@ class ModelInfo:
     Attributes:
         name: Name of the model.
         iteration: Finished iterations.
-        architecture: Kind of model (`saehd`).
+        architecture: Kind of model (`saehd`, `quick96`, `amp`).
         options: Options under DeepFaceLab's names.
         verified: True: every byte of that checkpoint was compared with its hash.
         pretraining: True while the model has only seen a general faceset.
@@ -78,8 +79,8 @@ class ModelList:
     """The models of a workspace.
 
     Attributes:
-        models: One entry each: `name`, `iteration`, `archi`, `resolution`, `pretraining`, or
-            `problem` for a model whose checkpoints cannot be read. Nothing is verified here.
+        models: One entry each: `name`, `iteration`, `architecture`, `archi`, `resolution`,
+            `pretraining`, or `problem` for a model whose checkpoints cannot be read. Nothing is verified here.
         not_imported: Ids of DeepFaceLab models in the workspace that are none of these.
     """
 
@@ -212,14 +213,15 @@ def _entry(workspace: Workspace, name: str) -> dict[str, Any]:
         return {"name": name, "problem": "no complete checkpoint"}
     try:
         state = checkpoints[-1].state()
-    except CheckpointError as error:
+        options = options_of(state["architecture"], state["options"], source=name)
+    except DFLColabError as error:
         return {"name": name, "problem": str(error)}
-    options = state["options"]
     return {
         "name": name,
         "iteration": checkpoints[-1].iteration,
-        "archi": options.get("archi"),
-        "resolution": options.get("resolution"),
+        "architecture": state["architecture"],
+        "archi": getattr(options, "archi", options.arch),
+        "resolution": options.resolution,
         "pretraining": state["pretraining"],
     }
 
@@ -228,7 +230,6 @@ def _line(entry: dict[str, Any]) -> str:
     if "problem" in entry:
         return f"{entry['name']}: {entry['problem']}"
     phase = " (pretraining)" if entry["pretraining"] else ""
-    return (
-        f"{entry['name']}: {entry['archi']} {entry['resolution']} px, "
-        f"iteration {entry['iteration']}{phase}"
-    )
+    size = f" {entry['resolution']} px" if entry["resolution"] else ""
+    kind = entry["archi"] or entry["architecture"]
+    return f"{entry['name']}: {kind}{size}, iteration {entry['iteration']}{phase}"
