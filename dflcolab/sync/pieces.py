@@ -160,16 +160,20 @@ def _refuse_lost_name(name: str, path: Path) -> None:
 
 def _packed_folders(workspace: Workspace, side: Side, *, merged: bool) -> list[Path]:
     folders = [workspace.aligned_dir(side), workspace.trash_dir(side)]
-    photos = workspace.photos_dir(side)
-    if photos.is_dir():
-        folders += sorted(
-            path for path in photos.iterdir() if path.is_dir() and _travels(path.name)
-        )
+    folders += _sub_folders(workspace.aligned_dir(side))  # one per person
+    folders += _sub_folders(workspace.photos_dir(side))
     if not _frames_can_be_made_again(workspace, side):
         folders.insert(0, workspace.frames_dir(side))
     if merged and side is Side.DST:
         folders += [workspace.merged_dir, workspace.merged_mask_dir]
     return folders
+
+
+def _sub_folders(folder: Path) -> list[Path]:
+    """Folders directly in a folder, by name; none if it is missing."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_dir() and _travels(path.name))
 
 
 def _frames_can_be_made_again(workspace: Workspace, side: Side) -> bool:

@@ -241,10 +241,18 @@ class _Placing:
         The same for a pack beside loose faces, which would hide them, and the other way round.
         """
         for side in ("data_src", "data_dst"):
-            for path in (f"{side}/aligned", f"{side}/aligned_trash"):
-                names = self.packs.get(path, set())
-                if names or f"{path}/{PAK_NAME}" in self.files:
-                    self._set_extras_aside(path, names)
+            aligned = f"{side}/aligned"
+            people = [path for path in self.packs if path.startswith(f"{aligned}/")]
+            if people or aligned in self.packs or f"{aligned}/{PAK_NAME}" in self.files:
+                self._set_extras_aside(aligned, self.packs.get(aligned, set()))
+            if people:  # beside loose faces or a pack, other folders do no harm
+                for folder in sorted((self.root / aligned).iterdir()):
+                    path = f"{aligned}/{folder.name}"
+                    if folder.is_dir() and not folder.name.startswith("."):
+                        self._set_extras_aside(path, self.packs.get(path, set()))
+            trash = f"{side}/aligned_trash"
+            if trash in self.packs:
+                self._set_extras_aside(trash, self.packs[trash])
 
     def _set_extras_aside(self, path: str, names: set[str]) -> None:
         for entry in sorted(os.scandir(self.root / path), key=lambda entry: entry.name):

@@ -242,6 +242,32 @@ def test_pulling_loose_faces_sets_a_hiding_pack_aside(workspace: Workspace, tmp_
     assert report.set_aside == ("history/replaced/gen-000001/data_src/aligned/faceset.pak",)
 
 
+def test_people_in_folders_travel_and_do_not_mix(workspace: Workspace, tmp_path: Path):
+    aligned = workspace.root / "data_src" / "aligned"
+    for number, path in enumerate(sorted(aligned.glob("*.jpg"))):
+        person = aligned / ("anna" if number % 2 else "bert")
+        person.mkdir(exist_ok=True)
+        path.rename(person / path.name)
+    before = {path.relative_to(aligned): path.read_bytes() for path in aligned.rglob("*.jpg")}
+    push(workspace, tmp_path / "shelf")
+    target = tmp_path / "elsewhere"
+    strangers = [
+        target / "data_src" / "aligned" / name for name in ("x.jpg", "anna/y.jpg", "carol/z.jpg")
+    ]
+    for path in strangers:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"another")
+
+    report = pull(tmp_path / "shelf", target)
+
+    found = {
+        path.relative_to(target / "data_src" / "aligned"): path.read_bytes()
+        for path in (target / "data_src" / "aligned").rglob("*.jpg")
+    }
+    assert found == before
+    assert len(report.set_aside) == 3
+
+
 # ---- failures of the mount ------------------------------------------------------------------
 
 
