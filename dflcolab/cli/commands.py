@@ -77,7 +77,7 @@ COMMANDS: dict[str, Command] = {
         "dflcolab.faceset.report_config:ReportConfig",
     ),
     "mask": Command(
-        "Say what masks the faces carry, or remove them",
+        "Say what masks the faces carry, remove them, or write them as pictures",
         "dflcolab.pipeline.mask:mask",
         "dflcolab.faceset.config:MaskConfig",
     ),

@@ -25,7 +25,7 @@ class ResizeConfig(Config):
     """New extent of the crops. Left out: as it is. A smaller type cuts off what lies around; a larger one leaves an empty border: extract again for that."""
 
     jpeg_quality: int = option(100, low=50, high=100, advanced=True)
-    """Quality of the new pictures, which are compressed a second time. 100 as in DeepFaceLab; 90 takes a third of the space."""
+    """Quality of the new pictures, which are compressed a second time. 100 as in DeepFaceLab; 90 takes about half the space."""
 
     undo: bool = option(False)
     """Bring back the faces as they were before the last resize."""
