@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import io
 import json
 import logging
 import os
@@ -46,13 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:
         return int(leaving.code or 0)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files need not be text; in JSON as elsewhere they stand as `\udcff` then.
+        sys.stdout.reconfigure(errors="backslashreplace")
     progress = Progress() if parsed.quiet else TerminalProgress()
     try:
         with _stop_on_signals(progress), _failures_as_sentences():
             report = _run(COMMANDS[parsed.command], parsed, progress)
             _print_report(report, as_json=parsed.json)
     except DFLColabError as error:
-        print(f"dflcolab {parsed.command}: {error}", file=sys.stderr)
+        print(f"dflcolab {parsed.command}: {_one_line(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(
@@ -64,6 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return 0
+
+
+def _one_line(error: DFLColabError) -> str:
+    """The message without line breaks and other control characters: names of files may hold them."""
+    return "".join(
+        repr(sign)[1:-1] if sign < " " or sign == "\x7f" else sign for sign in str(error)
+    )
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

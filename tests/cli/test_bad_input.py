@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -228,3 +229,21 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(
     left = {Path(line).name for line in done.stdout.splitlines()}
     assert {path.name for path in trained_workspace.rglob("*") if path.is_file()} <= left
     assert not [name for name in left if ".tmp" in name]
+
+
+def test_names_that_are_no_text_or_break_the_line(cli: CommandLine, face_workspace: Path):
+    folder = face_workspace / "data_src" / "aligned"
+    data = next(folder.glob("*.jpg")).read_bytes()
+    (folder / os.fsdecode(b"odd\xff.jpg")).write_bytes(data[:700])
+    (folder / "two\nlines.jpg").write_bytes(data[:700])
+
+    report = cli.report("mask", "stats", "-w", face_workspace, "--side", "src")
+
+    problems = " ".join(report["problems"])
+    assert "odd\udcff.jpg" in problems
+    assert "two\nlines.jpg" in problems
+    pack = folder / "faceset.pak"
+    pack.write_bytes(b"no pack")
+    renamed = face_workspace.with_name("two\nlines")
+    face_workspace.rename(renamed)
+    assert "two\\nlines" in cli.refusal("unpack", "-w", renamed, "--side", "src")

@@ -26,8 +26,10 @@ LONGEST = 240.0  # seconds; the machines that run this are busy
 
 _CHECKS = ("--exposure", "--blur", "--duplicates", "--small", "--cut-off")
 COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("sort", "--by", "hue", "--json"),
+    ("mask", "stats", "--json"),
     ("mask", "stats"),
+    ("clean", *_CHECKS, "--dry-run", "--json"),
+    ("sort", "--by", "hue", "--json"),
     ("clean", *_CHECKS, "--dry-run"),
     ("sort", "--by", "hist"),
     ("sort", "--by", "face-yaw"),
@@ -107,6 +109,8 @@ def hostile_workspace(root: Path, *, seed: int, hostile: int) -> None:
     for place, raw in enumerate(names):
         # Bytes behind the picture keep the files apart by content.
         (folder / os.fsdecode(raw)).write_bytes(good + b"#%d" % place)
+        # And damaged ones, so that sentences name them.
+        (folder / os.fsdecode(b"0" + raw[-240:])).write_bytes(good[: 600 + place])
     (folder / "empty.jpg").touch()
     (folder / "text.png").write_text("no picture")
     (folder / ".hidden.jpg").write_bytes(good + b"#hidden")
