@@ -212,7 +212,8 @@ def mixed(
     # The reference: a photograph of another day where there is one, else a frame left out.
     order = rng.permutation(len(own))
     reference = photos[0].vector if photos else own[order[0]].vector
-    chosen = [own[i] for i in order[1 : 1 + size - n_foreign]]
+    # The other photographs are in the set: own faces of another day must stay.
+    chosen = [*photos[1:], *(own[i] for i in order[1:])][: size - n_foreign]
     others = [name for name in pool.shots if name != wanted]
     people = rng.choice(others, size=min(len(others), max(2, n_foreign // 3), 8), replace=False)
     foreign = [shot for person in people for shot in pool.shots[person]]
