@@ -131,7 +131,9 @@ def _append(path: Path, line: Mapping[str, object]) -> None:
 
 def _drop_torn_line(stream: Any, end: int) -> None:
     """Cut off the last line if a run died while writing it."""
+    stream.seek(end - 1)
+    if stream.read(1) == b"\n":
+        return
     stream.seek(0)
     whole = stream.read().rfind(b"\n") + 1
-    if whole < end:
-        stream.truncate(whole)
+    stream.truncate(whole)

@@ -70,7 +70,8 @@ def test_a_missing_workspace_is_one_sentence(name: str, tmp_path):
               "clean": ["--side", "src"], "mask": ["stats", "--side", "src"],
               "pack": ["--side", "src"], "unpack": ["--side", "src"], "model": ["list"],
               "pretrain": ["--model", "a", "--faceset", "x"], "train": ["--model", "a"],
-              "merge": ["--model", "a"]}  # fmt: skip
+              "merge": ["--model", "a"], "append": ["--side", "src", "--from", "x.mp4"],
+              "resize": ["--side", "src"], "metadata": ["save", "--side", "src"]}  # fmt: skip
 
     done = _run(name, "-w", str(tmp_path / "nowhere"), *needed.get(name, []))
 
