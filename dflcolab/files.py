@@ -70,8 +70,9 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Raises:
         StorageError: Disk full, read-only or gone.
     """
+    # Names may take 255 bytes; a part of a long one is enough to know it by.
     temporary = path.with_name(
-        f".{path.stem}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}{path.suffix}"
+        f".{path.stem[:50]}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}{path.suffix}"
     )
     with storage_errors(path):
         try:
@@ -109,8 +110,11 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 `text` to `path` atomically (see `replacing`)."""
-    write_bytes(path, text.encode())
+    r"""Write UTF-8 `text` to `path` atomically (see `replacing`).
+
+    A file name in it that is no text stands as `\udcff`, which is JSON's spelling of it too.
+    """
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 @contextmanager

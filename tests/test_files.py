@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from dflcolab.files import (
     replacing,
     sha256_of,
     write_bytes,
+    write_text,
 )
 
 
@@ -136,3 +138,18 @@ def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path: Path):
     remove_temporaries(tmp_path / "missing")
 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_a_name_that_is_no_text_can_be_written_about(tmp_path: Path):
+    name = os.fsdecode(b"odd\xff.jpg")
+
+    write_text(tmp_path / "a.json", json.dumps([name], ensure_ascii=False))
+
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [name]
+
+
+@pytest.mark.parametrize("stem", ["x" * 251, "顔" * 83, "🙂" * 62])
+def test_a_name_as_long_as_the_disk_allows_can_be_written(tmp_path: Path, stem: str):
+    write_bytes(tmp_path / f"{stem}.jpg", b"long")
+
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"long"]

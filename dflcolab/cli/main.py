@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             report = _run(COMMANDS[parsed.command], parsed, progress)
             _print_report(report, as_json=parsed.json)
     except DFLColabError as error:
-        print(f"dflcolab {parsed.command}: {_one_line(error)}", file=sys.stderr)
+        print(f"dflcolab {parsed.command}: {_plain(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(
@@ -70,10 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _one_line(error: DFLColabError) -> str:
-    """The message without line breaks and other control characters: names of files may hold them."""
+def _plain(text: str, *, keep: str = "") -> str:
+    """A text without line breaks and other control characters: names of files may hold them."""
     return "".join(
-        repr(sign)[1:-1] if sign < " " or sign == "\x7f" else sign for sign in str(error)
+        repr(sign)[1:-1] if (sign < " " or sign == "\x7f") and sign not in keep else sign
+        for sign in text
     )
 
 
@@ -127,7 +128,7 @@ def _print_report(report: Any, *, as_json: bool) -> None:
         return
     summary = getattr(report, "summary", None)
     if callable(summary):
-        print(summary())
+        print(_plain(summary(), keep="\n"))
         return
     for field in dataclasses.fields(report):
         value = to_plain(getattr(report, field.name))

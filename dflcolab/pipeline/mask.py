@@ -96,6 +96,7 @@ def mask(
     progress = progress or Progress()
     paths = loose_faces(workspace, config.side)
     removed, backup = 0, None
+    problems: list[str] = []
     if config.action == "remove":
         records = _records(paths, progress, [])
         chosen = [(path, record) for path, record in records if _carries(record, config.what)]
@@ -104,10 +105,12 @@ def mask(
         with progress.task("Removing masks", total=len(chosen), unit="faces") as task:
             for path, record in chosen:
                 progress.raise_if_stopped()
-                replace_record(path, _without(record, config.what))
                 task.advance()
-        removed = len(chosen)
-    problems: list[str] = []
+                try:
+                    replace_record(path, _without(record, config.what))
+                    removed += 1
+                except FormatError as error:  # its head is whole, its picture is not
+                    problems.append(str(error))
     exported: dict[str, int] = {}
     folder = None
     if config.action == "export":

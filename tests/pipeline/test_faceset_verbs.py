@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dflcolab.errors import ConfigError, FacesetError, WorkspaceError
@@ -247,3 +248,22 @@ def test_a_side_without_a_folder_says_what_to_run(workspace: Workspace):
 
     with pytest.raises(WorkspaceError, match="dflcolab extract"):
         sort(workspace, SortConfig(side=Side.SRC))
+
+
+def test_a_face_with_a_damaged_picture_keeps_its_mask_and_stops_no_other(face_workspace: Path):
+    workspace = Workspace.open(face_workspace)
+    paths = sorted(workspace.aligned_dir(Side.SRC).glob("*.jpg"))
+    for path in paths[:3]:
+        record = read_record(path)
+        assert record is not None
+        mask_picture = encode_xseg_mask(np.ones((64, 64), np.float32))
+        replace_record(path, record.replace(xseg_mask=mask_picture))
+    damaged = paths[0].read_bytes()[:-2000]
+    paths[0].write_bytes(damaged)
+
+    report = mask(workspace, MaskConfig(action="remove", side=Side.SRC))
+
+    assert report.removed == 2
+    assert len(report.problems) == 1
+    assert paths[0].name in report.problems[0]
+    assert paths[0].read_bytes() == damaged
