@@ -128,7 +128,7 @@ def _print_report(report: Any, *, as_json: bool) -> None:
         return
     summary = getattr(report, "summary", None)
     if callable(summary):
-        print(_plain(summary(), keep="\n"))
+        print(_plain(str(summary()), keep="\n"))
         return
     for field in dataclasses.fields(report):
         value = to_plain(getattr(report, field.name))
