@@ -5,23 +5,26 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dflcolab.detection.landmark_check import judge_landmarks
-from dflcolab.errors import FacesetError
+from dflcolab.errors import ConfigError, FacesetError
 from dflcolab.faceset.best_faces import SMALLEST_TARGET, Candidate, best_faces
-from dflcolab.faceset.config import SortKind
+from dflcolab.faceset.config import SortConfig, SortKind
 from dflcolab.faceset.landmark_quality import face_side
 from dflcolab.faceset.measures import expression, measure_faces
 from dflcolab.faceset.sort import sort_faces
 from dflcolab.faceset.sort_by_measure import mean_shape_distances
 from dflcolab.formats.dfl_jpeg import read_record, replace_record
+from dflcolab.pipeline.sort import sort
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace
 from tests.faceset.test_sort import FACES
+from tests.material import WEBCAM_MAN, frame_of
 
 
 @pytest.fixture
@@ -170,3 +173,28 @@ def test_oneface_leaves_names_alone_where_every_frame_has_one_face(tmp_path: Pat
     found = sort_faces(paths, SortKind.ONEFACE)
 
     assert found.renamed == {path.name: path.name for path in paths}
+
+
+def test_a_reference_picture_says_who_is_wanted(face_workspace: Path, tmp_path: Path):
+    workspace = Workspace.open(face_workspace)
+    folder = workspace.aligned_dir(Side.SRC)
+    for path in sorted(folder.glob("*.jpg"))[8:]:
+        path.unlink()
+    for path in sorted(workspace.aligned_dir(Side.DST).glob("*.jpg"))[:3]:
+        shutil.copy(path, folder / f"man_{path.name}")
+    few = {path.read_bytes() for path in folder.glob("man_*")}
+    picture = tmp_path / "wanted.png"
+    cv2.imwrite(str(picture), frame_of(WEBCAM_MAN, 60))
+
+    config = SortConfig(side=Side.SRC, by=SortKind.IDENTITY, reference=(picture,))
+    report = sort(workspace, config)
+
+    assert report.faces == 11
+    first = sorted(folder.glob("*.jpg"))[:3]
+    assert {path.read_bytes() for path in first} == few
+
+    with pytest.raises(ConfigError, match=r"no picture .*nobody\.png"):
+        sort(
+            workspace,
+            SortConfig(side=Side.SRC, by=SortKind.IDENTITY, reference=(tmp_path / "nobody.png",)),
+        )
