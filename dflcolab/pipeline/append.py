@@ -23,7 +23,7 @@ from dflcolab.faceset.append import KnownPictures, pictures_in
 from dflcolab.faceset.folder_lock import using
 from dflcolab.faceset.person_folders import person_folders
 from dflcolab.faceset.renaming import recover
-from dflcolab.files import exclusive, list_files
+from dflcolab.files import list_files
 from dflcolab.formats.dfl_jpeg import SUFFIXES
 from dflcolab.media.frame_sequence import list_frames
 from dflcolab.pipeline.append_checks import Material, look_at_paths
@@ -31,7 +31,12 @@ from dflcolab.pipeline.append_faces import CopiedFaces, LookedFaceset, copy_face
 from dflcolab.pipeline.append_labels import Labels
 from dflcolab.pipeline.append_photos import copy_photos
 from dflcolab.pipeline.extract import run_sources
-from dflcolab.pipeline.extract_steps import prepare, refuse_packed
+from dflcolab.pipeline.extract_steps import (
+    adding_faces,
+    clear_leftovers,
+    make_folders,
+    refuse_packed,
+)
 from dflcolab.pipeline.init import bring_in_video
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace
@@ -132,9 +137,8 @@ def append(
     progress = progress or Progress()
     refuse_packed(workspace, config)
     materials = look_at_paths(config.from_)
-    frames_dir, aligned_dir = workspace.frames_dir(config.side), workspace.aligned_dir(config.side)
-    busy = FacesetError(f"Another append to {frames_dir} is running; wait until it has ended.")
-    with exclusive(frames_dir / ".append.lock", busy), ExitStack() as stack:
+    aligned_dir = workspace.aligned_dir(config.side)
+    with adding_faces(workspace, config), ExitStack() as stack:
         recover(aligned_dir)
         wanted = _side_format(workspace, config)
         facesets = {
@@ -144,7 +148,7 @@ def append(
         }
         if wanted is None and facesets:
             wanted = _format_of(list(facesets.values()), config)
-        prepare(aligned_dir, None)
+        make_folders(aligned_dir, None)
         run = _Run(workspace, config, progress, wanted)
         copied = run.copy_facesets(facesets) if facesets else {}
         brought = {
@@ -220,6 +224,7 @@ class _Run:
             self._workspace.trash_dir(self._config.side),
         )
         with using(self._aligned_dir, progress=self._progress):
+            clear_leftovers(self._aligned_dir, None)
             known: KnownPictures = pictures_in(folders)
             self._stems = known.stems
             return {

@@ -29,11 +29,13 @@ from dflcolab.faceset.renaming import recover
 from dflcolab.files import list_files
 from dflcolab.pipeline.extract_redo import redo_deleted
 from dflcolab.pipeline.extract_steps import (
+    adding_faces,
     check_identities,
+    clear_leftovers,
     done_frames,
     foreign_faces,
+    make_folders,
     one_opencv_thread,
-    prepare,
     refuse_packed,
     take_over,
 )
@@ -68,8 +70,13 @@ def extract(
     """
     progress = progress or Progress()
     refuse_packed(workspace, config)
-    if config.redo_deleted:
-        return redo_deleted(workspace, config, progress)
+    with adding_faces(workspace, config):
+        if config.redo_deleted:
+            return redo_deleted(workspace, config, progress)
+        return _extract(workspace, config, progress)
+
+
+def _extract(workspace: Workspace, config: ExtractConfig, progress: Progress) -> ExtractReport:
     log_path = workspace.frames_dir(config.side) / append_log.FILE_NAME
     appended = append_log.read_log(log_path).videos
     sources = sources_to_extract(workspace, config, appended)
@@ -91,7 +98,7 @@ def run_sources(
     *,
     progress: Progress,
 ) -> ExtractReport:
-    """Extract what is missing of some sources; then, if `config.debug` says so, draw what is missing.
+    """Extract what is missing of some sources, inside `adding_faces`; then, if `config.debug` says so, draw what is missing.
 
     Args:
         workspace: Where the faces go.
@@ -110,7 +117,7 @@ def run_sources(
         progress.message(_DEVICE_NOTE)
     aligned_dir = workspace.aligned_dir(config.side)
     debug_dir = workspace.debug_dir(config.side) if config.wants_debug else None
-    prepare(aligned_dir, debug_dir)
+    make_folders(aligned_dir, debug_dir)
     recover(aligned_dir)  # faces of a sort that was killed half-way are not gone
     watch = Stopwatch()
     journal_path = workspace.frames_dir(config.side) / FILE_NAME
@@ -141,6 +148,7 @@ def run_sources(
         Journal(journal_path, options) as journal,
         one_opencv_thread(),
     ):
+        clear_leftovers(aligned_dir, debug_dir)
         check_identities(sources, journal, aligned_dir)
         n_foreign = take_over(foreign, sources, journal)
         if n_foreign:

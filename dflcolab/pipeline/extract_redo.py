@@ -28,9 +28,10 @@ from dflcolab.faceset.folder_lock import alone_in
 from dflcolab.faceset.renaming import recover
 from dflcolab.pipeline.extract_steps import (
     check_identities,
+    clear_leftovers,
     done_frames,
+    make_folders,
     one_opencv_thread,
-    prepare,
 )
 from dflcolab.progress import Progress
 from dflcolab.workspace.trash import Trash
@@ -56,9 +57,10 @@ def redo_deleted(workspace: Workspace, config: ExtractConfig, progress: Progress
             "first, delete the pictures of bad frames, then run this again."
         )
     sources = all_sources(workspace, config.side)
-    prepare(aligned_dir, debug_dir)
+    make_folders(aligned_dir, debug_dir)
     with alone_in(aligned_dir, progress=progress):
         recover(aligned_dir)
+        clear_leftovers(aligned_dir, debug_dir)
         kind = _format(workspace, config)
         journal_path = workspace.frames_dir(config.side) / FILE_NAME
         options = {"face_type": kind.face_type.value, "size": kind.size}

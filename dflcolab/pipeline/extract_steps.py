@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +13,10 @@ from dflcolab.extraction.config import FaceOptions
 from dflcolab.extraction.journal import Journal
 from dflcolab.extraction.sources import Source, stem_of_key
 from dflcolab.faces.face_type import FaceType
-from dflcolab.files import list_files, storage_errors
+from dflcolab.files import exclusive, list_files, remove_temporaries, storage_errors
 from dflcolab.formats.dfl_jpeg import read_record
 from dflcolab.formats.faceset_pak import PAK_NAME
 from dflcolab.workspace.workspace import Workspace
-
-_LEFTOVER = re.compile(r"^\..+\.[0-9a-f]{8}\.tmp\.jpg$")
 
 
 def refuse_packed(workspace: Workspace, config: FaceOptions) -> None:
@@ -36,16 +33,33 @@ def refuse_packed(workspace: Workspace, config: FaceOptions) -> None:
         )
 
 
-def prepare(aligned_dir: Path, debug_dir: Path | None) -> None:
-    """Make the folders; remove what a killed run left half-written."""
+@contextmanager
+def adding_faces(workspace: Workspace, config: FaceOptions) -> Generator[None]:
+    """Keep other processes from adding faces to the side meanwhile; makes the side's folder.
+
+    Raises:
+        FacesetError: One is at work.
+        StorageError: The disk is full or read-only.
+    """
+    folder = workspace.frames_dir(config.side)
+    busy = FacesetError(f"Another extraction is writing {folder}; wait until it has ended.")
+    with exclusive(folder / ".extract.lock", busy):
+        yield
+
+
+def make_folders(aligned_dir: Path, debug_dir: Path | None) -> None:
+    """Make the folders that are missing."""
     for folder in (aligned_dir, debug_dir):
-        if folder is None:
-            continue
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            for path in folder.iterdir():
-                if _LEFTOVER.match(path.name):
-                    path.unlink(missing_ok=True)
+        if folder is not None:
+            with storage_errors(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+
+
+def clear_leftovers(aligned_dir: Path, debug_dir: Path | None) -> None:
+    """Remove what a killed run left half-written; inside `adding_faces`, and `using` the faces."""
+    for folder in (aligned_dir, debug_dir):
+        if folder is not None:
+            remove_temporaries(folder)
 
 
 def done_frames(workspace: Workspace, journal: Journal) -> dict[str, dict[str, str]]:

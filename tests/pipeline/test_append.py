@@ -538,6 +538,28 @@ def test_photos_travel_with_the_workspace(started, tmp_path):
     assert {"data_src/append.jsonl", "data_src/extract.jsonl"} <= paths
 
 
+def test_a_second_process_is_refused_and_does_not_disturb_the_first(started, tmp_path):
+    class Meanwhile(Progress):
+        refusals = 0
+
+        def task(self, title, *, total, unit, done=0):
+            if "Copying" in title or "Extracting" in title:
+                for verb, options in (("extract", []), ("append", ["--from", str(MULTI)])):
+                    words = [sys.executable, "-m", "dflcolab", verb, "-w", str(started.root),
+                             "--side", "src", "--quiet", *options]  # fmt: skip
+                    done_ = subprocess.run(words, capture_output=True, text=True, check=False)
+                    self.refusals += done_.returncode == 1 and "Another extraction" in done_.stderr
+            return super().task(title, total=total, unit=unit, done=0)
+
+    progress = Meanwhile()
+    brad = small_faceset(tmp_path / "brad", n=3)
+
+    report = append(started, config(brad, STUDIO_WOMAN, fps=0.2), progress=progress)
+
+    assert progress.refusals == 6  # brad, the video's copy, its extraction
+    assert report.new_faces > 4
+
+
 class StopAfter(Progress):
     """Asks to stop when so many units of a task with this title are done."""
 
