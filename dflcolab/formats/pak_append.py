@@ -150,7 +150,8 @@ def _check_head(
     for patch in patches:
         head.seek(patch.offset)
         head.write(patch.data)
-    wanted = PakLayout(patches[1].offset + 26 - 16, reader.layout.data_start, end)
+    config_size = patches[1].offset + len(room_closing(0)) - 16
+    wanted = PakLayout(config_size, reader.layout.data_start, end)
     try:
         layout, entries = read_entries(head, reader.path, file_size=end)
     except FormatError as error:

@@ -91,10 +91,15 @@ def test_what_only_a_new_compression_could_change_is_said_with_a_remedy(source, 
         strict_face(found)
 
 
-@pytest.mark.parametrize("path", sorted(VECTORS.glob("dfljpg/*.jpg")), ids=lambda p: p.name)
+FACES = [
+    path
+    for path in sorted(VECTORS.glob("dfljpg/*.jpg"))
+    if not path.name.startswith(("hostile", "plain"))
+]
+
+
+@pytest.mark.parametrize("path", FACES, ids=lambda path: path.name)
 def test_deepfacelabs_own_files_stay_readable_when_written_again(path: Path, tmp_path: Path):
-    if "hostile" in path.name or "plain" in path.name:
-        pytest.skip("no face")
     copy = tmp_path / path.name
     copy.write_bytes(path.read_bytes())
     known = read_record(copy)
