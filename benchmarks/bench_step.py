@@ -35,23 +35,16 @@ def measure(case: str, dtype: str) -> dict[str, float]:
     """Time one case in this process."""
     from dflcolab.backend import tf
     from dflcolab.engine.precision import prepare_device
-    from dflcolab.models.initial import initial_weights
-    from dflcolab.models.saehd.network import Saehd, SaehdSize
     from dflcolab.models.saehd.options import saehd_options
-    from dflcolab.optimizers.optimizer import Optimizer
     from dflcolab.training.augment import PADDING, Sampled
+    from dflcolab.training.model_state import ModelState
     from dflcolab.training.step import TrainingStep
 
     rate = convolution_rate(dtype)
     prepare_device()
     options = saehd_options(CASES[case])
-    model = Saehd(SaehdSize.of(options))
-    weights = initial_weights(model.shapes(), seed=0)
-    variables = {name: tf.Variable(value) for name, value in weights.items()}
-    del weights
-    optimizer = Optimizer(variables, "adabelief")
     precision = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[dtype]
-    step = TrainingStep(model, variables, optimizer, options, precision=precision)
+    step = TrainingStep(options, ModelState(options, seed=0), precision=precision)
     generator = np.random.default_rng(0)
     size, count = options.resolution, options.batch_size
 

@@ -185,6 +185,9 @@ class MergeConfig(Config):
     mode, mask_mode, erode_mask_modifier, blur_mask_modifier, color_transfer_mode,
     output_face_scale and the others of DeepFaceLab's merger."""
 
+    morph: float = option(1.0, low=0.0, high=1.0)
+    """AMP models only: how far dst's face is morphed towards src, 0 = dst itself, 1 = all src."""
+
     frames: str | None = None
     """Part of the frames to merge, as A:B: from the A-th up to and without the B-th, counted
     from 0; either may be left out (`:100`, `500:`). For trying a look quickly."""

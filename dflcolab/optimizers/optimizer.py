@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -108,6 +108,12 @@ class Optimizer:
             variable.assign(changed, read_value=False)
             for slot, value in zip(slots, new_slots, strict=True):
                 slot.assign(value, read_value=False)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Set the slots of some variables to zero; the step count stays."""
+        for name in names:
+            for slot in self._slots[name]:
+                slot.assign(tf.zeros_like(slot))
 
     def state(self) -> dict[str, Array]:
         """All slots and the step count under DFL's keys (`ms_encoder/…/weight_0:0`, `iters:0`)."""

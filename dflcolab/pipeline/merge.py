@@ -111,7 +111,7 @@ def merge(
     # TensorFlow is loaded here, behind all that can be refused at once.
     from dflcolab.engine.predictor import load_predictor
 
-    predictor = load_predictor(model_dir, on_problem=problems.append)
+    predictor = load_predictor(model_dir, morph=config.morph, on_problem=problems.append)
     check_content(frames, workspace.history_dir / VERDICTS_FILE, progress=progress)
     for folder in (workspace.merged_dir, workspace.merged_mask_dir):
         with storage_errors(folder):

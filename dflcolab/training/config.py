@@ -2,7 +2,7 @@
 """Options of `train`, `pretrain` and `model`; light, since the command line builds its help here.
 
 What belongs to the model itself (`resolution`, `archi`, `random_warp` …) is in
-`dflcolab.models.options` and given by name: `--set key=value`.
+`dflcolab.models` and given by name: `--set key=value`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ class TrainConfig(Config):
     model: str
     """Name of the model; a folder of that name under model/. A new name makes a new model."""
 
-    arch: Literal["saehd"] = "saehd"
-    """Kind of model. SAEHD covers df and liae with all their letters."""
+    arch: Literal["saehd", "quick96", "amp"] | None = None
+    """Kind of a new model. saehd (also without this option): df and liae with all their letters.
+    quick96: a small df model with everything decided. amp: swaps by any degree between both faces.
+    A model on disk keeps its kind."""
 
     preset: Preset | None = None
     """Sizes of a new model: tiny (tests), demo (minutes on a CPU), light (small GPU), standard

@@ -19,8 +19,8 @@ from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.faceset.held_out import split_held_out
 from dflcolab.files import exclusive
+from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
-from dflcolab.models.saehd.options import SaehdOptions, saehd_options
 from dflcolab.progress import Progress
 from dflcolab.training.config import TrainConfig, parse_duration, with_settings
 from dflcolab.training.dataset import TrainingFaces, prepare_faces
@@ -189,10 +189,10 @@ def _run_alone(
     if checkpoint is None:
         session.start_new()
     elif leaves:
-        session.leave_pretraining(checkpoint)
+        session.leave_pretraining(checkpoint, note=note)
         progress.message(f"{config.model} leaves pretraining and starts at iteration 0.")
     else:
-        session.restore(checkpoint)
+        session.restore(checkpoint, note=note)
     loop = TrainingLoop(
         session,
         _callbacks(config, places, progress, target, began),
@@ -217,29 +217,39 @@ def resolve_options(
     face_type: FaceType,
     pretrain: bool,
     name: str,
-) -> SaehdOptions:
+) -> SwapModelOptions:
     """The options of this run: what the user set, else what the model has, else the preset's.
 
     Raises:
         ConfigError: An option is unknown or out of range.
-        ModelError: The user wants another structure than the model on disk has, or to pretrain a
-            model that is already trained.
+        ModelError: The user wants another kind or structure than the model on disk has, or to
+            pretrain a model that is already trained, or a kind that cannot be pretrained.
     """
-    preset = PRESETS[config.preset] if config.preset else {}
+    arch = state["architecture"] if state else config.arch or "saehd"
+    if config.arch not in (None, arch):
+        raise ModelError(
+            f"{name} is a {arch} model; leave out --arch {config.arch}, or make a new model under "
+            "another --model name."
+        )
+    if arch == "quick96" and pretrain:
+        raise ModelError("Quick96 knows no pretraining; pretrain a saehd or amp model.")
+    presets = PRESETS.get(arch, {})
+    preset = presets[config.preset] if config.preset else {}
     batch = {} if config.batch == "auto" else {"batch_size": config.batch}
-    wanted = {**preset, **settings}
+    phase = {} if arch == "quick96" else {"pretrain": pretrain}
     if state is None:
-        start = {"face_type": face_type, **(preset or PRESETS["standard"])}
-        return saehd_options({**start, **settings, **batch, "pretrain": pretrain})
+        faces = {} if arch == "quick96" else {"face_type": face_type}
+        start = {**faces, **(preset or presets["standard"])}
+        return swap_options_of(arch, {**start, **settings, **batch, **phase})
     if pretrain and not state["pretraining"]:
         raise ModelError(
             f"{name} is already trained on src and dst (iteration {state['iteration']}); "
             "pretrain a new model under another --model name."
         )
     stored = dict(state["options"])
-    present = saehd_options(stored, source=name)
-    options = saehd_options({**stored, **settings, **batch, "pretrain": pretrain}, source=name)
-    asked = saehd_options({**stored, **wanted})
+    present = swap_options_of(arch, stored, source=name)
+    options = swap_options_of(arch, {**stored, **settings, **batch, **phase}, source=name)
+    asked = swap_options_of(arch, {**stored, **preset, **settings})
     for key in present.structure_names:
         if asked.structure[key] != present.structure[key]:
             have, want = to_plain(present.structure[key]), to_plain(asked.structure[key])
@@ -252,7 +262,7 @@ def resolve_options(
 
 def _side_faces(
     faceset: Faceset,
-    options: SaehdOptions,
+    options: SwapModelOptions,
     share: float,
     side: str,
     places: Places,
@@ -302,7 +312,7 @@ def _callbacks(
 
 def _report(
     config: TrainConfig,
-    options: SaehdOptions,
+    options: SwapModelOptions,
     places: Places,
     checkpoint: Checkpoint,
     notes: list[str],

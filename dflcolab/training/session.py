@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dflcolab.arrays import Array, Tensor
+from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
 from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import (
@@ -24,20 +24,24 @@ from dflcolab.engine.checkpoint import (
 from dflcolab.engine.loss_history import LossHistory
 from dflcolab.engine.precision import Precision
 from dflcolab.errors import ModelError
-from dflcolab.models.initial import initial_weights
+from dflcolab.models.amp.options import AmpOptions
+from dflcolab.models.kinds import SwapModelOptions
 from dflcolab.models.layers import Weights
-from dflcolab.models.saehd.network import Saehd, SaehdSize
+from dflcolab.models.quick96 import Quick96Options
 from dflcolab.models.saehd.options import SaehdOptions
-from dflcolab.models.weight_map import checked_weights
-from dflcolab.optimizers.optimizer import Optimizer
 from dflcolab.training.augment import PADDING
 from dflcolab.training.dataset import TrainingFaces
+from dflcolab.training.model_state import ModelState
 from dflcolab.training.preview import draw_preview, encode_jpeg, preview_rows
+from dflcolab.training.quick96_objective import repeats_batch
 from dflcolab.training.sampler import Sampler
 from dflcolab.training.step import TrainingStep
 
 _MOST_EVALUATED = 32
-_RESTARTED = {"df": ("inter/",), "liae": ("inter_AB/", "inter_B/")}
+
+
+def _silent(_: str) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Session:
     def __init__(
         self,
         model_dir: Path,
-        options: SaehdOptions,
+        options: SwapModelOptions,
         src: SideFaces,
         dst: SideFaces,
         *,
@@ -85,11 +89,9 @@ class Session:
         self.iteration = 0
         self.seed = seed
         self.precision: Precision = precision
-        self.model = Saehd(SaehdSize.of(options))
         self._sides = {"src": src, "dst": dst}
         self._positions = {"src": 0, "dst": 0}
         self.history = LossHistory(model_dir / losses_name(pretraining=options.pretrain))
-        self._variables: dict[str, tf.Variable] = {}
         self._samplers = {
             side: Sampler(
                 len(faces.training),
@@ -101,50 +103,58 @@ class Session:
 
     def start_new(self) -> None:
         """Begin with fresh weights at iteration 0."""
-        self._build(initial_weights(self.model.shapes(), seed=self.seed))
+        self._take(ModelState(self.options, seed=self.seed))
         self.history.start_at(0)
 
-    def restore(self, checkpoint: Checkpoint) -> None:
+    def restore(self, checkpoint: Checkpoint, *, note: Callable[[str], None] = _silent) -> None:
         """Go on exactly where a verified checkpoint ended.
 
+        Args:
+            checkpoint: Of this model.
+            note: Gets a sentence where a discriminator starts anew.
+
         Raises:
-            CheckpointError: It does not fit the model.
+            ModelError: Its weights do not fit the model.
+            CheckpointError: Its optimizer does not fit the model.
         """
         state = checkpoint.state()
-        source = str(checkpoint.folder)
-        self._build(checked_weights(self.model.shapes(), checkpoint.weights(), source=source))
-        self._optimizer.load(checkpoint.optimizer(), source=source)
+        self._take(self._loaded(checkpoint, note))
         self.iteration = checkpoint.iteration
         self._positions = {side: int(state["sampler"][side]["position"]) for side in self._sides}
-        scale = state.get("loss_scale")
-        if scale and self._step.loss_scale.active:
-            self._step.loss_scale.scale.assign(scale["scale"])
-            self._step.loss_scale.good_steps.assign(scale["good_steps"])
+        stored = state.get("loss_scales", {})
+        for name, scale in self._step.loss_scales.items():
+            if scale.active and name in stored:
+                scale.scale.assign(stored[name]["scale"])
+                scale.good_steps.assign(stored[name]["good_steps"])
         self.history.start_at(self.iteration)
 
-    def leave_pretraining(self, checkpoint: Checkpoint) -> None:
+    def leave_pretraining(
+        self, checkpoint: Checkpoint, *, note: Callable[[str], None] = _silent
+    ) -> None:
         """Turn a pretrained model into one for two people, as DeepFaceLab does.
 
         Encoder, decoders and the optimizer's state stay; the inters start anew (DFL
         interoperability notes, section 4.3); iteration and losses start at 0.
         """
-        source = str(checkpoint.folder)
-        weights = checked_weights(self.model.shapes(), checkpoint.weights(), source=source)
-        restarted = _RESTARTED[self.model.size.architecture.family]
-        shapes = {n: s for n, s in self.model.shapes().items() if n.startswith(restarted)}
-        self._build(weights | initial_weights(shapes, seed=self.seed + 1))
-        self._optimizer.load(checkpoint.optimizer(), source=source)
+        state = self._loaded(checkpoint, note)
+        if not isinstance(self.options, Quick96Options):
+            slots = self.options.reset_moments_after_pretrain
+            state.restart(restarted_networks(self.options), seed=self.seed + 1, slots=slots)
+        self._take(state)
         self.history.start_at(0)
 
     def train_one(self) -> Tensor:
         """One step; its losses `[2]` (src, dst), still on the device."""
         batches: list[Any] = []
         count = self.options.batch_size
+        self.iteration += 1
+        again = isinstance(self.options, Quick96Options) and repeats_batch(self.iteration)
         for side, faces in self._sides.items():
+            if again:
+                self._positions[side] -= count
             indices = self._samplers[side].take(self._positions[side], count)
             self._positions[side] += count
             batches.append(faces.training.batch(indices))
-        self.iteration += 1
         return self._step.step(*batches, tf.constant(self.iteration, tf.int64))
 
     def evaluate(self) -> dict[str, float] | None:
@@ -184,7 +194,7 @@ class Session:
             ModelError: A weight is not a finite number; the earlier checkpoints stay.
             StorageError: The disk is full.
         """
-        weights = {name: variable.numpy() for name, variable in self._variables.items()}
+        weights = self._state.weights()
         if not all(np.isfinite(value).all() for value in weights.values()):
             raise self.diverged()
         self.history.flush(durable=True)
@@ -193,8 +203,8 @@ class Session:
         contents = Contents(
             iteration=self.iteration,
             weights=weights,
-            optimizer=self._optimizer.state(),
-            state=self._state(held_out, score),
+            optimizer=self._state.optimizer(),
+            state=self._summary(held_out, score),
             preview=preview,
         )
         best = self._best_before(score)
@@ -222,18 +232,21 @@ class Session:
             return ""
         return best if float(state["held_out_loss"]) <= score else ""
 
-    def _state(self, held_out: Mapping[str, float] | None, score: float | None) -> dict[str, Any]:
+    def _summary(self, held_out: Mapping[str, float] | None, score: float | None) -> dict[str, Any]:
         return {
-            "architecture": "saehd",
+            "architecture": self.options.arch,
             "options": to_plain(self.options),
             "pretraining": self.options.pretrain,
             "seed": self.seed,
             "precision": self.precision,
             "sampler": {side: {"position": at} for side, at in self._positions.items()},
             "loss_history": {"file": self.history.path.name, "count": self.iteration},
-            "loss_scale": {
-                "scale": float(self._step.loss_scale.scale.numpy()),
-                "good_steps": int(self._step.loss_scale.good_steps.numpy()),
+            "loss_scales": {
+                name: {
+                    "scale": float(scale.scale.numpy()),
+                    "good_steps": int(scale.good_steps.numpy()),
+                }
+                for name, scale in self._step.loss_scales.items()
             },
             "faces": {
                 side: {
@@ -247,25 +260,35 @@ class Session:
             "saved_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
 
-    def _build(self, weights: Mapping[str, Array]) -> None:
-        self._variables = {name: tf.Variable(tf.constant(value)) for name, value in weights.items()}
-        self._optimizer = Optimizer(
-            self._variables, "adabelief" if self.options.adabelief else "rmsprop"
-        )
-        self._step = TrainingStep(
-            self.model,
-            self._variables,
-            self._optimizer,
+    def _loaded(self, checkpoint: Checkpoint, note: Callable[[str], None]) -> ModelState:
+        return ModelState(
             self.options,
-            precision=self.precision,
             seed=self.seed,
+            weights=checkpoint.weights(),
+            optimizer=checkpoint.optimizer(),
+            source=str(checkpoint.folder),
+            note=note,
         )
+
+    def _take(self, state: ModelState) -> None:
+        """Train this state from now on."""
+        self._state = state
+        self._step = TrainingStep(self.options, state, precision=self.precision, seed=self.seed)
         self._paint = tf.function(self._paint_faces, autograph=False)
 
     def _paint_faces(self, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        weights = Weights(self._variables)
-        face_src, face_dst = self.model.reconstruct(weights, src, dst)
-        return face_src.picture, face_dst.picture, self.model.swap(weights, dst).picture
+        return self._step.objective.views(Weights(self._state.variables), src, dst)
+
+
+def restarted_networks(options: SaehdOptions | AmpOptions) -> tuple[str, ...]:
+    """Scopes of the networks that start anew after pretraining: those that hold the people.
+
+    AMP has no pretraining in DeepFaceLab. Its inters start anew where they are trained; otherwise
+    they are fixed random projections that encoder and decoder were trained for, and stay.
+    """
+    if isinstance(options, AmpOptions):
+        return ("inter_src/", "inter_dst/") if options.train_inters else ()
+    return ("inter/",) if options.architecture.family == "df" else ("inter_AB/", "inter_B/")
 
 
 def losses_name(*, pretraining: bool) -> str:

@@ -1,76 +1,62 @@
-"""One training step: a batch of faces in, two losses out, everything between compiled."""
+"""One iteration: faces in, two losses out, everything between compiled."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
 from dflcolab.engine.precision import LossScale, Precision, compute_dtype
-from dflcolab.losses.reconstruction import blur_out_mask, reconstruction_loss
-from dflcolab.models.autoencoder import Face
+from dflcolab.models.amp.options import AmpOptions
+from dflcolab.models.kinds import SwapModelOptions
 from dflcolab.models.layers import Weights
-from dflcolab.models.options import LearningRateDropout
-from dflcolab.models.saehd.network import Saehd
-from dflcolab.models.saehd.options import SaehdOptions
-from dflcolab.optimizers.optimizer import (
-    COSINE_PERIOD,
-    DROPOUT_KEEP,
-    Optimizer,
-    OptimizerSettings,
-)
+from dflcolab.models.quick96 import Quick96Options
+from dflcolab.training.amp_objective import AmpObjective
 from dflcolab.training.augment import Sampled, plain_batch, sample_batch
+from dflcolab.training.model_state import ModelState, optimizer_settings
+from dflcolab.training.objective import Batch, Losses, Objective, Stage
+from dflcolab.training.quick96_objective import Quick96Objective, repeats_batch
+from dflcolab.training.saehd_objective import SaehdObjective
 
 
-def optimizer_settings(options: SaehdOptions) -> OptimizerSettings:
-    """What the options mean for the optimizer (pretraining knows no learning-rate dropout)."""
-    dropout = options.lr_dropout is not LearningRateDropout.NO and not options.pretrain
-    return OptimizerSettings(
-        kind="adabelief" if options.adabelief else "rmsprop",
-        learning_rate=options.learning_rate,
-        clip_norm=1.0 if options.clipgrad else 0.0,
-        dropout_keep=DROPOUT_KEEP if dropout else 1.0,
-        cosine_period=COSINE_PERIOD if dropout else 0,
-    )
-
-
-def trainable_names(model: Saehd, options: SaehdOptions) -> list[str]:
-    """Variables that a step changes: all, but liae's `inter_AB` only with random warp."""
-    frozen = () if options.trains_inter_ab else ("inter_AB/",)
-    return [name for name in model.shapes() if not name.startswith(frozen)]
+def objective_of(options: SwapModelOptions) -> Objective:
+    """What a model with these options lowers."""
+    if isinstance(options, AmpOptions):
+        return AmpObjective(options)
+    if isinstance(options, Quick96Options):
+        return Quick96Objective(options)
+    return SaehdObjective(options)
 
 
 class TrainingStep:
-    """The compiled step of one model under one set of options.
+    """The compiled iteration of one model under one set of options.
 
     Args:
-        model: Wiring.
-        variables: Full name to float32 variable; the step changes them.
-        optimizer: Slots of all variables.
         options: Losses, augmentation and optimizer settings are taken from here.
+        state: Variables and optimizers; an iteration changes them.
         precision: Type the networks compute in.
         seed: Root of all random numbers of the run.
+
+    Attributes:
+        objective: What is lowered.
+        loss_scales: One per optimizer, by its name.
     """
 
     def __init__(
         self,
-        model: Saehd,
-        variables: Mapping[str, tf.Variable],
-        optimizer: Optimizer,
-        options: SaehdOptions,
+        options: SwapModelOptions,
+        state: ModelState,
         *,
         precision: Precision = "float32",
         seed: int = 0,
     ) -> None:
-        self._model = model
-        self._variables = dict(variables)
-        self._optimizer = optimizer
+        self.objective = objective_of(options)
         self._options = options
+        self._state = state
         self._settings = optimizer_settings(options)
-        self._trainable = trainable_names(model, options)
         self._dtype = compute_dtype(precision)
         self._seed = seed & 0x7FFFFFFF
-        self.loss_scale = LossScale(precision)
+        self.loss_scales = {
+            stage.optimizer: LossScale(precision) for stage in self.objective.stages
+        }
         self.step = tf.function(self._step, autograph=False)
         self.fixed_step = tf.function(self._fixed_step, autograph=False)
         self.evaluate = tf.function(self._evaluate, autograph=False)
@@ -83,9 +69,29 @@ class TrainingStep:
             dst_faces: The same for dst.
             iteration: Scalar int64, the number of this step; seeds its random numbers.
         """
+        shown = self._train(self._sample(src_faces, dst_faces, iteration), iteration)
+        return tf.stack([tf.reduce_mean(losses) for losses in shown])
+
+    def _fixed_step(
+        self, src: Sampled, dst: Sampled, iteration: Tensor | int = 0
+    ) -> tuple[Tensor, ...]:
+        """Train on a ready batch; losses of src and dst, `[B]` each. For comparisons."""
+        return self._train(Batch(src, dst), tf.cast(iteration, tf.int64))
+
+    def _evaluate(self, src_faces: Tensor, dst_faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean losses of src and dst on faces as they are; nothing is learned."""
+        batch = Batch(plain_batch(src_faces), plain_batch(dst_faces))
+        weights = Weights(self._state.variables, self._dtype)
+        src, dst = self.objective.compare(weights, batch)
+        return tf.reduce_mean(src), tf.reduce_mean(dst)
+
+    def _sample(self, src_faces: Tensor, dst_faces: Tensor, iteration: Tensor) -> Batch:
         options = self._options
-        root = tf.stack([tf.constant(self._seed, tf.int64), iteration])
-        seeds = tf.unstack(tf.random.split(root, 3))
+        drawn = iteration
+        if isinstance(options, Quick96Options):
+            again = repeats_batch(iteration)
+            drawn = iteration - tf.cast(again, tf.int64)
+        seeds = self._seeds(drawn, 2)
         warp = options.random_warp and not options.pretrain
         src = sample_batch(
             src_faces,
@@ -100,70 +106,60 @@ class TrainingStep:
             random_warp=warp,
             flip=options.random_dst_flip or options.pretrain,
         )
-        src_loss, dst_loss = self._train(src, dst, seeds[2])
-        return tf.stack([tf.reduce_mean(src_loss), tf.reduce_mean(dst_loss)])
+        if isinstance(options, Quick96Options):
+            src, dst = (
+                side._replace(warped=tf.where(again, side.target, side.warped))
+                for side in (src, dst)
+            )
+        return Batch(src, dst)
 
-    def _fixed_step(self, src: Sampled, dst: Sampled) -> tuple[Tensor, Tensor]:
-        """Train on a ready batch; one loss per face. For measurements and comparisons."""
-        return self._train(src, dst, tf.zeros([2], tf.int64))
+    def _seeds(self, iteration: Tensor, stream: int) -> list[Tensor]:
+        """Eight seeds of an iteration; streams of one iteration have nothing in common."""
+        root = tf.stack([tf.constant(self._seed, tf.int64), 4 * iteration + stream])
+        return tf.unstack(tf.random.split(root, 8))
 
-    def _evaluate(self, src_faces: Tensor, dst_faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean losses of src and dst on faces as they are; nothing is learned."""
-        src, dst = plain_batch(src_faces), plain_batch(dst_faces)
-        weights = Weights(self._variables, self._dtype)
-        face_src, face_dst = self._model.reconstruct(weights, src.warped, dst.warped)
-        return (
-            tf.reduce_mean(self._loss(src, face_src)),
-            tf.reduce_mean(self._loss(dst, face_dst)),
-        )
+    def _train(self, batch: Batch, iteration: Tensor) -> tuple[Tensor, ...]:
+        """All stages, one after the other; the losses that the first one shows."""
+        seeds = self._seeds(iteration, 0)
+        shown: tuple[Tensor, ...] = ()
+        for index, stage in enumerate(self.objective.stages):
+            losses, gradients = self.gradients(stage, batch, seeds[2 * index])
+            self._apply(stage, gradients, seeds[2 * index + 1])
+            shown = shown or losses.shown
+        return shown
 
-    def _train(self, src: Sampled, dst: Sampled, seed: Tensor) -> tuple[Tensor, Tensor]:
-        src_loss, dst_loss, gradients = self.losses_and_gradients(src, dst)
-        if not self.loss_scale.active:
-            self._optimizer.apply(gradients, self._settings, seed=seed)
-            return src_loss, dst_loss
+    def _apply(self, stage: Stage, gradients: dict[str, Tensor], seed: Tensor) -> None:
+        optimizer = self._state.optimizers[stage.optimizer]
+        scale = self.loss_scales[stage.optimizer]
+        if not scale.active:
+            optimizer.apply(gradients, self._settings, seed=seed)
+            return
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients.values()])
 
         def apply() -> Tensor:
-            self._optimizer.apply(gradients, self._settings, seed=seed)
+            optimizer.apply(gradients, self._settings, seed=seed)
             return tf.constant(True)
 
         tf.cond(finite, apply, lambda: tf.constant(False))
-        self.loss_scale.update(finite)
-        return src_loss, dst_loss
+        scale.update(finite)
 
-    def losses_and_gradients(
-        self, src: Sampled, dst: Sampled
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Losses per face, and the gradient of their **sum** for each trainable variable."""
-        weights = Weights(self._variables, self._dtype)
+    def gradients(
+        self, stage: Stage, batch: Batch, seed: Tensor
+    ) -> tuple[Losses, dict[str, Tensor]]:
+        """Losses of a stage, and the gradient of their **sum** for each weight that it changes."""
+        weights = Weights(self._state.variables, self._dtype)
+        scale = self.loss_scales[stage.optimizer]
         # Gradients of the weights as the networks saw them: in half precision they are half as
         # large, and the optimizer widens them while it reads.
-        trained = [weights[name] for name in self._trainable]
+        trained = [weights[name] for name in stage.trainable]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            face_src, face_dst = self._model.reconstruct(weights, src.warped, dst.warped)
-            src_loss = self._loss(src, face_src)
-            dst_loss = self._loss(dst, face_dst)
-            total = tf.reduce_sum(src_loss) + tf.reduce_sum(dst_loss)
-            scaled = total * self.loss_scale.scale if self.loss_scale.active else total
+            losses = stage.loss(weights, batch, seed)
+            total = tf.reduce_sum(losses.total)
+            if self._options.mean_gradient:
+                total /= tf.cast(tf.size(losses.total), tf.float32)
+            scaled = total * scale.scale if scale.active else total
         gradients: list[Tensor] = tape.gradient(scaled, trained)  # pyright: ignore[reportAssignmentType]
-        if self.loss_scale.active:
-            scale = self.loss_scale.scale
-            gradients = [tf.cast(gradient, tf.float32) / scale for gradient in gradients]
-        return src_loss, dst_loss, dict(zip(self._trainable, gradients, strict=True))
-
-    def _loss(self, batch: Sampled, face: Face) -> Tensor:
-        options = self._options
-        target = batch.target
-        if options.blur_out_mask:
-            target = blur_out_mask(target, batch.mask)
-        return reconstruction_loss(
-            target,
-            batch.mask,
-            batch.eyes_mouth,
-            face.picture,
-            face.mask,
-            masked_training=options.masked_training,
-            eyes_mouth_prio=options.eyes_mouth_prio,
-        )
+        if scale.active:
+            gradients = [tf.cast(gradient, tf.float32) / scale.scale for gradient in gradients]
+        return losses, dict(zip(stage.trainable, gradients, strict=True))

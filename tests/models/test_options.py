@@ -9,6 +9,7 @@ from dflcolab.errors import ConfigError, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.models.amp.options import AmpOptions, amp_options
 from dflcolab.models.architecture import Architecture
+from dflcolab.models.build import groups_of
 from dflcolab.models.kinds import KINDS, options_from_dfl, options_of, swap_options_of
 from dflcolab.models.options import ColorTransfer, LearningRateDropout
 from dflcolab.models.presets import PRESETS
@@ -144,6 +145,8 @@ def test_a_network_that_swaps_no_faces_and_an_unknown_kind_are_refused():
         options_of("saehd2", {})
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_valid(name: str):
-    assert saehd_options(PRESETS[name]).batch_size >= 1
+@pytest.mark.parametrize(("arch", "name"), [(a, name) for a in PRESETS for name in PRESETS[a]])
+def test_every_preset_is_valid(arch: str, name: str):
+    options = options_of(arch, PRESETS[arch][name])
+    assert groups_of(options)
+    assert set(PRESETS[arch]) == set(PRESETS["saehd"])

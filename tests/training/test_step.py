@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dflcolab.models.initial import initial_weights
-from dflcolab.models.saehd.network import Saehd, SaehdSize
 from dflcolab.models.saehd.options import saehd_options
-from dflcolab.optimizers.optimizer import Optimizer
 from dflcolab.training.augment import PADDING
-from dflcolab.training.step import TrainingStep, optimizer_settings, trainable_names
+from dflcolab.training.model_state import ModelState, optimizer_settings
+from dflcolab.training.saehd_objective import SaehdObjective
+from dflcolab.training.step import TrainingStep
 
 TINY = {"resolution": 64, "archi": "df-ud", "ae_dims": 16, "e_dims": 8, "d_dims": 8,
         "d_mask_dims": 4, "batch_size": 2}  # fmt: skip
@@ -19,12 +18,8 @@ TINY = {"resolution": 64, "archi": "df-ud", "ae_dims": 16, "e_dims": 8, "d_dims"
 
 def _step(precision="float32", **changes):
     options = saehd_options({**TINY, **changes})
-    model = Saehd(SaehdSize.of(options))
-    values = initial_weights(model.shapes(), seed=0)
-    variables = {name: tf.Variable(value) for name, value in values.items()}
-    optimizer = Optimizer(variables, "adabelief" if options.adabelief else "rmsprop")
-    step = TrainingStep(model, variables, optimizer, options, precision=precision, seed=1)
-    return step, variables
+    state = ModelState(options, seed=0)
+    return TrainingStep(options, state, precision=precision, seed=1), state.variables
 
 
 def _faces():
@@ -49,7 +44,8 @@ def test_losses_fall(precision: str, archi: str):
 
 def test_an_overflow_in_float16_leaves_the_weights_alone():
     step, variables = _step("mixed_float16")
-    step.loss_scale.scale.assign(2.0**24)
+    scale = step.loss_scales["src_dst_opt"].scale
+    scale.assign(2.0**24)
     before = {name: variable.numpy() for name, variable in variables.items()}
     faces = _faces() * 0 + 255
     for name, variable in variables.items():
@@ -57,7 +53,7 @@ def test_an_overflow_in_float16_leaves_the_weights_alone():
             variable.assign(tf.fill(variable.shape, -4.0))
             before[name] = variable.numpy()
     step.step(faces, faces, tf.constant(1, tf.int64))
-    assert float(step.loss_scale.scale.numpy()) == 2.0**23
+    assert float(scale.numpy()) == 2.0**23
     for name, variable in variables.items():
         np.testing.assert_array_equal(variable.numpy(), before[name])
 
@@ -76,8 +72,8 @@ def test_inter_ab_of_liae_is_frozen_without_warp(changes: dict):
 
 def test_everything_trains_with_warp():
     options = saehd_options({**TINY, "archi": "liae-ud"})
-    model = Saehd(SaehdSize.of(options))
-    assert trainable_names(model, options) == list(model.shapes())
+    objective = SaehdObjective(options)
+    assert list(objective.stages[0].trainable) == list(objective.model.shapes())
 
 
 def test_pretraining_knows_no_update_dropout():
