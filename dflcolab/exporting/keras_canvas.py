@@ -1,7 +1,8 @@
 """Networks as layers of Keras' own, so that a saved file loads wherever Keras is installed.
 
 Pictures are channel-last. What Keras has no layer for (depth to space, the flattening order of
-DeepFaceLab, norms) is put together from layers and `keras.ops` that its files can hold.
+DeepFaceLab, norms, the morph) is put together from those that it has: operations outside of layers
+(`keras.ops`) can be saved too, but only new versions read them. The letter `c` needs one of these.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dflcolab.backend import tf
 
 keras: Any = tf.keras  # Keras 3, loaded as quietly as TensorFlow
 _EPSILON = 1e-6
+# Plain ones: those of new Keras versions have arguments that older ones cannot read.
+_ZEROS = "zeros"
 
 
 class KerasCanvas:
@@ -39,7 +42,12 @@ class KerasCanvas:
         layer = self._kept(
             name,
             lambda label: keras.layers.Conv2D(
-                kernel.shape[3], side, strides=stride, padding="valid", name=label
+                kernel.shape[3],
+                side,
+                strides=stride,
+                padding="valid",
+                kernel_initializer=_ZEROS,
+                name=label,
             ),
             kernel,
             bias,
@@ -50,7 +58,12 @@ class KerasCanvas:
         layer = self._kept(
             name,
             lambda label: keras.layers.Conv2DTranspose(
-                kernel.shape[2], kernel.shape[0], strides=2, padding="same", name=label
+                kernel.shape[2],
+                kernel.shape[0],
+                strides=2,
+                padding="same",
+                kernel_initializer=_ZEROS,
+                name=label,
             ),
             kernel,
             bias,
@@ -59,7 +72,12 @@ class KerasCanvas:
 
     def dense(self, x: Any, name: str, kernel: Array, bias: Array) -> Any:
         layer = self._kept(
-            name, lambda label: keras.layers.Dense(kernel.shape[1], name=label), kernel, bias
+            name,
+            lambda label: keras.layers.Dense(
+                kernel.shape[1], kernel_initializer=_ZEROS, name=label
+            ),
+            kernel,
+            bias,
         )
         return layer(x)
 
@@ -92,21 +110,38 @@ class KerasCanvas:
         return keras.layers.Permute((2, 3, 1))(x)
 
     def pixel_norm(self, x: Any) -> Any:
-        mean = keras.ops.mean(keras.ops.square(x), axis=-1, keepdims=True)
-        return x * keras.ops.rsqrt(mean + _EPSILON)
+        # Of x and -x together the mean is 0 and the variance the mean square of x.
+        count = x.shape[1]
+        both = keras.layers.Concatenate(axis=1)([x, keras.layers.Rescaling(-1.0)(x)])
+        both = keras.layers.LayerNormalization(epsilon=_EPSILON, center=False, scale=False)(both)
+        both = keras.layers.Reshape((2 * count, 1))(both)
+        return keras.layers.Flatten()(keras.layers.Cropping1D((0, count))(both))
 
     def morph(self, first: Any, second: Any, value: Any, channels: int) -> Any:
-        count = keras.ops.reshape(keras.ops.floor(value * float(channels)), (-1, 1, 1, 1))
-        places = np.arange(channels, dtype=np.float32).reshape(1, 1, 1, channels)
-        # 0.5 below: a difference of whole numbers is above 0.5 or below -0.5, whatever is rounded.
-        share = keras.ops.cast(keras.ops.greater(count - places, 0.5), "float32")
-        return first * share + second * (1.0 - share)
+        # Channel n comes from the first where channels * value - n >= 1. A Dense layer computes
+        # the difference, and a ReLU between the largest number below 1 and 1 the yes or no.
+        steps = np.arange(channels, dtype=np.float32)
+        distance = self.dense(value, "morph", np.full((1, channels), channels, np.float32), -steps)
+        below_one = float(np.nextafter(np.float32(1), np.float32(0)))
+        taken = keras.layers.ReLU(max_value=1.0, threshold=below_one)(distance)
+        taken = keras.layers.Reshape((1, 1, channels))(taken)
+        left = keras.layers.Rescaling(-1.0, 1.0)(taken)
+        multiply = keras.layers.Multiply
+        return self.add(multiply()([first, taken]), multiply()([second, left]))
 
     def response_norm(self, x: Any, name: str, weight: Array, bias: Array, epsilon: Array) -> Any:
-        mean = keras.ops.mean(keras.ops.square(x), axis=(1, 2), keepdims=True)
-        least = float(np.abs(epsilon).reshape(-1)[0])
-        normed = x * keras.ops.rsqrt(mean + least)
-        return self._scaled(normed, name, weight, bias)
+        # As in pixel_norm: over a picture and its negative, each channel for itself.
+        height = x.shape[1]
+        both = keras.layers.Concatenate(axis=1)([x, keras.layers.Rescaling(-1.0)(x)])
+        layer = self._kept(
+            name,
+            lambda label: keras.layers.GroupNormalization(
+                groups=-1, epsilon=float(np.abs(epsilon).reshape(-1)[0]), name=label
+            ),
+            weight,
+            bias,
+        )
+        return keras.layers.Cropping2D(((0, height), (0, 0)))(layer(both))
 
     def at_least(self, x: Any, name: str, threshold: Array) -> Any:
         # max(x, t) = relu(x - t) + t: the thresholds are weights of ordinary layers so.
@@ -122,7 +157,12 @@ class KerasCanvas:
         layer = self._kept(
             f"blur_{side}_{channels}_{x.shape[1]}",
             lambda label: keras.layers.DepthwiseConv2D(
-                side, strides=2, padding="valid", use_bias=False, name=label
+                side,
+                strides=2,
+                padding="valid",
+                use_bias=False,
+                depthwise_initializer=_ZEROS,
+                name=label,
             ),
             np.repeat(kernel[:, :, None, None], channels, axis=2),
         )

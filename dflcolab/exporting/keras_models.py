@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ keras: Any = tf.keras  # Keras 3, loaded as quietly as TensorFlow
 
 PROVENANCE = "dflcolab.json"
 """Entry of the `.keras` archive with the texts about the model; Keras does not look at it."""
+_CONFIG = "config.json"
+_NEW_WORDS = ("quantization_config",)
 
 
 def keras_model(options: ModelOptions, weights: Mapping[str, Array], *, name: str) -> Any:
@@ -65,6 +68,33 @@ def write_keras(path: Path, model: Any, provenance: Mapping[str, str]) -> None:
         StorageError: Disk full, read-only or gone.
     """
     with replacing(path) as temporary:
-        model.save(temporary)
-        with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(PROVENANCE, json.dumps(dict(provenance), indent=1))
+        as_saved = temporary.with_name(f"{temporary.stem}.saved.keras")
+        try:
+            model.save(as_saved)
+            with zipfile.ZipFile(as_saved) as source, zipfile.ZipFile(temporary, "w") as archive:
+                for entry in source.namelist():
+                    with (
+                        source.open(entry) as reader,
+                        archive.open(entry, "w", force_zip64=True) as writer,
+                    ):
+                        if entry == _CONFIG:
+                            content = _without_new_words(json.load(reader))
+                            writer.write(json.dumps(content).encode())
+                        else:
+                            shutil.copyfileobj(reader, writer)
+                archive.writestr(PROVENANCE, json.dumps(dict(provenance), indent=1))
+        finally:
+            as_saved.unlink(missing_ok=True)
+
+
+def _without_new_words(value: Any) -> Any:
+    """Keras' description of a model without settings that are off and that older ones refuse."""
+    if isinstance(value, dict):
+        return {
+            key: _without_new_words(item)
+            for key, item in value.items()
+            if not (key in _NEW_WORDS and item is None)
+        }
+    if isinstance(value, list):
+        return [_without_new_words(item) for item in value]
+    return value
