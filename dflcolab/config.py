@@ -440,7 +440,7 @@ def _metavar(info: OptionInfo, item: Any) -> str:
         return "N"
     if item is Path:
         return "PATH"
-    return info.name.upper().rsplit("_", 1)[-1]
+    return info.name.rstrip("_").upper().rsplit("_", 1)[-1]
 
 
 def _suggestion(name: str, known: list[str]) -> str:
