@@ -9,6 +9,7 @@ use its place, so that nothing behind it has to move.
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _TRAILER_SIZE = 24
 SMALLEST_ROOM = 9 + _TRAILER_SIZE + 2
 """Bytes of a pickle's end with no room left in it: an empty value, which is thrown away."""
 
+_NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]")
 _LEAST_ROOM, _MOST_ROOM = 64 << 10, 1 << 30
 
 
@@ -161,10 +163,7 @@ def is_plain_name(value: object) -> bool:
         isinstance(value, str)
         and value != ""
         and not value.startswith(".")
-        and not any(
-            character in "/\\\x7f" or character < " " or "\ud800" <= character <= "\udfff"
-            for character in value
-        )
+        and _NOT_IN_NAMES.search(value) is None
     )
 
 

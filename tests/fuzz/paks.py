@@ -53,7 +53,7 @@ def assembled(rng: random.Random) -> bytes:
     ]
     configs: Any = [_config(rng, number) for number in range(count)]
     if rng.random() < 0.2 and count > 1:
-        configs[1]["filename"] = configs[0]["filename"]
+        configs[1]["filename"] = configs[0].get("filename")
     if rng.random() < 0.1:
         configs = rng.choice([None, {}, 5, tuple(configs), [configs], [None] * count, "x"])
     encoded = pickle.dumps(configs, rng.choice([3, 4, 5]))
