@@ -30,6 +30,7 @@ from dflcolab.exporting.dfl_folder import REPLACED, DflModel
 from dflcolab.exporting.dfl_options import options_to_dfl, unknown_to_dfl
 from dflcolab.exporting.dfl_origin import Origin
 from dflcolab.exporting.dfl_summary import summary_text
+from dflcolab.exporting.resting import resting_groups
 from dflcolab.files import TEMPORARY_SUFFIX, fsync_dir, storage_errors, write_text
 from dflcolab.formats.leras_weights import write_weights
 from dflcolab.formats.model_state import ModelState, write_model_state
@@ -104,8 +105,11 @@ def _write_parts(
     origin: Origin | None,
 ) -> list[str]:
     source = str(checkpoint.folder)
-    groups = groups_of(options)
     stored = checkpoint.weights()
+    groups = [
+        *groups_of(options),
+        *(g for g in resting_groups(options) if _is_whole(g, stored, checkpoint.optimizer())),
+    ]
     states = split_states(checkpoint.optimizer(), [group.optimizer for group in groups])
     for group in groups:
         weights = checked_weights(group.shapes(), stored, source=source)
@@ -126,6 +130,13 @@ def _write_parts(
         ),
     )
     return _notes(checkpoint, unknown_to_dfl(options))
+
+
+def _is_whole(group: Group, weights: Mapping[str, Array], slots: Mapping[str, Array]) -> bool:
+    """True if a discriminator that is switched off is in the checkpoint all the same."""
+    shapes = group.shapes()
+    fits = all(name in weights and weights[name].shape == shapes[name] for name in shapes)
+    return fits and f"{group.optimizer}/iters:0" in slots
 
 
 def _notes(checkpoint: Checkpoint, unknown: Mapping[str, Any]) -> list[str]:

@@ -23,6 +23,7 @@ from dflcolab.errors import ModelError
 from dflcolab.exporting.dfl_folder import DflModel
 from dflcolab.exporting.dfl_options import options_from_dfl
 from dflcolab.exporting.dfl_origin import Origin
+from dflcolab.exporting.resting import resting_groups
 from dflcolab.formats.leras_weights import read_weights
 from dflcolab.formats.model_state import ModelState, read_model_state
 from dflcolab.models.build import Group, groups_of
@@ -87,14 +88,19 @@ def read_dfl_model(found: DflModel, *, seed: int, with_optimizer: bool = True) -
             if with_optimizer
             else _fresh_state(group, uses_adabelief(options), 0)
         )
-    unused = {"GAN", "code_discriminator"} - {
-        name for group in groups_of(options) for name in group.networks
-    }
-    notes += [
-        f"{found.part_path(name).name} is not brought over: the option it belongs to is off."
-        for name in sorted(unused)
-        if found.part_path(name).is_file()
-    ]
+    for group in resting_groups(options):
+        if not all(found.part_path(name).is_file() for name in [*group.networks, group.optimizer]):
+            continue
+        try:
+            resting = read_dfl_weights(group.networks, found.folder, prefix=found.prefix)
+            state_of = _optimizer_state(found, group, uses_adabelief(options), notes)
+        except ModelError:
+            # Of other settings than the present ones; DeepFaceLab would start it anew as well.
+            name = found.part_path(next(iter(group.networks))).name
+            notes.append(f"{name} is not brought over: its option is off, and its size is another.")
+            continue
+        weights |= resting
+        optimizers[group.optimizer] = state_of
     losses = _losses(state, notes)
     contents = Contents(
         iteration=state.iteration,

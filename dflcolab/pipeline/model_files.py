@@ -29,6 +29,7 @@ _NOTE = (
     "Makes synthetic pictures of a real person's face. Use it with that person's consent only, and "
     "say of the results that they are synthetic."
 )
+_MASK_NOTE = "Makes masks of faces; it makes no pictures."
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ def provenance_of(
         "face_type": options.face_type.value,
         "rights_src": said["src"],
         "rights_dst": said["dst"],
-        "note": _NOTE,
+        "note": _MASK_NOTE if options.arch == "xseg" else _NOTE,
     }
 
 

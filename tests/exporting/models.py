@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint, Contents, write_checkpoint
 from dflcolab.engine.optimizer_states import join_states
-from dflcolab.config import to_plain
 from dflcolab.exporting.dfl_import import uses_adabelief
 from dflcolab.models.build import groups_of
 from dflcolab.models.kinds import ModelOptions, options_of

@@ -40,9 +40,7 @@ def _export(tmp_path: Path, options: ModelOptions, kind: str, **provenance: str)
 
 def _expected(options: ModelOptions, faces: np.ndarray, morph: float = 1.0) -> list[np.ndarray]:
     """Mask of dst, swap, its mask; of XSeg the mask alone; from the networks themselves."""
-    weights = Weights(
-        {name: tf.constant(value) for name, value in small_weights(options).items()}
-    )
+    weights = Weights({name: tf.constant(value) for name, value in small_weights(options).items()})
     if options.arch == "xseg":
         return [tf.sigmoid(XSeg(options.base)(weights, faces)).numpy()]
     paint = swap_model(options).swap_and_dst
@@ -80,9 +78,7 @@ def test_a_dfm_has_the_names_shapes_and_order_that_players_expect(tmp_path: Path
     assert inputs.pop("in_face:0") == ["batch", 64, 64, 3]
     assert inputs == ({"morph_value:0": [1]} if name == "amp" else {})
     outputs = [(value.name, value.shape) for value in session.get_outputs()]
-    assert outputs == list(
-        zip(DFM_OUTPUTS, [["batch", 64, 64, n] for n in (1, 3, 1)], strict=True)
-    )
+    assert outputs == list(zip(DFM_OUTPUTS, [["batch", 64, 64, n] for n in (1, 3, 1)], strict=True))
 
 
 @pytest.mark.parametrize("morph", [0.0, 0.29, 0.3, 1.0])
