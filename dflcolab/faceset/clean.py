@@ -43,11 +43,6 @@ _TINY = 20.0
 network is not dependable below 40."""
 
 
-_SAME_OPENING = 0.05
-"""Difference of mouth or eye openings below which an expression is the same. Frames of five clips
-that differ by less than 0.005 differ by 0.01 in 90 of 100 cases, single ones by 0.1 (a word)."""
-
-
 @dataclass(frozen=True)
 class Proposal:
     """A face that a check would remove.
@@ -237,31 +232,20 @@ def propose_cut_off(faces: Sequence[FaceMeasure], threshold: float = 0.05) -> li
 def propose_duplicates(faces: Sequence[FaceMeasure], threshold: float) -> list[Proposal]:
     """Near-copies, in the whole set; of each group the sharpest face stays.
 
-    A blink or a word hardly changes a small gray picture, so copies must share mouth and eyes too.
-
     Args:
         faces: The faces that would stay otherwise.
         threshold: Mean difference, 0..1, below which two faces are copies.
     """
-    found: list[Proposal] = []
-    left = list(faces)
-    while left:
-        others: list[FaceMeasure] = []
-        for index, (keeper, difference) in find_duplicates(left, threshold=threshold).items():
-            face, kept = left[index], left[keeper]
-            if _same_expression(face, kept):
-                reason = f"nearly the same as {kept.name}"
-                found.append(Proposal(face.path, "duplicates", reason, round(difference, 5)))
-            else:
-                others.append(face)
-        left = others  # may still be copies of each other
+    found = [
+        Proposal(
+            faces[index].path,
+            "duplicates",
+            f"nearly the same as {faces[keeper].name}",
+            round(difference, 5),
+        )
+        for index, (keeper, difference) in find_duplicates(faces, threshold=threshold).items()
+    ]
     return _smallest_first(found)
-
-
-def _same_expression(one: FaceMeasure, other: FaceMeasure) -> bool:
-    """False if a mouth or an eye opens between the two: few pixels, but what a faceset needs."""
-    pairs = ((one.mouth, other.mouth), (one.eyes, other.eyes))
-    return all(a is None or b is None or abs(a - b) < _SAME_OPENING for a, b in pairs)
 
 
 def _share_limit(shares: Sequence[float], threshold: float) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from dflcolab.config import Config, option
+from dflcolab.faceset.limits import NEAR_DUPLICATE
 from dflcolab.workspace.workspace import Side
 
 
@@ -111,7 +112,7 @@ class CleanConfig(Config):
     identity_threshold: float = option(0.6, low=0.0, high=1.0, advanced=True)
     """Cosine likeness below which groups of faces count as different people. Higher removes more. Measured on 29 people: faces lie at 0.68 or more of the middle of their own person, strangers at 0.59 or less."""
 
-    duplicate_threshold: float = option(0.005, low=0.0, high=0.2, advanced=True)
+    duplicate_threshold: float = option(NEAR_DUPLICATE.value, low=0.0, high=0.2, advanced=True)
     """Mean brightness difference, 0 to 1, below which faces of one expression are duplicates. Frames of a talking face differ by 0.003 to 0.02 from the next. Higher removes more."""
 
     blur_threshold: float = option(1.0, low=0.1, high=10.0, advanced=True)

@@ -124,8 +124,9 @@ def _mixed_types(summary: FacesetSummary) -> Finding | None:
         "mixed-types",
         Weight.GAP,
         f"The faces are of different types: {listed(parts, 'and')}.",
-        f"Extract the rest again with `--face-type {common}`, so that all show the same part of "
-        "the head; a model can use no more than the smallest type shows.",
+        f"`dflcolab resize --face-type {common}` makes them alike (a type that shows more than the "
+        "crop gets an empty border: extract those again); a model can use no more than the smallest "
+        "type shows.",
         1.0 - max(summary.face_types.values()) / summary.faces,
     )
 
@@ -256,8 +257,8 @@ def _duplicates(summary: FacesetSummary) -> Finding | None:
         _after_unpacking(
             summary,
             "`dflcolab clean --side src --duplicates` keeps the sharpest of each group, so that "
-            "training sees the rare faces more often; look at --dry-run first, for a blink or a "
-            "small smile counts as the same face.",
+            "training sees the rare faces more often; --dry-run shows them first, --undo brings them "
+            "back.",
         ),
         share,
     )

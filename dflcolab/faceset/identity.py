@@ -48,21 +48,7 @@ def embed_faces(
     """
 
     def vector(face: FaceFile) -> Vector | str:
-        if face.record is None:
-            return face.problem or "no face data"
-        key = VectorCache.key(face.data) if cache is not None else b""
-        known = cache.get(key) if cache is not None else None
-        if known is not None:
-            return known
-        try:
-            found = np.asarray(embed(face.decode(), face.record.landmarks), dtype=np.float32)
-        except FormatError as error:
-            return str(error)
-        length = float(np.linalg.norm(found))
-        if not (math.isfinite(length) and length > 0):
-            return "no likeness can be measured"
-        unit = (found / length).ravel()
-        return cache.put(key, unit) if cache is not None else unit
+        return identity_vector(face, embed, cache=cache)
 
     results = for_each_face(paths, vector, progress=progress, title="Comparing identities")
     vectors: dict[str, Vector] = {}
@@ -77,6 +63,33 @@ def embed_faces(
         if cache is not None:
             cache.save(complete=len(vectors) + len(failed) == len(paths))
     return vectors, failed
+
+
+def identity_vector(
+    face: FaceFile, embed: Embedder, *, cache: VectorCache | None = None
+) -> Vector | str:
+    """Unit vector of a face, or why it has none.
+
+    Args:
+        face: The file.
+        embed: The network.
+        cache: Where the vector is looked up first, and kept.
+    """
+    if face.record is None:
+        return face.problem or "no face data"
+    key = VectorCache.key(face.data) if cache is not None else b""
+    known = cache.get(key) if cache is not None else None
+    if known is not None:
+        return known
+    try:
+        found = np.asarray(embed(face.decode(), face.record.landmarks), dtype=np.float32)
+    except FormatError as error:
+        return str(error)
+    length = float(np.linalg.norm(found))
+    if not (math.isfinite(length) and length > 0):
+        return "no likeness can be measured"
+    unit = (found / length).ravel()
+    return cache.put(key, unit) if cache is not None else unit
 
 
 def main_person(vectors: Sequence[Vector]) -> Vector:

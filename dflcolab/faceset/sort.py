@@ -26,6 +26,7 @@ from dflcolab.faceset.sort_result import (
     checked,
     why_not,
 )
+from dflcolab.faceset.vector_cache import VectorCache
 from dflcolab.progress import Progress
 
 Network = TypeVar("Network")
@@ -41,6 +42,7 @@ def sort_faces(
     dissimilar: bool = False,
     embed: Embedder | None = None,
     person: Vector | None = None,
+    cache: VectorCache | None = None,
     judge: LandmarkJudge | None = None,
     progress: Progress | None = None,
 ) -> SortedFaces:
@@ -53,6 +55,7 @@ def sort_faces(
         dissimilar: `ABSDIFF` goes to the least similar face each time.
         embed: Turns faces into vectors; needed for `IDENTITY` only.
         person: Unit vector of the wanted person for `IDENTITY`; None: the person seen most.
+        cache: Identity vectors of earlier runs, for `IDENTITY`.
         judge: Looks at landmarks again; needed for `LANDMARK_QUALITY` only.
         progress: Shows the reading and carries the wish to stop.
 
@@ -74,7 +77,8 @@ def sort_faces(
         case SortKind.FINAL | SortKind.FINAL_FASTER:
             return by_best_faces(paths, kind, target, progress)
         case SortKind.IDENTITY:
-            return sort_by_measure.by_identity(paths, _given(embed, kind), person, progress)
+            network = _given(embed, kind)
+            return sort_by_measure.by_identity(paths, network, person, progress, cache=cache)
         case SortKind.LANDMARK_QUALITY:
             return sort_by_measure.by_landmark_quality(paths, _given(judge, kind), progress)
         case SortKind.DISSIMILAR_FACE:

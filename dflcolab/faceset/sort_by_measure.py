@@ -24,10 +24,8 @@ from dflcolab.faceset.identity import Embedder, Vector, embed_faces, likeness, m
 from dflcolab.faceset.landmark_quality import LandmarkJudge, judge_faces
 from dflcolab.faceset.measures import expression, face_points, measure_faces
 from dflcolab.faceset.sort_result import SortedFaces, checked, why_not
+from dflcolab.faceset.vector_cache import VectorCache
 from dflcolab.progress import Progress
-
-_COPY = 0.01
-"""Mean brightness difference below which faces stand together as near-copies."""
 
 _MOUTH_STEP = 0.1
 _BLOCK = 1024
@@ -36,10 +34,15 @@ T = TypeVar("T")
 
 
 def by_identity(
-    paths: Sequence[Path], embed: Embedder, person: Vector | None, progress: Progress
+    paths: Sequence[Path],
+    embed: Embedder,
+    person: Vector | None,
+    progress: Progress,
+    *,
+    cache: VectorCache | None = None,
 ) -> SortedFaces:
     """Faces most like the wanted person, or like the person seen most, first."""
-    vectors, rejected = embed_faces(paths, embed, progress=progress)
+    vectors, rejected = embed_faces(paths, embed, progress=progress, cache=cache)
     if person is None:
         person = main_person(list(vectors.values()))
     values = likeness(vectors, person)
@@ -63,7 +66,7 @@ def by_duplicates(paths: Sequence[Path], progress: Progress) -> SortedFaces:
     The score is the size of a face's group. Faces that cannot be compared come last.
     """
     measures = measure_faces(paths, progress=progress)
-    groups = duplicate_groups(find_duplicates(measures, threshold=_COPY), len(measures))
+    groups = duplicate_groups(find_duplicates(measures), len(measures))
     rejected = {m.name: m.problem for m in measures if m.thumbnail is None and m.record is None}
     scores: dict[str, float] = {}
     incomparable: list[str] = []

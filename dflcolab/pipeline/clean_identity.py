@@ -11,11 +11,9 @@ import numpy as np
 
 from dflcolab.errors import ConfigError, WorkspaceError
 from dflcolab.faceset.config import CleanConfig
-from dflcolab.faceset.face_files import read_face_file
 from dflcolab.faceset.identity import Vector
 from dflcolab.faceset.person_choice import IdentityVerdict, judge_identity
-from dflcolab.files import list_files, storage_errors, write_bytes
-from dflcolab.media.frame_sequence import FRAME_SUFFIXES, read_image
+from dflcolab.files import storage_errors, write_bytes
 from dflcolab.workspace.settings import ChosenPerson
 from dflcolab.workspace.workspace import Side, Workspace
 
@@ -105,9 +103,11 @@ def _understood(words: tuple[str, ...]) -> Wish:
         return Wish(AUTO, remember=True)
     if len(words) == 1 and words[0].isdecimal() and not Path(words[0]).exists():
         return Wish(f"number {int(words[0])}", number=int(words[0]), remember=True)
-    pictures = [picture for word in words for picture in _pictures(Path(word))]
+    from dflcolab.detection.reference import reference_faces
+
+    vectors = reference_faces([Path(word) for word in words])
     names = ", ".join(Path(word).name for word in words)
-    return Wish(names, references=tuple(_person_in(path) for path in pictures), remember=True)
+    return Wish(names, references=tuple(vectors), remember=True)
 
 
 def _as_before(workspace: Workspace, chosen: ChosenPerson) -> Wish:
@@ -128,33 +128,3 @@ def _as_before(workspace: Workspace, chosen: ChosenPerson) -> Wish:
         )
     vectors = tuple(np.asarray(row, np.float32) for row in rows)
     return Wish(f"{chosen.reference}, chosen before", references=vectors)
-
-
-def _pictures(path: Path) -> list[Path]:
-    """The picture itself, or those of a folder."""
-    if path.is_dir():
-        found = list_files(path, FRAME_SUFFIXES)
-        if not found:
-            raise ConfigError(f"There are no pictures in {path}; give another folder or a picture.")
-        return found
-    if not path.is_file():
-        raise ConfigError(
-            f"There is no picture {path}; give --identity auto, chosen, a number or a path."
-        )
-    return [path]
-
-
-def _person_in(picture: Path) -> Vector:
-    """The identity of the largest face in a picture, which may be a face file."""
-    from dflcolab.detection.embedding import embed_face
-    from dflcolab.detection.faces import detect_faces
-
-    face = read_face_file(picture)
-    if face.record is not None and face.record.landmarks.shape == (68, 2):
-        return embed_face(face.decode(), face.record.landmarks)
-    image = read_image(picture)
-    found = detect_faces(image)
-    if not found:
-        raise ConfigError(f"No face was found in {picture}; give another picture to --identity.")
-    largest = max(found, key=lambda face: float(np.ptp(face.landmarks, axis=0).max()))
-    return embed_face(image, largest.landmarks)

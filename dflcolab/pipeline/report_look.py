@@ -21,12 +21,13 @@ from dflcolab.faceset.coverage import (
 from dflcolab.faceset.duplicates import find_duplicates
 from dflcolab.faceset.face_files import FaceFile, for_each_face
 from dflcolab.faceset.face_source import FaceSource
-from dflcolab.faceset.identity import Vector
+from dflcolab.faceset.identity import Vector, identity_vector
 from dflcolab.faceset.landmark_quality import LandmarkVerdict
-from dflcolab.faceset.limits import NEAR_DUPLICATE, SAME_PERSON
+from dflcolab.faceset.limits import SAME_PERSON
 from dflcolab.faceset.measures import FaceMeasure, measure_face
 from dflcolab.faceset.people import Person, find_people
 from dflcolab.faceset.tracks import find_tracks
+from dflcolab.faceset.vector_cache import FILE_NAME, VectorCache
 from dflcolab.progress import Progress
 
 _NAMED = 50
@@ -87,7 +88,7 @@ def look_at_side(side: str, source: FaceSource, *, sample: int, progress: Progre
         for_each_face(source.paths, measure_face, progress=progress, title=title, read=source.read)
     )
     progress.raise_if_stopped()
-    duplicates = find_duplicates(measures, threshold=NEAR_DUPLICATE.value)
+    duplicates = find_duplicates(measures)
     progress.raise_if_stopped()
     vectors, landmarks = _looked_closer(source, measures, side, sample, progress)
     progress.raise_if_stopped()
@@ -133,16 +134,19 @@ def _looked_closer(
         return {}, None
     from dflcolab.detection.embedding import embed_face
     from dflcolab.detection.landmark_check import judge_landmarks
+    from dflcolab.detection.models import EMBEDDING
 
-    def closer(face: FaceFile) -> tuple[Vector, LandmarkVerdict] | None:
+    cache = VectorCache(source.folder.with_name(FILE_NAME), EMBEDDING)
+
+    def closer(face: FaceFile) -> tuple[Vector | str, LandmarkVerdict] | None:
         if face.record is None:
             return None
         try:
             image = face.decode()
         except FormatError:
             return None
-        landmarks = face.record.landmarks
-        return embed_face(image, landmarks), judge_landmarks(image, landmarks)
+        vector = identity_vector(face, embed_face, cache=cache)
+        return vector, judge_landmarks(image, face.record.landmarks)
 
     results = for_each_face(
         [m.path for m in chosen],
@@ -157,11 +161,12 @@ def _looked_closer(
         if result is None:
             continue
         vector, verdict = result
-        if np.isfinite(vector).all():
+        if not isinstance(vector, str):
             vectors[source.name(measure.path)] = vector
         limit = 0.0 if measure.record is None else landmark_limit(measure.record)
         if verdict.badness > limit:
             failed.append((verdict.badness, source.name(measure.path)))
+    cache.save(complete=False)
     failed.sort(key=lambda item: (-item[0], item[1]))
     checked = LandmarksChecked(
         len(chosen), Named(len(failed), tuple(name for _, name in failed[:_NAMED]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dflcolab.faceset.config import SortConfig, SortKind
@@ -11,6 +12,7 @@ from dflcolab.faceset.face_files import loose_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.renaming import rename_all
 from dflcolab.faceset.sort import SortedFaces, sort_faces
+from dflcolab.faceset.vector_cache import FILE_NAME, VectorCache
 from dflcolab.progress import Progress
 from dflcolab.workspace.trash import Removal, Trash
 from dflcolab.workspace.workspace import Workspace
@@ -64,7 +66,7 @@ def sort(
         target=config.target,
         dissimilar=config.dissimilar,
         progress=progress,
-        **_networks(config),
+        **_networks(config, workspace.frames_dir(config.side)),
     )
     folder = workspace.aligned_dir(config.side)
     Trash.of(workspace, config.side).move(
@@ -85,15 +87,22 @@ def sort(
     )
 
 
-def _networks(config: SortConfig) -> dict[str, Any]:
-    """What the kind needs of networks; they are loaded for it only."""
+def _networks(config: SortConfig, folder: Path) -> dict[str, Any]:
+    """What the kind needs of networks; they are loaded for it only.
+
+    Args:
+        config: Says the kind.
+        folder: Where identity vectors are kept for the next run.
+    """
     match config.by:
         case SortKind.IDENTITY:
             from dflcolab.detection.embedding import embed_face
+            from dflcolab.detection.models import EMBEDDING
             from dflcolab.detection.reference import reference_person
 
             person = reference_person(config.reference) if config.reference else None
-            return {"embed": embed_face, "person": person}
+            cache = VectorCache(folder / FILE_NAME, EMBEDDING)
+            return {"embed": embed_face, "person": person, "cache": cache}
         case SortKind.LANDMARK_QUALITY:
             from dflcolab.detection.landmark_check import judge_landmarks
 
