@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from dflcolab.config import Config, option
 from dflcolab.errors import ConfigError
@@ -74,6 +74,8 @@ class SwapOptions(RunOptions):
     Upper limits and steps are those that DFL asks for; smaller dims than DFL's own minimum are
     allowed, because DFL loads such models too.
     """
+
+    random_scale: ClassVar[float] = 0.15
 
     resolution: int = option(128, low=32, high=640)
     """Size of the faces the model paints, in pixels. More shows more detail and costs its square in

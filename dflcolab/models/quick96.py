@@ -35,6 +35,7 @@ class Quick96Options(RunOptions):
     uniform_yaw: ClassVar[bool] = False
     ct_mode: ClassVar[ColorTransfer] = ColorTransfer.NONE
     random_hsv_power: ClassVar[float] = 0.0
+    random_scale: ClassVar[float] = 0.05
     pretrain: ClassVar[bool] = False
 
     learning_rate: float = option(2e-4, low=1e-7, high=1e-2)

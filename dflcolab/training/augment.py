@@ -19,7 +19,9 @@ PADDING = 3
 """Pixels that faces carry around them, so that no neighbour of a sampled position is missing."""
 
 _ROTATION_DEGREES = 10.0
-_SCALE = (1 / 1.15, 1.15)
+USUAL_SCALE = 0.15
+"""Share by which faces are enlarged or shrunk at most; Quick96 takes less."""
+
 _SHIFT = 0.05
 _FLIP_SHARE = 0.4
 _NORMAL_LIMIT = 2.5
@@ -45,7 +47,13 @@ class Sampled(NamedTuple):
 
 
 def sample_batch(
-    faces: Tensor, seed: Tensor, *, random_warp: bool, flip: bool, hsv_power: float = 0.0
+    faces: Tensor,
+    seed: Tensor,
+    *,
+    random_warp: bool,
+    flip: bool,
+    hsv_power: float = 0.0,
+    scale: float = USUAL_SCALE,
 ) -> Sampled:
     """Draw one random view of each face.
 
@@ -56,11 +64,12 @@ def sample_batch(
         random_warp: Distort the network input by a random grid.
         flip: Mirror 40 % of the faces.
         hsv_power: Strength of the colour shift of the network input, 0..0.3.
+        scale: Share by which faces are enlarged or shrunk at most.
     """
     count = faces.shape[0]
     size = faces.shape[1] - 2 * PADDING
     seeds = tf.unstack(tf.random.split(seed, 3))
-    transforms = random_transforms(count, size, seeds[0], flip=flip)
+    transforms = random_transforms(count, size, seeds[0], flip=flip, scale=scale)
     if random_warp:
         target, masks, warped = _warped_views(
             faces, transforms, *random_grids(count, size, seeds[1])
@@ -106,19 +115,22 @@ def plain_batch(faces: Tensor) -> Sampled:
     return Sampled(cut[..., :3], cut[..., :3], cut[..., 3:4], cut[..., 4:5])
 
 
-def random_transforms(count: int, size: int, seed: Tensor, *, flip: bool) -> Tensor:
+def random_transforms(
+    count: int, size: int, seed: Tensor, *, flip: bool, scale: float = USUAL_SCALE
+) -> Tensor:
     """Random affine maps from output positions to positions in the face, `[B, 2, 3]`.
 
-    The inverse of: rotate by up to 10 degrees and scale by 0.87 to 1.15 about the middle, shift by
-    up to 5 % of the size, then mirror (40 %).
+    The inverse of: rotate by up to 10 degrees and scale by `1 / (1 + scale)` to `1 + scale` about
+    the middle, shift by up to 5 % of the size, then mirror (40 %).
     """
     drawn = tf.unstack(tf.random.stateless_uniform([5, count], seed))
     angle = (2 * drawn[0] - 1) * (_ROTATION_DEGREES * math.pi / 180)
-    scale = _SCALE[0] + drawn[1] * (_SCALE[1] - _SCALE[0])
+    smallest, largest = 1 / (1 + scale), 1 + scale
+    factor = smallest + drawn[1] * (largest - smallest)
     shift_x = (2 * drawn[2] - 1) * (_SHIFT * size)
     shift_y = (2 * drawn[3] - 1) * (_SHIFT * size)
     mirrored = tf.cast(drawn[4] < _FLIP_SHARE, tf.float32) if flip else tf.zeros_like(angle)
-    return inverse_transforms(angle, scale, shift_x, shift_y, mirrored, size)
+    return inverse_transforms(angle, factor, shift_x, shift_y, mirrored, size)
 
 
 def inverse_transforms(

@@ -67,7 +67,8 @@ class ModelState:
         seed: Root of the numbers for fresh weights.
         weights: Full variable name to array; None = all fresh. The generator's must be complete.
             A discriminator that is missing starts fresh.
-        optimizer: Slots of all optimizers, joined as in a checkpoint; None = all from zero.
+        optimizer: Slots of all optimizers, joined as in a checkpoint; None = all from zero. Those
+            of the generator must be complete.
         source: What to name in errors.
         note: Gets a sentence where something starts anew.
 
@@ -106,7 +107,7 @@ class ModelState:
                 known = False
                 states.pop(group.optimizer, None)
                 file = next(iter(group.networks))
-                note(f"The network {file} was not part of the model so far and starts anew.")
+                note(f"{file} starts anew: it was not trained so far, or has another size now.")
             values = (
                 checked_weights(shapes, stored, source=source)
                 if known
@@ -115,8 +116,9 @@ class ModelState:
             self.variables |= {n: tf.Variable(tf.constant(v)) for n, v in values.items()}
             slotted = {name: self.variables[name] for name in group.slotted}
             self.optimizers[group.optimizer] = Optimizer(slotted, kind)
-            if states.get(group.optimizer):
-                slots = _with_inters(states[group.optimizer], group.slotted, shapes)
+            slots = states.get(group.optimizer, {})
+            if slots or (group.optimizer == main and optimizer is not None):
+                slots = _with_inters(slots, group.slotted, shapes)
                 self.optimizers[group.optimizer].load(slots, source=source)
         self._resting = self._those_at_rest(stored, optimizer or {})
 

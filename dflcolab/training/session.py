@@ -25,7 +25,7 @@ from dflcolab.engine.loss_history import LossHistory
 from dflcolab.engine.precision import Precision
 from dflcolab.errors import ModelError
 from dflcolab.models.amp.options import AmpOptions
-from dflcolab.models.kinds import SwapModelOptions
+from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.layers import Weights
 from dflcolab.models.quick96 import Quick96Options
 from dflcolab.models.saehd.options import SaehdOptions
@@ -261,14 +261,29 @@ class Session:
         }
 
     def _loaded(self, checkpoint: Checkpoint, note: Callable[[str], None]) -> ModelState:
+        weights = checkpoint.weights()
+        if self._judge_changed(checkpoint.state()):
+            weights = {n: v for n, v in weights.items() if not n.startswith(("D_src/", "GAN/"))}
         return ModelState(
             self.options,
             seed=self.seed,
-            weights=checkpoint.weights(),
+            weights=weights,
             optimizer=checkpoint.optimizer(),
             source=str(checkpoint.folder),
             note=note,
         )
+
+    def _judge_changed(self, state: Mapping[str, Any]) -> bool:
+        """True if the patch discriminator looks at other patches now, or is of another width.
+
+        Strides are not seen in its weights, so shapes alone do not tell. It starts anew then.
+        """
+        if isinstance(self.options, Quick96Options) or not self.options.uses_gan:
+            return False
+        before = swap_options_of(state["architecture"], state["options"])
+        assert not isinstance(before, Quick96Options)
+        now = self.options
+        return (before.gan_patch, before.gan_dims) != (now.gan_patch, now.gan_dims)
 
     def _take(self, state: ModelState) -> None:
         """Train this state from now on."""

@@ -99,12 +99,14 @@ class TrainingStep:
             random_warp=warp,
             flip=options.random_src_flip or options.pretrain,
             hsv_power=0.0 if options.pretrain else options.random_hsv_power,
+            scale=options.random_scale,
         )
         dst = sample_batch(
             dst_faces,
             seeds[1],
             random_warp=warp,
             flip=options.random_dst_flip or options.pretrain,
+            scale=options.random_scale,
         )
         if isinstance(options, Quick96Options):
             src, dst = (
