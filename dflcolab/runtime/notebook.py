@@ -32,6 +32,7 @@ from dflcolab.runtime.show import (
     StoppedCellError,
     show_box,
     show_failure,
+    show_page,
     show_text,
     show_video,
 )
@@ -41,6 +42,14 @@ from dflcolab.workspace.workspace import PlatformChoice, RightsBasis, Side, Work
 
 VARIABLE = "DFLCOLAB_NOTEBOOK"
 DEMO = "demo"
+
+_SAFE_CHECKS = {"landmarks": True, "non_faces": True}
+_USUAL_CHECKS: Mapping[Side, Mapping[str, bool]] = {
+    Side.DST: _SAFE_CHECKS,
+    Side.SRC: _SAFE_CHECKS
+    | {"cut_off": True, "small": True, "exposure": True, "blur": True, "duplicates": True},
+}
+"""What `clean` runs besides a named person; without one it chooses these by itself."""
 
 
 class Session:
@@ -177,25 +186,36 @@ class Session:
         self._copy()
 
     @cell
-    def clean(self, *, only_show: bool, undo: bool) -> None:
+    def clean(
+        self, *, src_person: str, dst_person: str, only_show: bool, undo: bool, undo_only: str
+    ) -> None:
         """Move bad faces to the trash, or bring them back."""
         from dflcolab.faceset.config import CleanConfig
         from dflcolab.pipeline.clean import clean
 
-        for side in Side:
-            config = CleanConfig(side=side, dry_run=only_show, undo=undo)
+        for side, person in ((Side.SRC, src_person), (Side.DST, dst_person)):
+            checks = _USUAL_CHECKS[side] if person and not undo else {}
+            config = CleanConfig(
+                side=side,
+                identity=(person,) if person and not undo else (),
+                dry_run=only_show,
+                undo=undo,
+                only=tuple(undo_only.split()) if undo else (),
+                **checks,
+            )
             show_report(clean(self.workspace, config, progress=self.progress))
         self._copy()
 
     @cell
-    def mask(self) -> None:
-        """Say what masks the faces carry."""
-        from dflcolab.faceset.config import MaskConfig
-        from dflcolab.pipeline.mask import mask
+    def report(self) -> None:
+        """Say what the facesets show and lack, and whether they fit together."""
+        from dflcolab.faceset.report_config import ReportConfig
+        from dflcolab.pipeline.report import report
 
-        for side in Side:
-            config = MaskConfig(action="stats", side=side)
-            show_report(mask(self.workspace, config, progress=self.progress))
+        found = report(self.workspace, ReportConfig(), progress=self.progress)
+        show_report(found)
+        show_page(found.html)
+        self._copy()
 
     @cell
     def pretrain(

@@ -60,6 +60,15 @@ def show_failure(error: DFLColabError) -> None:
     )
 
 
+def show_page(path: Path) -> None:
+    """Show a self-contained HTML page in a frame of its own, in which no script runs."""
+    page = html.escape(path.read_text(encoding="utf-8"), quote=True)
+    show(
+        f'<iframe sandbox="" title="{html.escape(path.name)}" srcdoc="{page}" '
+        'style="width:100%;height:40em;border:1px solid #ccc"></iframe>'
+    )
+
+
 def show_picture(image: Image) -> None:
     """Show a BGR picture as a JPEG of at most 150 kB, so that the notebook stays small."""
     from IPython.display import Image as Picture

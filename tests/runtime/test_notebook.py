@@ -133,12 +133,12 @@ def test_a_wrong_workspace_name_is_one_sentence(session: Session):
 
 def test_a_cell_before_its_turn_says_which_one_comes_first(session: Session):
     with pytest.raises(StoppedCellError, match="Open a workspace"):
-        session.mask()
+        session.report()
 
 
 def test_a_failure_shows_one_red_sentence_and_folds_the_rest(session: Session, shown: list[str]):
     with pytest.raises(StoppedCellError):
-        session.mask()
+        session.report()
 
     assert "<b>No workspace is open" in shown[-1]
     assert "<details>" in shown[-1]
@@ -207,9 +207,9 @@ def test_the_stop_button_asks_for_a_safe_stop(session: Session, monkeypatch: pyt
             time.sleep(0.01)
         raise AssertionError("the stop never arrived")
 
-    monkeypatch.setattr("dflcolab.pipeline.mask.mask", slow)
+    monkeypatch.setattr("dflcolab.pipeline.report.report", slow)
     with pytest.raises(StoppedCellError, match="everything is saved"):
-        session.mask()
+        session.report()
 
     # The next cell begins without that wish, and Ctrl-C means what it meant before.
     session.show_machine()

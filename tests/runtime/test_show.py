@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from dflcolab.runtime import show
 from dflcolab.runtime.show import MAX_PICTURE_BYTES, StoppedCellError, contact_sheet, small_jpeg
 
 
@@ -30,3 +33,15 @@ def test_no_pictures_make_no_sheet():
 
 def test_ipython_draws_a_stopped_cell_as_one_sentence():
     assert StoppedCellError("Do this.")._render_traceback_() == ["Do this."]
+
+
+def test_a_page_stands_in_a_frame_that_runs_no_script(tmp_path: Path, monkeypatch):
+    shown: list[str] = []
+    monkeypatch.setattr(show, "show", shown.append)
+    page = tmp_path / "report.html"
+    page.write_text('<p title="it">5 < 6</p>', encoding="utf-8")
+
+    show.show_page(page)
+
+    assert 'sandbox=""' in shown[-1]
+    assert "&lt;p title=&quot;it&quot;&gt;" in shown[-1]
