@@ -164,26 +164,26 @@ def export_model(
     out = config.out or workspace.models_dir
     progress.message(f"Writing {name}, iteration {checkpoint.iteration}, as {config.format}.")
     replaced: Path | None = None
-    if config.format == "dfl":
-        target = dfl_target(out, config.as_ or name, options.arch)
-        if target.name not in ("", config.as_ or name):
-            problems.append(f"DeepFaceLab finds no names with _; its files are called {target.id}.")
-        origin = read_origin(model_dir)
-        written = write_dfl_model(
-            target, checkpoint, options, _losses(model_dir, checkpoint), origin
-        )
-        files, replaced = written.files, written.replaced
-        problems += written.notes
-    else:
-        path = write_single_file(
-            out,
-            config.format,
-            config.as_ or name,
-            checkpoint,
-            options,
-            provenance=provenance_of(workspace, name, checkpoint, options),
-        )
-        files = (path,)
+    busy = ModelError(f"Another process is exporting {name}; wait until it has ended.")
+    with exclusive(model_dir.with_name(f".{name}.export.lock"), busy):
+        if config.format == "dfl":
+            target = dfl_target(out, config.as_ or name, options.arch)
+            if target.name not in ("", config.as_ or name):
+                problems.append(f"DeepFaceLab finds no names with _; the files are of {target.id}.")
+            history = _losses(model_dir, checkpoint)
+            written = write_dfl_model(target, checkpoint, options, history, read_origin(model_dir))
+            files, replaced = written.files, written.replaced
+            problems += written.notes
+        else:
+            path = write_single_file(
+                out,
+                config.format,
+                config.as_ or name,
+                checkpoint,
+                options,
+                provenance=provenance_of(workspace, name, checkpoint, options),
+            )
+            files = (path,)
     return ExportReport(
         model=name,
         format=config.format,
