@@ -52,6 +52,31 @@ class ExtractReport:
     trashed: int = 0
     without_face: tuple[str, ...] = ()
 
+    def summary(self) -> str:
+        """The report in a few lines."""
+        first = (
+            f"{self.faces} faces of {self.side.value} ({self.face_type}, {self.size} pixels) from "
+            f"{self.frames} frames, {self.frames_with_face} of which show a face."
+        )
+        lines = [first]
+        if self.new_frames:
+            lines.append(
+                f"New in this run: {self.new_faces} faces from {self.new_frames} frames in "
+                f"{self.seconds:.1f} s ({self.frames_per_second:.0f} frames a second)."
+            )
+        elif not self.drawn_pictures:
+            lines.append("Nothing was left to do.")
+        if self.drawn_pictures:
+            lines.append(f"{self.drawn_pictures} debug pictures were drawn from the face files.")
+        if self.trashed:
+            lines.append(
+                f"{self.trashed} earlier faces of frames looked at again are in the trash "
+                "(`dflcolab clean --undo` brings them back)."
+            )
+        if self.without_face:
+            lines.append(f"Still without a face: {', '.join(self.without_face)}.")
+        return "\n".join([*lines, *self.problems])
+
 
 class Stopwatch:
     """Adds up how long each stage was busy, over all threads."""

@@ -29,6 +29,7 @@ class SortReport:
         trashed: Number of files moved to the trash, by reason.
         first_score: Score of the first file; None where faces were chained.
         last_score: Score of the last file.
+        note: A sentence on the outcome; "" if it is as expected.
     """
 
     side: str
@@ -37,13 +38,14 @@ class SortReport:
     trashed: dict[str, int]
     first_score: float | str | None
     last_score: float | str | None
+    note: str = ""
 
     def summary(self) -> str:
         """The report in a line or two."""
         text = f"{self.faces} faces of {self.side} are in order by {self.by}."
         for reason, number in self.trashed.items():
             text += f"\n{number} moved to the trash: {reason} (`dflcolab clean --undo` brings them back)."
-        return text
+        return f"{text}\n{self.note}" if self.note else text
 
 
 @alone_with_faces
@@ -84,6 +86,7 @@ def sort(
         trashed=dict(Counter(found.rejected.values())),
         first_score=ends[0],
         last_score=ends[1],
+        note=_note(config, found),
     )
 
 
@@ -109,6 +112,17 @@ def _networks(config: SortConfig, folder: Path) -> dict[str, Any]:
             return {"judge": judge_landmarks}
         case _:
             return {}
+
+
+def _note(config: SortConfig, found: SortedFaces) -> str:
+    """Why `final` kept far fewer faces than asked for, as DeepFaceLab does."""
+    final = config.by in (SortKind.FINAL, SortKind.FINAL_FASTER)
+    if not final or not found.rejected or len(found.order) >= 0.75 * config.target:
+        return ""
+    return (
+        f"That is fewer than the {config.target} asked for: each of 128 turns of the head gets the "
+        "same share, and the faces show few of them. A larger --target keeps more."
+    )
 
 
 def _numbered(found: SortedFaces) -> dict[str, str]:

@@ -79,6 +79,17 @@ def test_sorting_by_identity_puts_the_stranger_last(workspace: Workspace):
     assert report.last_score < 0.3
 
 
+def test_final_says_why_it_keeps_few_faces(workspace: Workspace):
+    n_faces = len(faces_of(workspace))
+
+    report = sort(workspace, SortConfig(side=Side.SRC, by=SortKind.FINAL, target=100))
+
+    # She looks ahead in most of the clip: most of the 128 turns are empty.
+    assert report.faces < 75
+    assert report.faces + sum(report.trashed.values()) == n_faces
+    assert "fewer than the 100 asked for" in report.summary()
+
+
 @pytest.mark.parametrize("identity", ["auto", "picture"])
 def test_clean_finds_the_stranger_and_undo_brings_him_back(
     workspace: Workspace, identity: str, tmp_path: Path
