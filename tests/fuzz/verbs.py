@@ -280,7 +280,9 @@ def run(home: Path, *, seed: int, hostile: int, packed: int, networks: bool) -> 
     root = home / "hostile"
     hostile_workspace(root, seed=seed, hostile=hostile)
     verbs_on(root, scratch, tally, label=f"seed {seed}")
-    label = f"seed {seed}"
+    # A fresh one: names in the trash may collide with packed ones by now, so that unpack refuses.
+    label, root = f"seed {seed}", home / "hostile again"
+    hostile_workspace(root, seed=seed, hostile=hostile)
     verbs_on(root, scratch, tally, label=label, commands=CHANGING, keep_content=False)
     if networks:
         verbs_on(root, scratch, tally, label=label, commands=WITH_NETWORKS)
