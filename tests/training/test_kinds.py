@@ -68,15 +68,17 @@ def test_losses_on_a_fixed_batch_fall(arch: str):
     batch = _batch(options.resolution)
     losses = [
         sum(float(np.mean(side)) for side in step.fixed_step(*batch, tf.constant(i, tf.int64)))
-        for i in range(1, 9 if arch == "quick96" else 31)
+        for i in range(1, 7 if arch == "quick96" else 31)
     ]
     # AdaBelief and RMSprop at ten times DFL's rate halve the loss of one batch within 30 steps;
-    # three quarters leave room for the dropout of Quick96, which skips 70 % of each step.
+    # three quarters leave room for Quick96, which takes fewer steps and skips 70 % of each.
     assert losses[-1] < 0.75 * losses[0]
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("arch", ["saehd", "amp"])
+@pytest.mark.parametrize(
+    ("arch", "precision"),
+    [("saehd", "float32"), ("saehd", "mixed_float16"), ("amp", "mixed_bfloat16")],
+)
 def test_every_network_with_a_loss_moves_and_no_other(arch: str, precision: str):
     extra = EVERYTHING if arch == "saehd" else {
         k: v for k, v in EVERYTHING.items() if "style" not in k and "true_face" not in k
