@@ -71,7 +71,7 @@ class ExtractReport:
         if self.trashed:
             lines.append(
                 f"{self.trashed} earlier faces of frames looked at again are in the trash "
-                "(`dflcolab clean --undo` brings them back)."
+                f"(`dflcolab clean --side {self.side.value} --undo` brings them back)."
             )
         if self.without_face:
             lines.append(f"Still without a face: {', '.join(self.without_face)}.")

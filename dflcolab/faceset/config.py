@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from dflcolab.config import Config, option
-from dflcolab.faceset.limits import NEAR_DUPLICATE
+from dflcolab.faceset.limits import BLURRED_STEP, LANDMARKS_OFF, NEAR_DUPLICATE
 from dflcolab.workspace.workspace import Side
 
 
@@ -115,10 +115,10 @@ class CleanConfig(Config):
     duplicate_threshold: float = option(NEAR_DUPLICATE.value, low=0.0, high=0.2, advanced=True)
     """Mean brightness difference, 0 to 1, below which faces of one expression are duplicates. Frames of a talking face differ by 0.003 to 0.02 from the next. Higher removes more."""
 
-    blur_threshold: float = option(1.0, low=0.1, high=10.0, advanced=True)
+    blur_threshold: float = option(BLURRED_STEP.value, low=0.1, high=10.0, advanced=True)
     """How far below the median sharpness a blurred face lies at least, and beyond three times the usual spread; 1 is visibly softer. Lower removes more."""
 
-    landmark_threshold: float = option(0.1, low=0.01, high=1.0, advanced=True)
+    landmark_threshold: float = option(LANDMARKS_OFF.value, low=0.01, high=1.0, advanced=True)
     """Mean distance of brows, nose, eyes and mouth from a fresh measurement, in sides of the face, from which landmarks are wrong. Good ones lie below 0.02, ones shifted by a tenth of the face at 0.1. Lower removes more."""
 
     exposure_threshold: float = option(0.5, low=0.05, high=1.0, advanced=True)

@@ -16,13 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dflcolab.faces.face_record import FaceRecord
+from dflcolab.faceset.clean import propose_blur
 from dflcolab.faceset.limits import (
     BLURRED_STEP,
     BURNT_PIXELS,
     DARK_PIXELS,
     ENLARGED,
-    FOREIGN_LANDMARKS_OFF,
-    LANDMARKS_OFF,
     OPEN_MOUTH,
     PROFILE_DEG,
     SHUT_EYES,
@@ -238,7 +237,7 @@ def summarize(
         face_types=_counted(record.assumed_face_type.value for record in records),
         origins=_counted(map(origin, records)),
         sharpness=sharpness,
-        blurred=_worst(usable, lambda m: _below(m.sharpness, sharpness), name),
+        blurred=_blurred(usable, name),
         frame_pixels=spread(m.frame_pixels for m in usable),
         enlargement=spread(enlargements),
         enlarged=sum(value >= ENLARGED.value for value in enlargements),
@@ -343,11 +342,6 @@ def origin(record: FaceRecord) -> str:
     return video if isinstance(video, str) and video else "not recorded"
 
 
-def landmark_limit(record: FaceRecord) -> float:
-    """Error from which the landmarks of a face count as failed: less for our own."""
-    return (LANDMARKS_OFF if record.provenance else FOREIGN_LANDMARKS_OFF).value
-
-
 def _cells(values: npt.NDArray[np.float64], edges: Sequence[int]) -> npt.NDArray[np.int64]:
     found = np.searchsorted(np.array(edges), values, side="right") - 1
     return np.clip(found, 0, len(edges) - 2).astype(np.int64)
@@ -357,11 +351,11 @@ def _counted(values: Iterable[str]) -> dict[str, int]:
     return dict(Counter(values).most_common())
 
 
-def _below(sharpness: float | None, of_all: Spread | None) -> float:
-    """How far beyond the limit of blur a face is."""
-    if sharpness is None or of_all is None:
-        return -1.0
-    return of_all.median - BLURRED_STEP.value - sharpness
+def _blurred(measures: Sequence[FaceMeasure], name: Callable[[FaceMeasure], str]) -> Named:
+    """The faces that `clean --blur` would propose, the worst first."""
+    by_path = {m.path: m for m in measures}
+    found = propose_blur(measures, BLURRED_STEP.value)
+    return Named(len(found), tuple(name(by_path[item.path]) for item in found[:_NAMED]))
 
 
 def _worst(

@@ -110,7 +110,10 @@ def _damaged(summary: FacesetSummary) -> Finding | None:
         "damaged",
         Weight.SERIOUS if share > MANY.value else Weight.GAP,
         f"{which} be used ({'' if summary.damaged == 1 else 'the first: '}{first.name}).",
-        _after_unpacking(summary, "`dflcolab clean --landmarks` moves such files to the trash."),
+        _after_unpacking(
+            summary,
+            f"`dflcolab clean --side {summary.side} --landmarks` moves such files to the trash.",
+        ),
         share,
     )
 
@@ -144,7 +147,7 @@ def _landmarks(summary: FacesetSummary) -> Finding | None:
         _after_unpacking(
             summary,
             f"`dflcolab sort --side {summary.side} --by landmark-quality` shows the worst first; "
-            "`dflcolab clean --landmarks` removes them.",
+            f"`dflcolab clean --side {summary.side} --landmarks` removes them.",
         ),
         share,
     )

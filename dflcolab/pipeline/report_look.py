@@ -15,7 +15,6 @@ from dflcolab.faceset.coverage import (
     Named,
     PeopleFound,
     PersonShare,
-    landmark_limit,
     summarize,
 )
 from dflcolab.faceset.duplicates import find_duplicates
@@ -23,7 +22,7 @@ from dflcolab.faceset.face_files import FaceFile, for_each_face
 from dflcolab.faceset.face_source import FaceSource
 from dflcolab.faceset.identity import Vector, identity_vector
 from dflcolab.faceset.landmark_quality import LandmarkVerdict
-from dflcolab.faceset.limits import SAME_PERSON
+from dflcolab.faceset.limits import LANDMARKS_OFF, SAME_PERSON
 from dflcolab.faceset.measures import FaceMeasure, measure_face
 from dflcolab.faceset.people import Person, find_people
 from dflcolab.faceset.tracks import find_tracks
@@ -163,8 +162,7 @@ def _looked_closer(
         vector, verdict = result
         if not isinstance(vector, str):
             vectors[source.name(measure.path)] = vector
-        limit = 0.0 if measure.record is None else landmark_limit(measure.record)
-        if verdict.badness > limit:
+        if verdict.badness > LANDMARKS_OFF.value:
             failed.append((verdict.badness, source.name(measure.path)))
     cache.save(complete=False)
     failed.sort(key=lambda item: (-item[0], item[1]))

@@ -44,7 +44,7 @@ class SortReport:
         """The report in a line or two."""
         text = f"{self.faces} faces of {self.side} are in order by {self.by}."
         for reason, number in self.trashed.items():
-            text += f"\n{number} moved to the trash: {reason} (`dflcolab clean --undo` brings them back)."
+            text += f"\n{number} moved to the trash: {reason} (`dflcolab clean --side {self.side} --undo` brings them back)."
         return f"{text}\n{self.note}" if self.note else text
 
 
