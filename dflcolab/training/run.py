@@ -14,15 +14,15 @@ from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
 from dflcolab.engine.loss_history import read_losses
 from dflcolab.engine.precision import choose_precision, prepare_device
-from dflcolab.errors import ConfigError, Interrupted, ModelError
+from dflcolab.errors import Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.faceset.held_out import split_held_out
 from dflcolab.files import exclusive
 from dflcolab.models.kinds import SwapModelOptions, swap_options_of
-from dflcolab.models.options import ColorTransfer
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
 from dflcolab.progress import Progress
+from dflcolab.training.color_match import transfers_colors
 from dflcolab.training.config import TrainConfig, parse_duration, with_settings
 from dflcolab.training.dataset import TrainingFaces, prepare_faces
 from dflcolab.training.session import Session, SideFaces, losses_name
@@ -170,7 +170,6 @@ def _run_alone(
     options = resolve_options(
         config, settings, state, face_type=face_type, pretrain=pretrain, name=config.model
     )
-    refuse_color_transfer(options)
     leaves = bool(state and state["pretraining"] and not pretrain)
     target = config.target_iter or options.target_iter or None
     done = 0 if checkpoint is None or leaves else checkpoint.iteration
@@ -262,19 +261,6 @@ def resolve_options(
     return options
 
 
-def refuse_color_transfer(options: SwapModelOptions) -> None:
-    """Refuse what the sampler cannot do yet, rather than leave it out in silence.
-
-    Raises:
-        ConfigError: The model wants its src faces in the colors of dst.
-    """
-    if options.ct_mode is not ColorTransfer.NONE and not options.pretrain:
-        raise ConfigError(
-            f"ct_mode = {options.ct_mode.value} is not available while training in this version; "
-            "add --set ct_mode=none."
-        )
-
-
 def _side_faces(
     faceset: Faceset,
     options: SwapModelOptions,
@@ -287,7 +273,7 @@ def _side_faces(
     """Decode one side, its held-out part apart."""
     training, held_out = split_held_out(faceset.frame_keys, share)
 
-    def prepare(indices: Sequence[int], title: str) -> TrainingFaces:
+    def prepare(indices: Sequence[int], title: str, *, colors: bool = False) -> TrainingFaces:
         return prepare_faces(
             faceset,
             indices,
@@ -297,10 +283,11 @@ def _side_faces(
             progress=progress,
             cache_dir=places.cache_dir,
             problems=notes,
+            colors=colors,
         )
 
     return SideFaces(
-        training=prepare(training, f"Loading {side} faces"),
+        training=prepare(training, f"Loading {side} faces", colors=transfers_colors(options)),
         held_out=prepare(held_out, f"Loading held-out {side} faces") if held_out else None,
     )
 

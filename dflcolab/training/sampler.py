@@ -31,7 +31,7 @@ class Sampler:
         self, count: int, seed: Sequence[int], *, yaws: Sequence[float] | None = None
     ) -> None:
         self._seed = list(seed)
-        self._bins = _members_by_yaw(yaws) if yaws is not None else None
+        self._bins = members_by_yaw(yaws) if yaws is not None else None
         self._round_length = len(self._bins) if self._bins else count
         self._orders: dict[tuple[int, ...], npt.NDArray[np.int64]] = {}
 
@@ -59,7 +59,7 @@ class Sampler:
         return order
 
 
-def _members_by_yaw(yaws: Sequence[float]) -> list[npt.NDArray[Any]]:
+def members_by_yaw(yaws: Sequence[float]) -> list[npt.NDArray[Any]]:
     """Indices per filled yaw bin; edges as DeepFaceLab's: 128 bins from -1.2 to 1.2 radians."""
     edges = np.linspace(-_LARGEST_YAW, _LARGEST_YAW, _YAW_BINS)
     # Half-open bins; the first is open below and the last open above.

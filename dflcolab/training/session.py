@@ -30,6 +30,7 @@ from dflcolab.models.layers import Weights
 from dflcolab.models.quick96 import Quick96Options
 from dflcolab.models.saehd.options import SaehdOptions
 from dflcolab.training.augment import PADDING
+from dflcolab.training.color_match import color_change, transfers_colors
 from dflcolab.training.dataset import TrainingFaces
 from dflcolab.training.model_state import ModelState
 from dflcolab.training.preview import draw_preview, encode_jpeg, preview_rows
@@ -101,6 +102,13 @@ class Session:
             for index, (side, faces) in enumerate(self._sides.items())
         }
 
+        # One reference per src face, so the position of src is its position too.
+        self._color_sampler = (
+            Sampler(len(dst.training), [seed, len(self._sides)])
+            if transfers_colors(options)
+            else None
+        )
+
     def start_new(self) -> None:
         """Begin with fresh weights at iteration 0."""
         self._take(ModelState(self.options, seed=self.seed))
@@ -149,13 +157,25 @@ class Session:
         count = self.options.batch_size
         self.iteration += 1
         again = isinstance(self.options, Quick96Options) and repeats_batch(self.iteration)
+        change = None
         for side, faces in self._sides.items():
             if again:
                 self._positions[side] -= count
             indices = self._samplers[side].take(self._positions[side], count)
+            if side == "src" and self._color_sampler is not None:
+                change = self._color_change(indices)
             self._positions[side] += count
             batches.append(faces.training.batch(indices))
-        return self._step.step(*batches, tf.constant(self.iteration, tf.int64))
+        return self._step.step(*batches, tf.constant(self.iteration, tf.int64), change)
+
+    def _color_change(self, indices: npt.NDArray[np.int64]) -> Tensor:
+        """How src faces take over the colors of random dst faces, which come in rounds as well."""
+        assert self._color_sampler is not None
+        src, dst = (self._sides[side].training.colors for side in ("src", "dst"))
+        if src is None or dst is None:
+            raise ValueError("ct_mode needs faces that were prepared with their colors")
+        references = self._color_sampler.take(self._positions["src"], len(indices))
+        return tf.constant(color_change(self.options.ct_mode, src, indices, dst, references))
 
     def evaluate(self) -> dict[str, float] | None:
         """Mean loss on the held-out faces of each side, unwarped.

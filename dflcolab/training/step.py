@@ -11,6 +11,7 @@ from dflcolab.models.layers import Weights
 from dflcolab.models.quick96 import Quick96Options
 from dflcolab.training.amp_objective import AmpObjective
 from dflcolab.training.augment import Sampled, plain_batch, sample_batch
+from dflcolab.training.color_match import match_colors
 from dflcolab.training.model_state import ModelState, optimizer_settings
 from dflcolab.training.objective import Batch, Losses, Objective, Stage
 from dflcolab.training.quick96_objective import Quick96Objective, repeats_batch
@@ -61,14 +62,24 @@ class TrainingStep:
         self.fixed_step = tf.function(self._fixed_step, autograph=False)
         self.evaluate = tf.function(self._evaluate, autograph=False)
 
-    def _step(self, src_faces: Tensor, dst_faces: Tensor, iteration: Tensor) -> Tensor:
+    def _step(
+        self,
+        src_faces: Tensor,
+        dst_faces: Tensor,
+        iteration: Tensor,
+        color_change: Tensor | None = None,
+    ) -> Tensor:
         """Augment, train; `[2]` mean losses of src and dst before the update.
 
         Args:
             src_faces: `[B, R + 6, R + 6, 5]` uint8 (see `sample_batch`).
             dst_faces: The same for dst.
             iteration: Scalar int64, the number of this step; seeds its random numbers.
+            color_change: How the colors of src change (see `color_match`); None: not at all.
         """
+        if color_change is not None:
+            seed = self._seeds(iteration, 3)[0]
+            src_faces = match_colors(self._options.ct_mode, src_faces, color_change, seed)
         shown = self._train(self._sample(src_faces, dst_faces, iteration), iteration)
         return tf.stack([tf.reduce_mean(losses) for losses in shown])
 
