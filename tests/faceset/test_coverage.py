@@ -75,7 +75,9 @@ def test_a_handful_is_named_with_its_number():
 
 
 def test_what_dst_does_not_show_is_no_gap_of_src():
-    summary = summarize("src", [m for m in complete_set(1200) if abs(m.pose.pitch) < math.radians(15)])
+    summary = summarize(
+        "src", [m for m in complete_set(1200) if abs(m.pose.pitch) < math.radians(15)]
+    )
 
     by_need = findings_of(summary, needed={Region.DOWN})
 
