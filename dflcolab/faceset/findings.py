@@ -147,7 +147,8 @@ def _landmarks(summary: FacesetSummary) -> Finding | None:
         _after_unpacking(
             summary,
             f"`dflcolab sort --side {summary.side} --by landmark-quality` shows the worst first; "
-            f"`dflcolab clean --side {summary.side} --landmarks` removes them.",
+            f"`dflcolab clean --side {summary.side} --landmarks --non-faces` "
+            "removes them.",
         ),
         share,
     )

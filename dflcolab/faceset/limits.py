@@ -210,7 +210,7 @@ STRANGERS = Limit(
 )  # fmt: skip
 LANDMARKS_OFF = Limit(
     0.10, "of the face's side", "Landmarks that lie so far from a fresh measurement count as "
-    "failed; `clean --landmarks` removes such faces.", Basis.MEASURED,
+    "failed; `clean --landmarks --non-faces` removes such faces.", Basis.MEASURED,
     "103 faces of the sample material with this package's landmarks: 99 of 100 lie below 0.016; "
     "landmarks shifted by a tenth of the face give 0.10, turned by 20 degrees 0.12. Other programs "
     "put some points elsewhere on the same face, so the limit is not set tighter.",

@@ -64,7 +64,7 @@ def clean(
     Raises:
         FacesetError: There are no faces, or they are packed.
         ConfigError: The wanted person cannot be found: no such number, no face in a picture, nobody
-            who looks like it.
+            who looks like it. Or options contradict each other.
         WorkspaceError: `only` names nothing in the trash.
         Interrupted: The user asked to stop; nothing has been moved.
         StorageError: The disk is full or read-only.
@@ -104,11 +104,23 @@ def clean(
 
 
 def _undo(workspace: Workspace, config: CleanConfig) -> CleanReport:
-    """Bring back all or some of the removed faces."""
+    """Bring back all or some of the removed faces, or say which a dry run would bring back."""
+    if named := _named(config):
+        raise ConfigError(
+            f"With --undo, say what comes back by --only: `--only {' '.join(named)}`."
+        )
     trash = Trash.of(workspace, config.side)
     if trash.home.is_dir():
         recover(trash.home)  # a killed sort takes its names before anything else does
     chosen = trash.select(config.only) if config.only else trash.entries()
+    if config.dry_run:
+        return CleanReport(
+            side=config.side.value,
+            faces=0,
+            restored=tuple(entry.name for entry in chosen),
+            dry_run=True,
+            stays=dict(Counter(removed_by(entry) for entry in trash.entries())),
+        )
     restored = tuple(path.name for path in trash.restore(chosen))
     names = {entry.name for entry in chosen}
     return CleanReport(
@@ -121,7 +133,12 @@ def _undo(workspace: Workspace, config: CleanConfig) -> CleanReport:
 
 
 def _checks(config: CleanConfig) -> tuple[str, ...]:
-    """The named checks, or the usual ones of the side, in the order in which they judge."""
+    """The named checks, or else the usual ones of the side."""
+    return _named(config) or (_SAFE if config.side is Side.DST else _ALL)
+
+
+def _named(config: CleanConfig) -> tuple[str, ...]:
+    """The checks that the user named, in the order in which they judge."""
     named = {
         "landmarks": config.landmarks,
         "non-faces": config.non_faces,
@@ -132,8 +149,7 @@ def _checks(config: CleanConfig) -> tuple[str, ...]:
         "blur": config.blur,
         "duplicates": config.duplicates,
     }
-    chosen = tuple(name for name in _ALL if named[name])
-    return chosen or (_SAFE if config.side is Side.DST else _ALL)
+    return tuple(name for name in _ALL if named[name])
 
 
 def _look(

@@ -44,13 +44,13 @@ class CleanReport:
         side: Whose faces.
         faces: Number of faces before.
         removed: Faces moved to the trash, or proposed if `dry_run`; by check, the worst first.
-        restored: Names of faces brought back by undo.
+        restored: Names of faces brought back by undo, or that would be if `dry_run`.
         dry_run: Nothing was moved.
         checks: Names of the checks that ran; empty for undo.
         people: Who is in the faceset, if identity was looked at.
         identity: By what the wanted person was chosen; "" if nobody was.
         renamed: Of the restored those whose old name was taken meanwhile.
-        stays: Number of faces still in the trash after undo, by what removed them.
+        stays: Number of faces in the trash after undo, by what removed them.
     """
 
     side: str
@@ -69,7 +69,8 @@ class CleanReport:
         return "\n".join(self._undo_lines() if not self.checks else self._clean_lines())
 
     def _undo_lines(self) -> list[str]:
-        lines = [f"{len(self.restored)} faces of {self.side} are back from the trash."]
+        verb = "would come" if self.dry_run else "are"
+        lines = [f"{len(self.restored)} faces of {self.side} {verb} back from the trash."]
         if self.renamed:
             lines.append(
                 f"{len(self.renamed)} of them got a new name because the old one is taken: "
@@ -77,7 +78,8 @@ class CleanReport:
             )
         if self.stays:
             held = ", ".join(f"{number} by {check}" for check, number in self.stays.items())
-            lines.append(f"{sum(self.stays.values())} stay in the trash: {held}.")
+            verb = "are" if self.dry_run else "stay"
+            lines.append(f"{sum(self.stays.values())} {verb} in the trash: {held}.")
         return lines
 
     def _clean_lines(self) -> list[str]:

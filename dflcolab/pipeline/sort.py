@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dflcolab.errors import ConfigError
 from dflcolab.faceset.config import SortConfig, SortKind
 from dflcolab.faceset.face_files import loose_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.renaming import rename_all
 from dflcolab.faceset.sort import SortedFaces, sort_faces
+from dflcolab.faceset.sort_result import NO_FACE_DATA, NO_SHARPNESS, NOT_READABLE
 from dflcolab.faceset.vector_cache import FILE_NAME, VectorCache
 from dflcolab.progress import Progress
 from dflcolab.workspace.trash import Removal, Trash
@@ -56,11 +58,15 @@ def sort(
 
     Raises:
         FacesetError: There are no faces, they are packed, or the kind fits none of them.
-        ConfigError: A reference picture is missing or shows no face.
+        ConfigError: A reference picture is missing or shows no face, or the kind has no use for it.
         WorkspaceError: The side has no `aligned` folder.
         StorageError: The disk is full or read-only.
     """
     progress = progress or Progress()
+    if config.reference and config.by is not SortKind.IDENTITY:
+        raise ConfigError(f"--reference belongs to --by identity; {config.by} has no use for it.")
+    if config.dissimilar and config.by is not SortKind.ABSDIFF:
+        raise ConfigError(f"--dissimilar belongs to --by absdiff; {config.by} has no use for it.")
     paths = loose_faces(workspace, config.side)
     found = sort_faces(
         paths,
@@ -117,7 +123,8 @@ def _networks(config: SortConfig, folder: Path) -> dict[str, Any]:
 def _note(config: SortConfig, found: SortedFaces) -> str:
     """Why `final` kept far fewer faces than asked for, as DeepFaceLab does."""
     final = config.by in (SortKind.FINAL, SortKind.FINAL_FASTER)
-    if not final or not found.rejected or len(found.order) >= 0.75 * config.target:
+    left_out = set(found.rejected.values()) - {NO_FACE_DATA, NOT_READABLE, NO_SHARPNESS}
+    if not final or not left_out or len(found.order) >= 0.75 * config.target:
         return ""
     return (
         f"That is fewer than the {config.target} asked for: each of 128 turns of the head gets the "

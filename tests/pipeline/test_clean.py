@@ -284,6 +284,23 @@ def test_undo_brings_back_what_it_is_told_and_says_what_stays(workspace: Workspa
     assert sorted(sha256_of(path) for path in faces_of(workspace, Side.SRC)) == before
 
 
+def test_a_dry_run_of_undo_says_what_would_come_back_and_moves_nothing(workspace: Workspace):
+    spoil(faces_of(workspace, Side.SRC)[3], fog)
+    clean(workspace, CleanConfig(side=Side.SRC, blur=True))
+    left = [path.name for path in faces_of(workspace, Side.SRC)]
+
+    report = clean(workspace, CleanConfig(side=Side.SRC, undo=True, dry_run=True))
+
+    assert len(report.restored) == 1
+    assert "1 faces of src would come back" in report.summary()
+    assert [path.name for path in faces_of(workspace, Side.SRC)] == left
+
+
+def test_undo_with_a_check_says_how_to_name_what_comes_back(workspace: Workspace):
+    with pytest.raises(ConfigError, match="--only blur"):
+        clean(workspace, CleanConfig(side=Side.SRC, undo=True, blur=True))
+
+
 def test_only_needs_undo(workspace: Workspace):
     with pytest.raises(ConfigError, match="--undo"):
         clean(workspace, CleanConfig(side=Side.SRC, only=("blur",)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -67,6 +68,28 @@ def test_recovering_names_undoes_a_sort(workspace: Workspace):
     sort(workspace, SortConfig(side=Side.SRC, by=SortKind.RECOVER_NAMES))
 
     assert [(path.name, sha256_of(path)) for path in faces_of(workspace)] == before
+
+
+def test_final_does_not_ask_for_a_larger_target_where_only_a_file_without_face_data_went(
+    workspace: Workspace,
+):
+    stray = workspace.aligned_dir(Side.SRC) / "zz.jpg"
+    cv2.imwrite(str(stray), np.full((64, 64, 3), 128, np.uint8))
+
+    report = sort(workspace, SortConfig(side=Side.SRC, by=SortKind.FINAL, target=2000))
+
+    assert report.trashed == {"no face data": 1}
+    assert report.note == ""
+
+
+def test_options_of_another_kind_of_sort_are_refused(workspace: Workspace):
+    before = faces_of(workspace)
+    with pytest.raises(ConfigError, match="--reference belongs to --by identity"):
+        sort(workspace, SortConfig(side=Side.SRC, by=SortKind.BLUR, reference=(before[0],)))
+    with pytest.raises(ConfigError, match="--dissimilar belongs to --by absdiff"):
+        sort(workspace, SortConfig(side=Side.SRC, by=SortKind.HIST, dissimilar=True))
+
+    assert faces_of(workspace) == before
 
 
 def test_sorting_by_identity_puts_the_stranger_last(workspace: Workspace):
