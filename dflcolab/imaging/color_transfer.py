@@ -113,11 +113,6 @@ def monge_kantorovich_map(source: Moments, target: Moments) -> Maps:
     return _with_shift(np.swapaxes(matrix, -1, -2), source_mean, target_mean)
 
 
-def lab_moments(picture: FloatImage) -> Moments:
-    """Mean and standard deviation of each Lab channel, `[3]` each."""
-    return _lab_statistics(cv2.cvtColor(picture, cv2.COLOR_BGR2LAB), None)
-
-
 def color_moments(picture: FloatImage) -> Moments:
     """Mean `[3]` and covariance `[3, 3]` of the colors, divided by the number of pixels."""
     n = picture.shape[0] * picture.shape[1]

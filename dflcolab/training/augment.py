@@ -82,7 +82,7 @@ def sample_batch(
     return Sampled(warped=warped, target=target, mask=masks[..., :1], eyes_mouth=masks[..., 1:])
 
 
-def _views_at(faces: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+def views_at(faces: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures and masks at the positions; eyes and mouth reach 1 where there are any."""
     cut = resample(faces, positions)
     eyes_mouth = cut[..., 4:5]
@@ -94,7 +94,7 @@ def _views_at(faces: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
 @fused
 def _views(faces: Tensor, transforms: Tensor) -> tuple[Tensor, Tensor]:
     """Target pictures and masks."""
-    return _views_at(faces, affine_positions(transforms, faces.shape[1] - 2 * PADDING))
+    return views_at(faces, affine_positions(transforms, faces.shape[1] - 2 * PADDING))
 
 
 @fused
@@ -105,8 +105,18 @@ def _warped_views(
     size = faces.shape[1] - 2 * PADDING
     positions = affine_positions(transforms, size)
     displaced = warp_positions(positions, (displacement, cell), size)
-    warped = tf.clip_by_value(resample(faces[..., :3], displaced), 0.0, 1.0)
-    return (*_views_at(faces, positions), warped)
+    warped = tf.clip_by_value(resample(dark_outside(faces[..., :3]), displaced), 0.0, 1.0)
+    return (*views_at(faces, positions), warped)
+
+
+def dark_outside(pictures: Tensor) -> Tensor:
+    """Black around the pictures instead of repeated edges: DFL's warp looks half a pixel beyond.
+
+    So the last row and column of its warped pictures are half dark, and what a transform brings in
+    from outside at the right and below repeats that. Kept with the half pixel (`warp_positions`).
+    """
+    ones = tf.ones([1, *(side - 2 * PADDING for side in pictures.shape[1:3]), 1], tf.uint8)
+    return pictures * tf.pad(ones, [[0, 0], [PADDING, PADDING], [PADDING, PADDING], [0, 0]])
 
 
 def plain_batch(faces: Tensor) -> Sampled:
@@ -286,10 +296,15 @@ def shift_colors(pictures: Tensor, seed: Tensor, power: float) -> Tensor:
     reach = max(1, int(180 * power))
     degrees = tf.random.stateless_uniform([count], seeds[0], -reach, reach + 1, dtype=tf.int32)
     moves = (tf.random.stateless_uniform([2, count], seeds[1]) - 0.5) * power
+    return move_colors(pictures, tf.cast(degrees, tf.float32), moves[0], moves[1])
+
+
+def move_colors(pictures: Tensor, degrees: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
+    """Pictures `[B, R, R, 3]`, BGR, with hue turned and saturation and value moved, each `[B]`."""
     hsv = tf.image.rgb_to_hsv(pictures[..., ::-1])
-    hue = hsv[..., 0] + tf.cast(degrees, tf.float32)[:, None, None] / 360
+    hue = hsv[..., 0] + degrees[:, None, None] / 360
     hue -= tf.floor(hue)
-    saturation = tf.clip_by_value(hsv[..., 1] + moves[0][:, None, None], 0.0, 1.0)
-    value = tf.clip_by_value(hsv[..., 2] + moves[1][:, None, None], 0.0, 1.0)
-    shifted = tf.image.hsv_to_rgb(tf.stack([hue, saturation, value], axis=3))
+    full = tf.clip_by_value(hsv[..., 1] + saturation[:, None, None], 0.0, 1.0)
+    bright = tf.clip_by_value(hsv[..., 2] + value[:, None, None], 0.0, 1.0)
+    shifted = tf.image.hsv_to_rgb(tf.stack([hue, full, bright], axis=3))
     return tf.clip_by_value(shifted[..., ::-1], 0.0, 1.0)

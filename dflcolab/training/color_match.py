@@ -27,7 +27,6 @@ from dflcolab.backend import fused, tf
 from dflcolab.imaging.color_transfer import (
     Moments,
     color_moments,
-    lab_moments,
     linear_map,
     monge_kantorovich_map,
     reinhard_map,
@@ -35,7 +34,7 @@ from dflcolab.imaging.color_transfer import (
 from dflcolab.models.kinds import SwapModelOptions
 from dflcolab.models.options import ColorTransfer
 from dflcolab.training.augment import PADDING
-from dflcolab.training.lab_colors import bgr_from_bytes, bgr_from_lab, lab_from_bytes
+from dflcolab.training.lab_colors import bgr_from_bytes, bgr_from_lab, lab_from_bytes, lab_of
 
 GRID = 32
 """Pixels per side that stand for a picture in `idt` and `sot`."""
@@ -75,10 +74,10 @@ class FaceColors:
 
 def moments_of(picture: Image) -> npt.NDArray[np.float32]:
     """One entry of `FaceColors.own`, `[6, 3]`."""
-    colors = picture.astype(np.float32) / np.float32(255)
-    lab_mean, lab_std = lab_moments(colors)
-    mean, covariance = color_moments(colors)
-    return np.concatenate([[lab_mean, lab_std, mean], covariance]).astype(np.float32)
+    lab = lab_of(picture)
+    mean, covariance = color_moments(picture.astype(np.float32) / np.float32(255))
+    rows = [*(np.ravel(part) for part in cv2.meanStdDev(lab)), mean]
+    return np.concatenate([rows, covariance]).astype(np.float32)
 
 
 def points_of(picture: Image) -> Image:

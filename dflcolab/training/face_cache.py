@@ -70,7 +70,7 @@ def open_cached(
     """The cached faces of a key, `[N, *shape]` uint8, read-only, and the notes; None without."""
     faces_path, notes_path = _paths(folder, key)
     try:
-        with np.load(notes_path, allow_pickle=False) as stored:
+        with notes_path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             notes: Notes = {name: stored[name] for name in stored.files}
         count = int(notes["count"])
         if faces_path.stat().st_size != count * int(np.prod(shape)):
@@ -126,7 +126,7 @@ def prune(folder: Path, *, keep: int = _KEPT) -> None:
     """
     known = sorted(folder.glob("faces-*.npz"), key=_age)
     used = {path.stem for path in known[:keep]}
-    for path in [*folder.glob("faces-*.npz"), *folder.glob("faces-*.bin")]:
+    for path in [*folder.glob("faces-*.bin"), *folder.glob("faces-*.npz")]:
         # The faces of a part that another process builds stand there before their notes do.
         finished = path.with_suffix(".npz").exists()
         if path.stem not in used and (finished or _age(path) > _ABANDONED_AFTER_S):

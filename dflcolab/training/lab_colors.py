@@ -1,10 +1,14 @@
-"""Lab colors in the graph, with OpenCV's definition: sRGB, white point D65, L 0..100."""
+"""Lab colors in the graph, with OpenCV's definition: sRGB, white point D65, L 0..100.
+
+OpenCV itself looks Lab up in a coarse table, which makes pictures darker by 0.1 in L; so what is
+measured of pictures for the graph is measured with the formula as well.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from dflcolab.arrays import Tensor
+from dflcolab.arrays import FloatImage, Image, Tensor
 from dflcolab.backend import tf
 
 _WHITE = np.array([0.950456, 1.0, 1.088754])
@@ -17,9 +21,11 @@ _XYZ_FROM_RGB = np.array(
 )
 _XYZ_FROM_BGR = (_XYZ_FROM_RGB / _WHITE[:, None])[:, ::-1].astype(np.float32)
 _BGR_FROM_XYZ = np.linalg.inv(_XYZ_FROM_BGR.astype(np.float64)).astype(np.float32)
-_DARK, _SLOPE, _OFFSET = 0.008856, 7.787, 16 / 116
+_DARK, _SLOPE, _OFFSET = (np.float32(v) for v in (0.008856, 7.787, 16 / 116))
 _BYTES = np.arange(256) / 255
-_LINEAR = np.where(_BYTES <= 0.04045, _BYTES / 12.92, ((_BYTES + 0.055) / 1.055) ** 2.4)
+_LINEAR = np.where(_BYTES <= 0.04045, _BYTES / 12.92, ((_BYTES + 0.055) / 1.055) ** 2.4).astype(
+    np.float32
+)
 
 
 def bgr_from_bytes(pictures: Tensor) -> Tensor:
@@ -27,9 +33,17 @@ def bgr_from_bytes(pictures: Tensor) -> Tensor:
     return tf.cast(pictures, tf.float32) / 255
 
 
+def lab_of(picture: Image) -> FloatImage:
+    """A picture `[H, W, 3]` uint8, BGR, in Lab; without TensorFlow."""
+    light = _LINEAR[picture] @ _XYZ_FROM_BGR.T
+    root = np.where(light > _DARK, np.cbrt(light), _SLOPE * light + _OFFSET)
+    x, y, z = root[..., 0], root[..., 1], root[..., 2]
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
 def lab_from_bytes(pictures: Tensor) -> Tensor:
     """BGR `[..., 3]` uint8 to Lab float32."""
-    light = tf.gather(tf.constant(_LINEAR, tf.float32), tf.cast(pictures, tf.int32))
+    light = tf.gather(tf.constant(_LINEAR), tf.cast(pictures, tf.int32))
     x, y, z = (_root(channel) for channel in _mixed(light, _XYZ_FROM_BGR))
     return tf.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 

@@ -15,7 +15,6 @@ from dflcolab.faces.hull_masks import hull_mask
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.formats.xseg_masks import encode_xseg_mask
 from dflcolab.progress import Progress
-from dflcolab.training import dataset
 from dflcolab.training.augment import PADDING
 from dflcolab.training.dataset import prepare_faces, training_face
 from dflcolab.workspace.workspace import Side, Workspace
@@ -97,17 +96,6 @@ def test_a_damaged_picture_is_named_and_left_out(face_workspace: Path, tmp_path:
     # OpenCV makes something of most damage; either it decodes, or it is named.
     assert len(faces) + len(problems) == 72
     assert len(faces.yaws) == len(faces.names) == len(faces)
-
-
-def test_a_large_faceset_lives_in_a_file_that_nobody_has_to_delete(
-    faceset, tmp_path: Path, monkeypatch
-):
-    in_memory = _prepare(faceset, tmp_path, [])
-    monkeypatch.setattr(dataset, "_IN_MEMORY_BYTES", 0)
-    mapped = _prepare(faceset, tmp_path / "cache", [])
-    assert isinstance(mapped.faces, np.memmap)
-    np.testing.assert_array_equal(mapped.faces, in_memory.faces)
-    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_faces_narrower_than_the_model_are_refused_by_name(faceset, tmp_path: Path):
