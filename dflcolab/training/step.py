@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
 from dflcolab.engine.precision import LossScale, Precision, compute_dtype
@@ -35,10 +37,14 @@ class TrainingStep:
         state: Variables and optimizers; an iteration changes them.
         precision: Type the networks compute in.
         seed: Root of all random numbers of the run.
+        micro_batches: Equal parts that a batch is worked through in, one after the other, to save
+            memory. The gradients of all parts are summed before any weight changes.
+        jit: Compile networks and update with XLA.
 
     Attributes:
         objective: What is lowered.
         loss_scales: One per optimizer, by its name.
+        begun: Iteration whose first update has begun; the weights before it are gone.
     """
 
     def __init__(
@@ -48,6 +54,8 @@ class TrainingStep:
         *,
         precision: Precision = "float32",
         seed: int = 0,
+        micro_batches: int = 1,
+        jit: bool = False,
     ) -> None:
         self.objective = objective_of(options)
         self._options = options
@@ -58,6 +66,9 @@ class TrainingStep:
         self.loss_scales = {
             stage.optimizer: LossScale(precision) for stage in self.objective.stages
         }
+        self._micro_batches = micro_batches
+        self._run = tf.function(self._train, jit_compile=True, autograph=False) if jit else None
+        self.begun = tf.Variable(tf.constant(-1, tf.int64), trainable=False)
         self.step = tf.function(self._step, autograph=False)
         self.fixed_step = tf.function(self._fixed_step, autograph=False)
         self.evaluate = tf.function(self._evaluate, autograph=False)
@@ -80,14 +91,15 @@ class TrainingStep:
         if color_change is not None:
             seed = self._seeds(iteration, 3)[0]
             src_faces = match_colors(self._options.ct_mode, src_faces, color_change, seed)
-        shown = self._train(self._sample(src_faces, dst_faces, iteration), iteration)
+        train = self._run or self._train
+        shown = train(self._sample(src_faces, dst_faces, iteration), iteration)
         return tf.stack([tf.reduce_mean(losses) for losses in shown])
 
     def _fixed_step(
         self, src: Sampled, dst: Sampled, iteration: Tensor | int = 0
     ) -> tuple[Tensor, ...]:
         """Train on a ready batch; losses of src and dst, `[B]` each. For comparisons."""
-        return self._train(Batch(src, dst), tf.cast(iteration, tf.int64))
+        return (self._run or self._train)(Batch(src, dst), tf.cast(iteration, tf.int64))
 
     def _evaluate(self, src_faces: Tensor, dst_faces: Tensor) -> tuple[Tensor, Tensor]:
         """Mean losses of src and dst on faces as they are; nothing is learned."""
@@ -136,9 +148,14 @@ class TrainingStep:
         seeds = self._seeds(iteration, 0)
         shown: tuple[Tensor, ...] = ()
         for index, stage in enumerate(self.objective.stages):
-            losses, gradients = self.gradients(stage, batch, seeds[2 * index])
-            self._apply(stage, gradients, seeds[2 * index + 1])
-            shown = shown or losses.shown
+            losses, gradients = self._summed_gradients(stage, batch, seeds[2 * index])
+            # No weight moves before all gradients are there: a step that runs out of memory among
+            # them can be repeated from where it began.
+            with tf.control_dependencies(list(gradients.values())):
+                begun = self.begun.assign(iteration)
+            with tf.control_dependencies([begun]):
+                self._apply(stage, gradients, seeds[2 * index + 1])
+            shown = shown or losses
         return shown
 
     def _apply(self, stage: Stage, gradients: dict[str, Tensor], seed: Tensor) -> None:
@@ -156,6 +173,49 @@ class TrainingStep:
         tf.cond(finite, apply, lambda: tf.constant(False))
         scale.update(finite)
 
+    def _summed_gradients(
+        self, stage: Stage, batch: Batch, seed: Tensor
+    ) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        """Losses that a stage shows, and its gradients, from all parts of the batch."""
+        parts = self._micro_batches
+        if parts == 1:
+            losses, gradients = self.gradients(stage, batch, seed)
+            return losses.shown, gradients
+        names = stage.trainable
+        size = batch.src.warped.shape[0] // parts
+        n_shown = 2 if stage is self.objective.stages[0] else 0
+
+        def work(index: Tensor, shown: tuple[Tensor, ...], sums: tuple[Tensor, ...]) -> Any:
+            part = Batch(*(Sampled(*(x[index * size :][:size] for x in side)) for side in batch))
+            for side in part:
+                for tensor in side:
+                    tensor.set_shape([size, *tensor.shape[1:]])
+            losses, gradients = self.gradients(stage, part, tf.random.fold_in(seed, index))
+            places = (index * size + tf.range(size))[:, None]
+            shown = tuple(
+                tf.tensor_scatter_nd_update(whole, places, values)
+                for whole, values in zip(shown, losses.shown, strict=True)
+            )
+            sums = tuple(
+                total + tf.cast(gradients[name], tf.float32)
+                for total, name in zip(sums, names, strict=True)
+            )
+            return index + 1, shown, sums
+
+        # A loop, since parts that are written out would run at the same time and save nothing.
+        _, shown, sums = tf.while_loop(
+            lambda index, *_: index < parts,
+            work,
+            (
+                tf.constant(0),
+                (tf.zeros([size * parts]),) * n_shown,
+                tuple(tf.zeros(self._state.variables[name].shape) for name in names),
+            ),
+            parallel_iterations=1,
+            maximum_iterations=parts,
+        )
+        return shown, dict(zip(names, sums, strict=True))
+
     def gradients(
         self, stage: Stage, batch: Batch, seed: Tensor
     ) -> tuple[Losses, dict[str, Tensor]]:
@@ -170,7 +230,7 @@ class TrainingStep:
             losses = stage.loss(weights, batch, seed)
             total = tf.reduce_sum(losses.total)
             if self._options.mean_gradient:
-                total /= tf.cast(tf.size(losses.total), tf.float32)
+                total /= tf.cast(tf.size(losses.total) * self._micro_batches, tf.float32)
             scaled = total * scale.scale if scale.active else total
         gradients: list[Tensor] = tape.gradient(scaled, trained)  # pyright: ignore[reportAssignmentType]
         if scale.active:
