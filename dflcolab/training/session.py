@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ from dflcolab.training.preview import draw_preview, encode_jpeg, preview_rows
 from dflcolab.training.quick96_objective import repeats_batch
 from dflcolab.training.sampler import Sampler
 from dflcolab.training.step import TrainingStep
+from dflcolab.training.step_plan import StepPlan, device_name, parts_at_most
 
 _MOST_EVALUATED = 32
 
@@ -68,8 +71,11 @@ class Session:
         dst: Faces of dst.
         seed: Root of all random numbers.
         precision: Type the networks compute in.
+        plan: In how many parts a batch is worked through, and compiled by what; None: at once.
+        note: Gets a sentence when memory runs out and the step is changed.
 
     Attributes:
+        plan: As given, or smaller after memory ran out.
         iteration: Finished iterations.
         history: Losses of all iterations.
         options: As given.
@@ -84,8 +90,14 @@ class Session:
         *,
         seed: int,
         precision: Precision,
+        plan: StepPlan | None = None,
+        note: Callable[[str], None] = _silent,
     ) -> None:
         self.model_dir = model_dir
+        self._note = note
+        count = options.batch_size
+        self.plan = plan or StepPlan(device_name(), count, count)
+        self._go_back: Callable[[], None] = self.start_new
         self.options = options
         self.iteration = 0
         self.seed = seed
@@ -112,7 +124,8 @@ class Session:
     def start_new(self) -> None:
         """Begin with fresh weights at iteration 0."""
         self._take(ModelState(self.options, seed=self.seed))
-        self.history.start_at(0)
+        self._begin_at(0, dict.fromkeys(self._sides, 0))
+        self._go_back = self.start_new
 
     def restore(self, checkpoint: Checkpoint, *, note: Callable[[str], None] = _silent) -> None:
         """Go on exactly where a verified checkpoint ended.
@@ -127,14 +140,14 @@ class Session:
         """
         state = checkpoint.state()
         self._take(self._loaded(checkpoint, note))
-        self.iteration = checkpoint.iteration
-        self._positions = {side: int(state["sampler"][side]["position"]) for side in self._sides}
+        positions = {side: int(state["sampler"][side]["position"]) for side in self._sides}
         stored = state.get("loss_scales", {})
         for name, scale in self._step.loss_scales.items():
             if scale.active and name in stored:
                 scale.scale.assign(stored[name]["scale"])
                 scale.good_steps.assign(stored[name]["good_steps"])
-        self.history.start_at(self.iteration)
+        self._begin_at(checkpoint.iteration, positions)
+        self._go_back = functools.partial(self.restore, checkpoint)
 
     def leave_pretraining(
         self, checkpoint: Checkpoint, *, note: Callable[[str], None] = _silent
@@ -149,10 +162,24 @@ class Session:
             slots = self.options.reset_moments_after_pretrain
             state.restart(restarted_networks(self.options), seed=self.seed + 1, slots=slots)
         self._take(state)
-        self.history.start_at(0)
+        self._begin_at(0, dict.fromkeys(self._sides, 0))
+        self._go_back = functools.partial(self.leave_pretraining, checkpoint)
 
-    def train_one(self) -> Tensor:
-        """One step; its losses `[2]` (src, dst), still on the device."""
+    def _begin_at(self, iteration: int, positions: dict[str, int]) -> None:
+        self.iteration = iteration
+        self._positions = positions
+        self.history.start_at(iteration)
+
+    def train_one(self) -> Tensor | None:
+        """One step; its losses `[2]` (src, dst), still on the device.
+
+        Where memory runs out, the step is made anew for half as many faces at once, with the same
+        batch in more parts. It is repeated; or, if it had begun to change weights, the session is
+        back at its last save (or start), and None is returned.
+
+        Raises:
+            ModelError: Not even one face at a time fits.
+        """
         batches: list[Any] = []
         count = self.options.batch_size
         self.iteration += 1
@@ -166,7 +193,39 @@ class Session:
                 change = self._color_change(indices)
             self._positions[side] += count
             batches.append(faces.training.batch(indices))
-        return self._step.step(*batches, tf.constant(self.iteration, tf.int64), change)
+        while True:
+            try:
+                return self._step.step(*batches, tf.constant(self.iteration, tf.int64), change)
+            except tf.errors.ResourceExhaustedError:
+                # Only the step is dropped here: the error's frames hold its tensors.
+                begun = int(self._step.begun.numpy()) == self.iteration
+            self._shrink(begun)
+            if begun:
+                self._go_back()
+                return None
+
+    def _shrink(self, begun: bool) -> None:
+        """Half as many faces at once from now on."""
+        plan = self.plan
+        if plan.micro_batch == 1:
+            raise ModelError(
+                f"Memory ran out at iteration {self.iteration} with a single face at a time; close "
+                "other programs that use it, or make a model with a lower resolution or smaller "
+                "dims. Everything up to the last save is kept."
+            )
+        smaller = parts_at_most(plan.batch, plan.micro_batch // 2)
+        self.plan = dataclasses.replace(plan, micro_batch=smaller)
+        after = "training goes on from the last save" if begun else "the iteration is repeated"
+        self._note(
+            f"Memory ran out at iteration {self.iteration} with {plan.micro_batch} faces at once; "
+            f"batches of {plan.batch} are worked through {smaller} at a time from now on, with the "
+            f"same result, and {after}."
+        )
+        old = self._step
+        self._build_step()
+        for name, scale in old.loss_scales.items():
+            self._step.loss_scales[name].scale.assign(scale.scale)
+            self._step.loss_scales[name].good_steps.assign(scale.good_steps)
 
     def _color_change(self, indices: npt.NDArray[np.int64]) -> Tensor:
         """How src faces take over the colors of random dst faces, which come in rounds as well."""
@@ -188,7 +247,7 @@ class Session:
             return None
         totals: list[tuple[float, ...]] = []
         count = min(_MOST_EVALUATED, max(len(src), len(dst)))
-        size = self.options.batch_size
+        size = self.plan.micro_batch
         # Whole batches only, so that the step is compiled for one shape.
         for start in range(0, count, size):
             pair = [
@@ -228,7 +287,9 @@ class Session:
             preview=preview,
         )
         best = self._best_before(score)
-        return write_checkpoint(self.model_dir, contents, keep=keep, best=best)
+        checkpoint = write_checkpoint(self.model_dir, contents, keep=keep, best=best)
+        self._go_back = functools.partial(self.restore, checkpoint)
+        return checkpoint
 
     def diverged(self) -> ModelError:
         """The error that tells of losses or weights that are no numbers any more."""
@@ -259,6 +320,7 @@ class Session:
             "pretraining": self.options.pretrain,
             "seed": self.seed,
             "precision": self.precision,
+            "step_plan": self.plan.to_plain(),
             "sampler": {side: {"position": at} for side, at in self._positions.items()},
             "loss_history": {"file": self.history.path.name, "count": self.iteration},
             "loss_scales": {
@@ -308,7 +370,17 @@ class Session:
     def _take(self, state: ModelState) -> None:
         """Train this state from now on."""
         self._state = state
-        self._step = TrainingStep(self.options, state, precision=self.precision, seed=self.seed)
+        self._build_step()
+
+    def _build_step(self) -> None:
+        self._step = TrainingStep(
+            self.options,
+            self._state,
+            precision=self.precision,
+            seed=self.seed,
+            micro_batches=self.plan.parts,
+            jit=self.plan.jit,
+        )
         self._paint = tf.function(self._paint_faces, autograph=False)
 
     def _paint_faces(self, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor]:

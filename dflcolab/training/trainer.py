@@ -73,7 +73,13 @@ class TrainingLoop:
         with progress.task("Training", total=target, unit="iterations", done=first) as task:
             steady, steady_from = time.monotonic(), first
             while not self.stopped_because:
-                self._unread.append(session.train_one())
+                losses = session.train_one()
+                if losses is None:  # back at the last save
+                    self._unread.clear()
+                    first = min(first, session.iteration)
+                    steady, steady_from = time.monotonic(), session.iteration
+                    continue
+                self._unread.append(losses)
                 self._read_if_due()
                 note = "src {:.4f} dst {:.4f}".format(*self.recent)
                 task.advance(note=note)
