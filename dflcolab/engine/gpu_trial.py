@@ -34,7 +34,7 @@ def try_gpus() -> GpuTrial:
     names = tuple(device.name for device in devices)
     if not devices:
         return GpuTrial(tf.__version__, (), works=False)
-    for device in devices:
+    for index, device in enumerate(devices):
         try:
             _compute_on(device.name)
         except (tf.errors.OpError, RuntimeError) as error:
@@ -44,11 +44,17 @@ def try_gpus() -> GpuTrial:
                 names,
                 works=False,
                 problem=(
-                    f"{device.name} does not compute with TensorFlow {tf.__version__} ({reason}); "
+                    f"{_card(index)} does not compute with TensorFlow {tf.__version__} ({reason}); "
                     "choose a T4, L4, A100 or H100, or train on the CPU."
                 ),
             )
     return GpuTrial(tf.__version__, names, works=True)
+
+
+def _card(index: int) -> str:
+    """The GPU's name as people know it."""
+    gpu = tf.config.list_physical_devices("GPU")[index]
+    return str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
 
 
 def _compute_on(device: str) -> None:

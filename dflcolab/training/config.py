@@ -45,9 +45,17 @@ class TrainConfig(Config):
     """Longest time to train, such as 11h30m or 90s; then save and end. Set it below the time your
     runtime lives."""
 
-    batch: int | Literal["auto"] = "auto"
-    """Faces per side and step. auto: what the model's options or its preset say; nothing is
-    measured."""
+    batch: int | Literal["auto", "preset"] = "preset"
+    """Faces per side and step. preset: what the model has, or its preset says. auto: measured by
+    some steps before training, by memory and speed; the model keeps what was found."""
+
+    accumulate: int | Literal["auto"] = option("auto", advanced=True)
+    """In how many parts a batch is worked through, to save memory; the result is the same. auto:
+    in one, and in more once memory has run out."""
+
+    xla: Literal["auto", "on", "off"] = option("off", advanced=True)
+    """Compile the step with XLA. auto: on GPUs, where some measured steps are faster with it. on:
+    the same on CPUs as well. off: never."""
 
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """Number type of the networks. auto: bfloat16 or float16 on GPUs with tensor cores, else
@@ -81,6 +89,8 @@ class TrainConfig(Config):
         super().__post_init__()
         if isinstance(self.batch, int) and self.batch < 1:
             raise ConfigError(f"batch = {self.batch} is out of range; give 1 or more, or auto.")
+        if isinstance(self.accumulate, int) and self.accumulate < 1:
+            raise ConfigError(f"accumulate = {self.accumulate} is out of range; give 1 or more.")
         if self.deadline is not None:
             parse_duration(self.deadline)
 

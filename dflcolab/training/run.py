@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dflcolab.config import to_plain
+from dflcolab.backend import tf
+from dflcolab.config import to_plain, updated
 from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
+from dflcolab.engine.gpu_trial import try_gpus
 from dflcolab.engine.loss_history import read_losses
-from dflcolab.engine.precision import choose_precision, prepare_device
-from dflcolab.errors import Interrupted, ModelError
+from dflcolab.engine.precision import Precision, choose_precision, prepare_device
+from dflcolab.errors import ConfigError, Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.faceset.held_out import split_held_out
@@ -22,10 +24,12 @@ from dflcolab.files import exclusive
 from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
 from dflcolab.progress import Progress
+from dflcolab.training.batch_size import choose_batch, choose_jit, largest_batch
 from dflcolab.training.color_match import transfers_colors
 from dflcolab.training.config import TrainConfig, parse_duration, with_settings
 from dflcolab.training.dataset import TrainingFaces, prepare_faces
 from dflcolab.training.session import Session, SideFaces, losses_name
+from dflcolab.training.step_plan import StepPlan, device_name, stored_plan
 from dflcolab.training.trainer import (
     Callback,
     PreviewOnSchedule,
@@ -35,6 +39,7 @@ from dflcolab.training.trainer import (
     StopOnRequest,
     TrainingLoop,
 )
+from dflcolab.training.trial import Cost, measure_step, memory_limit
 
 _RECENT = 100
 
@@ -178,6 +183,10 @@ def _run_alone(
         return _report(config, options, places, checkpoint, notes, began, precision, None, done)
 
     prepare_device()
+    unsupported = try_gpus().problem
+    if unsupported:
+        raise ModelError(unsupported)
+    options, plan = plan_step(config, options, state, precision, note)
     sides = {
         side: _side_faces(
             facesets[side], options, config.holdout_share, side, places, progress, notes
@@ -186,7 +195,9 @@ def _run_alone(
     }
     src, dst = sides["src"], sides.get("dst", sides["src"])
     seed = int(state["seed"]) if state else config.seed
-    session = Session(places.model_dir, options, src, dst, seed=seed, precision=precision)
+    session = Session(
+        places.model_dir, options, src, dst, seed=seed, precision=precision, plan=plan, note=note
+    )
     if checkpoint is None:
         session.start_new()
     elif leaves:
@@ -208,6 +219,57 @@ def _run_alone(
         )
     assert loop.checkpoint is not None
     return _report(config, options, places, loop.checkpoint, notes, began, precision, loop, done)
+
+
+def plan_step(
+    config: TrainConfig,
+    options: SwapModelOptions,
+    state: Mapping[str, Any] | None,
+    precision: Precision,
+    note: Callable[[str], None],
+) -> tuple[SwapModelOptions, StepPlan]:
+    """Batch, parts and compiler for this machine: as the checkpoint says, or measured.
+
+    Raises:
+        ConfigError: The batch does not fall into that many parts.
+        ModelError: Not even one face at a time fits into memory.
+    """
+    on_gpu = device_name() != "CPU"
+    before = stored_plan(state)
+
+    def trial(size: int, jit: bool) -> Cost:
+        return measure_step(options, precision, size, jit=jit)
+
+    batch_note = before.batch_note if before else ""
+    if config.batch == "auto" and not batch_note:
+        largest = largest_batch(options.resolution, options.batch_size, on_gpu=on_gpu)
+        try:
+            batch, batch_note = choose_batch(trial, largest, memory_limit())
+        except tf.errors.ResourceExhaustedError as error:
+            raise ModelError(
+                "This model does not fit into memory, even with one face at a time; take a lower "
+                "resolution, smaller dims or a smaller preset."
+            ) from error
+        note(batch_note)
+        options = updated(options, {"batch_size": str(batch)})
+    batch = options.batch_size
+    kept = before if before and before.batch == batch else None
+    micro = kept.micro_batch if kept else batch
+    if isinstance(config.accumulate, int):
+        if batch % config.accumulate:
+            raise ConfigError(
+                f"accumulate = {config.accumulate} does not divide the batch of {batch}; give a "
+                "number that does."
+            )
+        micro = batch // config.accumulate
+    jit, jit_note = False, ""
+    if kept and kept.jit_note and config.xla != "off":
+        jit, jit_note = kept.jit, kept.jit_note
+    elif config.xla != "off":
+        jit, jit_note = choose_jit(trial, micro, config.xla, on_gpu=on_gpu)
+        if jit_note:
+            note(jit_note)
+    return options, StepPlan(device_name(), batch, micro, jit, batch_note, jit_note)
 
 
 def resolve_options(
@@ -236,7 +298,7 @@ def resolve_options(
         raise ModelError("Quick96 knows no pretraining; pretrain a saehd or amp model.")
     presets = PRESETS.get(arch, {})
     preset = presets[config.preset] if config.preset else {}
-    batch = {} if config.batch == "auto" else {"batch_size": config.batch}
+    batch = {} if isinstance(config.batch, str) else {"batch_size": config.batch}
     phase = {} if arch == "quick96" else {"pretrain": pretrain}
     if state is None:
         faces = {} if arch == "quick96" else {"face_type": face_type}

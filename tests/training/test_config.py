@@ -33,7 +33,8 @@ def test_set_reaches_the_command_and_the_model():
 
 
 def test_a_batch_is_a_number_or_auto():
-    assert TrainConfig(model="a").batch == "auto"
+    assert TrainConfig(model="a").batch == "preset"
+    assert TrainConfig(model="a", batch="auto").batch == "auto"
     assert TrainConfig(model="a", batch="12").batch == 12
     with pytest.raises(ConfigError, match="batch"):
         TrainConfig(model="a", batch=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +99,18 @@ def test_a_single_face_that_does_not_fit_ends_the_run_in_one_sentence(tmp_path, 
     with pytest.raises(ModelError, match="single face at a time"):
         session.train_one()
     assert len(notes) == 2
+
+
+def test_losses_are_read_every_few_iterations_only(tmp_path: Path, monkeypatch):
+    session, _ = _session(tmp_path)
+    session.start_new()
+    unread = []
+    monkeypatch.setattr("dflcolab.training.trainer._READ_SECONDS", 1e9)
+    loop = TrainingLoop(session, [StopAtTarget(11)], keep=3, read_every=5)
+    monkeypatch.setattr(
+        loop, "read_losses", lambda: unread.append(len(loop._unread)) or loop._unread.clear()
+    )
+    loop._last_read = time.monotonic()
+    loop.run(Progress(), target=11)
+    # The first iteration alone, since it holds the compilation; then every fifth, and the rest.
+    assert [count for count in unread if count] == [1, 5, 5]
