@@ -1,0 +1,206 @@
+"""Do bfloat16 and float16 train as well as float32? The same small model, seeds, faces and order.
+
+A SAEHD df-ud model of 64 pixels learns the faces of the demo clips for 2,000 iterations in each
+precision and with three seeds. Runs of one seed start from the same weights and see the same faces
+under the same random views in the same order; only the number type of the networks differs.
+Each finished run is a line in the results file, and a run that is there is not repeated.
+
+    python -m benchmarks.bench_precision --results precision.jsonl
+    python -m benchmarks.bench_precision --iterations 200 --seeds 0 --results short.jsonl
+
+Processes with different `--precisions` may share a results file; the table shows what is in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.demo_workspace import demo_workspace
+from benchmarks.machine import Table, describe_machine
+
+MODEL = {"resolution": 64, "archi": "df-ud", "ae_dims": 16, "e_dims": 8, "d_dims": 8,
+         "d_mask_dims": 4, "batch_size": 4, "learning_rate": 2.5e-4}  # fmt: skip
+"""Learning at the demo preset's rate: at DeepFaceLab's 5e-5 little happens in 2,000 iterations."""
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+WINDOW = 200
+_HOLDOUT = 0.2
+
+Run = Mapping[str, Any]
+
+
+def train_once(
+    root: Path, sides: Sequence[Any], precision: Any, seed: int, iterations: int
+) -> dict[str, Any]:
+    """Train a new model; its losses by window of 200 iterations and what it does on unseen faces.
+
+    Args:
+        root: Folder for the checkpoint.
+        sides: `SideFaces` of src and dst.
+        precision: Number type of the networks.
+        seed: Of weights, order and random views.
+        iterations: How many.
+    """
+    from dflcolab.models.saehd.options import saehd_options
+    from dflcolab.training.session import Session
+
+    options = saehd_options(MODEL)
+    session = Session(root / f"{precision}-{seed}", options, *sides, seed=seed, precision=precision)
+    session.start_new()
+    losses = np.empty((iterations, 2))
+    began = time.perf_counter()
+    for index in range(iterations):
+        losses[index] = session.train_one().numpy()
+    seconds = time.perf_counter() - began
+    own = session.evaluate()
+    session.history.append(losses.astype(np.float32))
+    checkpoint = session.save(keep=1, preview=session.preview())
+    state = checkpoint.state()
+
+    # Judged in float32 whatever it was trained in: what was learned, not how well it is computed.
+    judge = Session(root / "judge", options, *sides, seed=seed, precision="float32")
+    judge.restore(checkpoint)
+    exact = judge.evaluate()
+    sums = losses.sum(axis=1)
+    return {
+        "precision": precision,
+        "seed": seed,
+        "iterations": iterations,
+        "windows": [float(sums[i : i + WINDOW].mean()) for i in range(0, iterations, WINDOW)],
+        "held_out": None if exact is None else exact["src"] + exact["dst"],
+        "held_out_own_precision": None if own is None else own["src"] + own["dst"],
+        "loss_scales": state["loss_scales"],
+        "updates_left_out": _left_out(checkpoint, iterations),
+        "seconds": seconds,
+    }
+
+
+def _left_out(checkpoint: Any, iterations: int) -> int:
+    """Iterations whose gradients overflowed in float16: the optimizer did not count them."""
+    slots = checkpoint.optimizer()
+    return iterations - min(int(slots[name]) for name in slots if name.endswith("iters:0"))
+
+
+def faces_of(root: Path) -> list[Any]:
+    """Decoded faces of src and dst, a fifth held out."""
+    from dflcolab.faces.face_type import FaceType
+    from dflcolab.faceset.faceset import load_faceset
+    from dflcolab.faceset.held_out import split_held_out
+    from dflcolab.progress import Progress
+    from dflcolab.training.dataset import prepare_faces
+    from dflcolab.training.session import SideFaces
+    from dflcolab.workspace.workspace import Side
+
+    workspace = demo_workspace(root)
+    sides: list[Any] = []
+    for side in (Side.SRC, Side.DST):
+        faceset = load_faceset(workspace.aligned_dir(side))
+        parts = [
+            prepare_faces(
+                faceset, indices, face_type=FaceType.WHOLE, resolution=64, title="Faces",
+                progress=Progress(), cache_dir=root / ".cache", problems=[],
+            )
+            for indices in split_held_out(faceset.frame_keys, _HOLDOUT)
+        ]  # fmt: skip
+        sides.append(SideFaces(training=parts[0], held_out=parts[1]))
+    return sides
+
+
+def tables(runs: Sequence[Run]) -> list[Table]:
+    """Every run beside float32 of its seed, and the spread of float32 itself as the yardstick."""
+    exact = {run["seed"]: run for run in runs if run["precision"] == "float32"}
+    single = Table(
+        "Losses src + dst",
+        ["precision", "seed", "last 200", "to float32", "largest gap of a window",
+         "held-out", "to float32", "updates left out", "ms per iteration"],
+    )  # fmt: skip
+    pooled = Table(
+        "Mean of all seeds",
+        ["precision", "seeds", "last 200", "to float32", "all windows, largest gap", "held-out",
+         "to float32"],
+    )  # fmt: skip
+    for precision in PRECISIONS:
+        mine = sorted((r for r in runs if r["precision"] == precision), key=lambda r: r["seed"])
+        pairs = [(run, exact[run["seed"]]) for run in mine if run["seed"] in exact]
+        for run, base in pairs:
+            gaps = np.array(run["windows"]) / np.array(base["windows"]) - 1
+            worst = int(np.abs(gaps).argmax())
+            single.add(
+                precision, run["seed"], f"{run['windows'][-1]:.4f}",
+                f"{run['windows'][-1] / base['windows'][-1] - 1:+.2%}",
+                f"{gaps[worst]:+.2%} (to {(worst + 1) * WINDOW})",
+                f"{run['held_out']:.4f}", f"{run['held_out'] / base['held_out'] - 1:+.2%}",
+                run["updates_left_out"], 1e3 * run["seconds"] / run["iterations"],
+            )  # fmt: skip
+        if pairs:
+            own, other = (np.array([pair[i]["windows"] for pair in pairs]) for i in (0, 1))
+            gaps = own.mean(axis=0) / other.mean(axis=0) - 1
+            held, base_held = (np.mean([pair[i]["held_out"] for pair in pairs]) for i in (0, 1))
+            pooled.add(
+                precision, len(pairs), f"{own[:, -1].mean():.4f}", f"{gaps[-1]:+.2%}",
+                f"{gaps[np.abs(gaps).argmax()]:+.2%}", f"{held:.4f}", f"{held / base_held - 1:+.2%}",
+            )  # fmt: skip
+    return [single, pooled]
+
+
+def yardstick(runs: Sequence[Run]) -> str:
+    """How far float32 is from itself when only the seed changes."""
+    exact = [run for run in runs if run["precision"] == "float32"]
+    if len(exact) < 2:
+        return "The spread of float32 between seeds needs two seeds."
+    ends = np.array([run["windows"][-1] for run in exact])
+    held = np.array([run["held_out"] for run in exact])
+    return (
+        f"float32 between {len(exact)} seeds: last 200 from {ends.min():.4f} to {ends.max():.4f} "
+        f"({np.ptp(ends) / ends.mean():.1%} of the mean), held-out from {held.min():.4f} to "
+        f"{held.max():.4f} ({np.ptp(held) / held.mean():.1%})."
+    )
+
+
+def read_runs(path: Path, iterations: int) -> list[Run]:
+    """Finished runs of that length."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [run for run in map(json.loads, lines) if run["iterations"] == iterations]
+
+
+def main() -> None:
+    """Train what is missing in the results file and print the tables."""
+    parser = argparse.ArgumentParser(description="Losses in half precision beside float32.")
+    parser.add_argument("--iterations", type=int, default=2000, help="a multiple of 200")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--precisions", nargs="+", default=list(PRECISIONS), choices=PRECISIONS)
+    parser.add_argument("--results", type=Path, help="file that keeps finished runs")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        results: Path = arguments.results or Path(folder) / "runs.jsonl"
+        sides = faces_of(Path(folder) / "workspace")
+        for seed in arguments.seeds:
+            for precision in arguments.precisions:
+                done = {
+                    (r["precision"], r["seed"]) for r in read_runs(results, arguments.iterations)
+                }
+                if (precision, seed) in done:
+                    continue
+                run = train_once(Path(folder), sides, precision, seed, arguments.iterations)
+                with results.open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps(run) + "\n")
+        runs = read_runs(results, arguments.iterations)
+    for name, text in describe_machine().items():
+        print(f"{name}: {text}")
+    for table in tables(runs):
+        table.print()
+    print(yardstick(runs))
+
+
+if __name__ == "__main__":
+    main()
