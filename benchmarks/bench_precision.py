@@ -27,10 +27,15 @@ from benchmarks.demo_workspace import demo_workspace
 from benchmarks.machine import Table, describe_machine
 
 MODEL = {"resolution": 64, "archi": "df-ud", "ae_dims": 16, "e_dims": 8, "d_dims": 8,
-         "d_mask_dims": 4, "batch_size": 4, "learning_rate": 2.5e-4}  # fmt: skip
-"""Learning at the demo preset's rate: at DeepFaceLab's 5e-5 little happens in 2,000 iterations."""
+         "d_mask_dims": 4, "batch_size": 4}  # fmt: skip
+LEARNING_RATE = 2.5e-4
+"""The demo preset's; DeepFaceLab's is 5e-5."""
 
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+AGAIN = "float32_again"
+PRECISIONS = ("float32", AGAIN, "mixed_bfloat16", "mixed_float16")
+"""`float32_again` is the control: float32 with a learning rate larger by a millionth. How far it
+ends from float32 is what rounding alone does to a run; a gap of that size says nothing."""
+
 WINDOW = 200
 _HOLDOUT = 0.2
 
@@ -38,27 +43,36 @@ Run = Mapping[str, Any]
 
 
 def train_once(
-    root: Path, sides: Sequence[Any], precision: Any, seed: int, iterations: int
+    root: Path,
+    sides: Sequence[Any],
+    precision: str,
+    seed: int,
+    iterations: int,
+    learning_rate: float,
 ) -> dict[str, Any]:
     """Train a new model; its losses by window of 200 iterations and what it does on unseen faces.
 
     Args:
         root: Folder for the checkpoint.
         sides: `SideFaces` of src and dst.
-        precision: Number type of the networks.
+        precision: One of `PRECISIONS`.
         seed: Of weights, order and random views.
         iterations: How many.
+        learning_rate: Of the optimizer.
     """
     from dflcolab.models.saehd.options import saehd_options
     from dflcolab.training.session import Session
 
-    options = saehd_options(MODEL)
-    session = Session(root / f"{precision}-{seed}", options, *sides, seed=seed, precision=precision)
+    nudge = 1 + 1e-6 if precision == AGAIN else 1.0
+    options = saehd_options({**MODEL, "learning_rate": learning_rate * nudge})
+    number_type: Any = "float32" if precision == AGAIN else precision
+    folder = root / f"{precision}-{seed}"
+    session = Session(folder, options, *sides, seed=seed, precision=number_type)
     session.start_new()
     losses = np.empty((iterations, 2))
     began = time.perf_counter()
     for index in range(iterations):
-        losses[index] = session.train_one().numpy()
+        losses[index] = np.asarray(session.train_one())
     seconds = time.perf_counter() - began
     own = session.evaluate()
     session.history.append(losses.astype(np.float32))
@@ -74,6 +88,7 @@ def train_once(
         "precision": precision,
         "seed": seed,
         "iterations": iterations,
+        "learning_rate": learning_rate,
         "windows": [float(sums[i : i + WINDOW].mean()) for i in range(0, iterations, WINDOW)],
         "held_out": None if exact is None else exact["src"] + exact["dst"],
         "held_out_own_precision": None if own is None else own["src"] + own["dst"],
@@ -165,12 +180,13 @@ def yardstick(runs: Sequence[Run]) -> str:
     )
 
 
-def read_runs(path: Path, iterations: int) -> list[Run]:
-    """Finished runs of that length."""
+def read_runs(path: Path, iterations: int, learning_rate: float) -> list[Run]:
+    """Finished runs of that length and rate."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [run for run in map(json.loads, lines) if run["iterations"] == iterations]
+    wanted = (iterations, learning_rate)
+    return [r for r in map(json.loads, lines) if (r["iterations"], r["learning_rate"]) == wanted]
 
 
 def main() -> None:
@@ -180,21 +196,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--precisions", nargs="+", default=list(PRECISIONS), choices=PRECISIONS)
     parser.add_argument("--results", type=Path, help="file that keeps finished runs")
+    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
     arguments = parser.parse_args()
+    key = (arguments.iterations, arguments.learning_rate)
     with tempfile.TemporaryDirectory() as folder:
         results: Path = arguments.results or Path(folder) / "runs.jsonl"
         sides = faces_of(Path(folder) / "workspace")
         for seed in arguments.seeds:
             for precision in arguments.precisions:
-                done = {
-                    (r["precision"], r["seed"]) for r in read_runs(results, arguments.iterations)
-                }
+                done = {(r["precision"], r["seed"]) for r in read_runs(results, *key)}
                 if (precision, seed) in done:
                     continue
-                run = train_once(Path(folder), sides, precision, seed, arguments.iterations)
+                run = train_once(Path(folder), sides, precision, seed, *key)
                 with results.open("a", encoding="utf-8") as stream:
                     stream.write(json.dumps(run) + "\n")
-        runs = read_runs(results, arguments.iterations)
+        runs = read_runs(results, *key)
     for name, text in describe_machine().items():
         print(f"{name}: {text}")
     for table in tables(runs):
