@@ -36,9 +36,9 @@ def make_faceset(
 ) -> list[Path]:
     """Write `count` face files, `00000.jpg` and on.
 
-    Each shows a face of the demo clips, its frame brightened, tinted, blurred, softened or made
-    noisy at random, cut with slightly moved landmarks, and compressed as `extract` does. Neighbours
-    are alike, as in a video; about one in twelve is a near-copy of the one before.
+    Each shows a face of the demo clips, cut with slightly moved landmarks, brightened, tinted,
+    blurred and made noisy at random, and compressed as `extract` does. Neighbours are alike, as in
+    a video; about one in twelve is a near-copy of the one before.
 
     Args:
         folder: Made if missing; files in it stay.
@@ -61,16 +61,15 @@ def make_faceset(
         # Slow and back and forth through the clips, a second of "video" per frame of the original.
         place = (original // 25) % (2 * len(originals))
         frame, landmarks, box = originals[min(place, 2 * len(originals) - 1 - place)]
-        landmarks = _moved(landmarks, generator)
-        picture = _varied(frame, generator)
-        noise = np.random.default_rng((seed, index, 1)).integers(-2, 3, picture.shape, np.int16)
-        picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
         aligned = align_face(
-            picture, landmarks, box, face_type=face_type, size=size,
+            frame, _moved(landmarks, generator), box, face_type=face_type, size=size,
             source_filename=f"{index:05d}.png",
             provenance={"video": "bench.mp4", "frame_index": index, "time_s": index / 25},
         )  # fmt: skip
-        path.write_bytes(embed(encode_jpeg(aligned.image, 90), aligned.record, name=path.name))
+        # The face is changed after it is cut out: a third of the samples of its frame.
+        noise = np.random.default_rng((seed, index, 1))
+        picture = _noisy(_varied(aligned.image, generator), noise)
+        path.write_bytes(embed(encode_jpeg(picture, 90), aligned.record, name=path.name))
         return path
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -104,16 +103,22 @@ def _moved(landmarks: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return ((landmarks - middle) @ turn.T + middle + shift).astype(np.float32)
 
 
-def _varied(frame: Image, generator: np.random.Generator) -> np.ndarray:
-    """The frame in another light, more or less sharp; `[H, W, 3]`, uint8."""
+def _varied(face: Image, generator: np.random.Generator) -> Image:
+    """The face in another light, more or less sharp; `[H, W, 3]`, uint8."""
     gain = np.exp(generator.normal(0, 0.15)) * np.exp(generator.normal(0, 0.05, 3))
     offset = generator.normal(0, 8)
     table = np.clip(np.arange(256)[:, None] * gain + offset, 0, 255).astype(np.uint8)
-    picture = np.stack([table[:, c][frame[..., c]]
-                        for c in range(3)], axis=2)  # fmt: skip
+    picture = cv2.LUT(face, table[None])
     if generator.random() < 0.3:
         picture = cv2.GaussianBlur(picture, (0, 0), float(generator.uniform(0.4, 2.5)))
     return picture
+
+
+def _noisy(face: Image, generator: np.random.Generator) -> Image:
+    """Up to two levels more or less in every sample."""
+    # Two more, then up to four less: `add` and `subtract` stop at the ends of the range.
+    less = np.frombuffer(generator.bytes(face.size), np.uint8).reshape(face.shape) % 5
+    return cv2.subtract(cv2.add(face, (2, 2, 2, 0)), less)
 
 
 def main() -> None:

@@ -1,11 +1,10 @@
 # pyright: strict
-"""The chain of `absdiff`: each face followed by the one whose pixels differ least, or most.
+"""The chain of `absdiff`: each face followed by the one whose pixels differ least.
 
 DFL interoperability notes, section 5.5. The distance is the sum of absolute differences over all
-samples. DeepFaceLab compares every pair; here the means of areas (and how much the samples of an
-area spread around them) tell beforehand how small or how large a difference can be at most, coarse
-areas first, then finer ones. Only the faces that stay in the race are compared pixel by pixel. The
-order is the same.
+samples. DeepFaceLab compares every pair; here the means of areas tell beforehand how small a
+difference can be, coarse areas first, then finer ones. Only the faces that stay in the race are
+compared pixel by pixel. The order is the same. `farthest_chain` goes the other way.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import numpy.typing as npt
 
 from dflcolab.arrays import Image
 
-_NEAR_SIDES, _FAR_SIDES = (8, 32), (8, 16, 32)
+_SIDES = (8, 32)
 _FIRST = 4
 _AT_A_TIME = 16
 _CACHE = 1 << 18
@@ -42,25 +41,20 @@ class PixelChain:
     Args:
         pixels: `[N, H, W, 3]`, uint8, filled by `put`; usually mapped from a file, since thousands
             of decoded pictures do not fit in memory.
-        dissimilar: True goes to the farthest each time, False to the nearest.
     """
 
-    def __init__(self, pixels: npt.NDArray[np.uint8], *, dissimilar: bool) -> None:
+    def __init__(self, pixels: npt.NDArray[np.uint8]) -> None:
         self._pixels = pixels
-        self._farthest = dissimilar
         count, height, width = pixels.shape[:3]
-        sides = _FAR_SIDES if dissimilar else _NEAR_SIDES
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
-        self._levels = [
-            _Level(count, height, width, side, self._pool, spread=dissimilar) for side in sides
-        ]
+        self._levels = [_Level(count, height, width, side, self._pool) for side in _SIDES]
 
     def put(self, index: int, picture: Image) -> None:
         """Take in a picture of the common size; safe to call from several threads."""
         self._pixels[index] = picture
-        integrals: Any = cv2.integral2(picture) if self._farthest else (cv2.integral(picture),)
+        sums: Any = cv2.integral(picture)
         for level in self._levels:
-            level.put(index, *integrals)
+            level.put(index, sums)
 
     def order(
         self, indices: Sequence[int], *, step: Callable[[], None] = lambda: None
@@ -82,20 +76,18 @@ class PixelChain:
             # The last one takes the free place: nothing else moves.
             rest[place] = rest[-1]
             rest = rest[:-1]
-            for table in coarse:
-                table[place] = table[len(rest)]
+            coarse[place] = coarse[len(rest)]
             step()
         return found
 
-    def _next(self, here: int, rest: Indices, coarse: list[Table]) -> int:
+    def _next(self, here: int, rest: Indices, coarse: Table) -> int:
         """Place in `rest` of the picture that follows `here`.
 
-        Farthest is turned into nearest by taking all distances negative. A promise is the least
-        that a distance can be.
+        A promise is the least that a distance can be.
         """
         places = np.arange(len(rest))
         best = math.inf
-        promise = self._levels[0].promise(here, [table[: len(rest)] for table in coarse])
+        promise = self._levels[0].promise(here, coarse[: len(rest)])
         known: dict[int, float] = {}
         for level in (*self._levels[1:], None):
             few = min(_FIRST, len(places))
@@ -125,12 +117,11 @@ class PixelChain:
         return min(winners, key=lambda place: int(rest[place]))
 
     def _exact(self, here: int, other: int) -> float:
-        distance = cv2.norm(_flat(self._pixels[here]), _flat(self._pixels[other]), cv2.NORM_L1)
-        return -distance if self._farthest else distance
+        return cv2.norm(_flat(self._pixels[here]), _flat(self._pixels[other]), cv2.NORM_L1)
 
 
 class _Level:
-    """Means, and on request standard deviations, of the areas of all pictures.
+    """Means of the areas of all pictures.
 
     Args:
         count: Number of pictures.
@@ -138,18 +129,10 @@ class _Level:
         width: Their width.
         side: Number of areas along each side.
         pool: Threads to share the work.
-        spread: Keep the standard deviations too: promises are then those of the farthest.
     """
 
     def __init__(
-        self,
-        count: int,
-        height: int,
-        width: int,
-        side: int,
-        pool: ThreadPoolExecutor,
-        *,
-        spread: bool,
+        self, count: int, height: int, width: int, side: int, pool: ThreadPoolExecutor
     ) -> None:
         self._pool = pool
         self._y, self._x = _edges(height, side), _edges(width, side)
@@ -157,64 +140,44 @@ class _Level:
         self._areas = areas[..., None].astype(np.float64)
         self._weights = areas.ravel().repeat(3).astype(np.float32)
         self._slack = _ROUNDING * height * width * 3
-        n_tables = 2 if spread else 1
-        self._tables = [np.zeros((count, areas.size * 3), np.float32) for _ in range(n_tables)]
+        self._means = np.zeros((count, areas.size * 3), np.float32)
 
-    def put(
-        self,
-        index: int,
-        sums: npt.NDArray[np.int32],
-        squares: npt.NDArray[np.float64] | None = None,
-    ) -> None:
-        """Take in a picture by its integral and that of its squares."""
-        means = self._of_areas(sums)
-        self._tables[0][index] = means.ravel()
-        if squares is not None:
-            variance = self._of_areas(squares) - np.square(means)
-            self._tables[1][index] = np.sqrt(np.maximum(variance, 0.0)).ravel()
+    def put(self, index: int, sums: npt.NDArray[np.int32]) -> None:
+        """Take in a picture by its integral."""
+        corners = sums[self._y][:, self._x]
+        means = np.diff(np.diff(corners, axis=0), axis=1) / self._areas
+        self._means[index] = means.ravel()
 
-    def _of_areas(self, integral: npt.NDArray[np.int32 | np.float64]) -> npt.NDArray[np.float64]:
-        corners = integral[self._y][:, self._x]
-        return np.diff(np.diff(corners, axis=0), axis=1) / self._areas
-
-    def rows(self, indices: Indices) -> list[Table]:
+    def rows(self, indices: Indices) -> Table:
         """Copies of the rows of some pictures."""
-        return [table[indices] for table in self._tables]
+        return self._means[indices]
 
-    def promise(self, here: int, others: list[Table]) -> npt.NDArray[np.float64]:
-        """What the distances of a picture to others are at least; with spread, minus at most.
+    def promise(self, here: int, others: Table) -> npt.NDArray[np.float64]:
+        """What the distances of a picture to others are at least.
 
-        Within an area of P samples with means m, n and deviations s, t the absolute differences
-        sum up to at least P |m - n|, and to at most P sqrt((m - n)² + (s + t)²).
+        Within an area of P samples with means m and n the absolute differences sum up to at least
+        P |m - n|.
 
         Args:
             here: Index of the picture.
             others: From `rows`.
         """
-        means, *spreads = others
-        found = np.empty(len(means), np.float64)
-        piece = max(1, _CACHE // means.shape[1])
+        found = np.empty(len(others), np.float64)
+        piece = max(1, _CACHE // others.shape[1])
 
         def work(start: int) -> None:
             part = slice(start, start + piece)
-            difference = means[part] - self._tables[0][here]
-            if spreads:
-                spread = spreads[0][part] + self._tables[1][here]
-                np.multiply(spread, spread, out=spread)
-                np.multiply(difference, difference, out=difference)
-                np.sqrt(np.add(difference, spread, out=difference), out=difference)
-            else:
-                np.abs(difference, out=difference)
+            difference = np.abs(others[part] - self._means[here])
             # Not BLAS: its own threads would fight with ours.
             found[part] = np.einsum("ij,j->i", difference, self._weights)
 
-        starts = range(0, len(means), piece)
+        starts = range(0, len(others), piece)
         if len(starts) < 4:  # not worth waking the threads
             for start in starts:
                 work(start)
         else:
             list(self._pool.map(work, starts))
-        return -(found + self._slack) if spreads else found - self._slack
+        return found - self._slack
 
 
 def _flat(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

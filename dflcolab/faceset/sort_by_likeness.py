@@ -19,6 +19,7 @@ from dflcolab.faces.hull_masks import hull_mask
 from dflcolab.faceset import sort_keys
 from dflcolab.faceset.config import SortKind
 from dflcolab.faceset.face_files import FaceFile, for_each_face, read_face_file
+from dflcolab.faceset.farthest_chain import FarthestChain
 from dflcolab.faceset.histogram_chain import histogram_chain
 from dflcolab.faceset.pixel_chain import PixelChain
 from dflcolab.faceset.sort_result import NOT_READABLE, SortedFaces, checked
@@ -88,7 +89,7 @@ def by_pixels(paths: Sequence[Path], progress: Progress, *, dissimilar: bool) ->
         return checked(SortedFaces((), {}, {}), paths)
     places = {path: place for place, path in enumerate(paths)}
     with _pixels_on_disk((len(paths), *shape)) as pixels:
-        chain = PixelChain(pixels, dissimilar=dissimilar)
+        chain = FarthestChain(pixels) if dissimilar else PixelChain(pixels)
 
         def take(face: FaceFile) -> tuple[int, ...] | None:
             try:

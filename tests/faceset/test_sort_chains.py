@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dflcolab.errors import FacesetError, StorageError
 from dflcolab.faceset import sort_by_likeness, sort_keys
 from dflcolab.faceset.config import SortKind
+from dflcolab.faceset.farthest_chain import FarthestChain
 from dflcolab.faceset.histogram_chain import CHUNK, chunks, histogram_chain, pair_distances
 from dflcolab.faceset.pixel_chain import PixelChain
 from dflcolab.faceset.sort import sort_faces
@@ -102,7 +103,8 @@ def test_the_chain_of_pixels_equals_the_plain_one(
     if smooth:
         pictures[:] = pictures.mean(axis=(1, 2), keepdims=True)
     pictures = pictures[generator.integers(0, kinds, n)].astype(np.uint8)
-    chain = PixelChain(np.zeros_like(pictures), dissimilar=dissimilar)
+    space = np.zeros_like(pictures)
+    chain = FarthestChain(space) if dissimilar else PixelChain(space)
     for index, picture in enumerate(pictures):
         chain.put(index, picture)
 
