@@ -83,7 +83,7 @@ def measure(root: Path, count: int, table: Table) -> None:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--faces", type=int, nargs="+", default=[1000])
+    parser.add_argument("--faces", type=int, nargs="+", default=[1000, 10_000])
     options = parser.parse_args()
     print_machine()
     table = Table(

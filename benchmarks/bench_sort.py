@@ -1,4 +1,4 @@
-"""Faces per second of every kind of sorting, of reading and of decoding, and how time grows.
+"""Faces per second of every kind of sorting, of reading, writing and packing, and how time grows.
 
 Facesets of two sizes are made from the demo's faces (see `facesets`). "A core second" counts
 processor time of all threads, which hardly rises when others load the machine. DeepFaceLab's rates
@@ -29,6 +29,8 @@ from dflcolab.faceset.face_files import (
     read_face_head,
 )
 from dflcolab.faceset.sort import sort_faces
+from dflcolab.formats.dfl_jpeg import read_face, write_face
+from dflcolab.formats.faceset_pak import PakItem, verify_pak, write_pak
 from dflcolab.progress import Progress
 
 DFL_RATES = {
@@ -52,6 +54,8 @@ def jobs(*, networks: bool) -> dict[str, Job]:
         "read heads": lambda paths: _each(paths, lambda face: face.size, heads=True),
         "read files": lambda paths: _each(paths, lambda face: face.size),
         "decode": lambda paths: _each(paths, lambda face: face.decode().shape),
+        "write": _write,
+        "pack and verify": _pack,
     }
     for kind in SortKind:
         if kind not in (*NETWORKS, SortKind.ONEFACE):
@@ -73,6 +77,22 @@ def _each(
     read = read_face_head if heads else read_face_file
     for _ in for_each_face(paths, work, progress=Progress(), title="", read=read):
         pass
+
+
+def _write(paths: Sequence[Path]) -> None:
+    """Each face again with its metadata, as `extract` writes it: whole or not at all."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in paths:
+            face = read_face(path)
+            write_face(Path(folder) / path.name, face.jpeg(), face.record)
+
+
+def _pack(paths: Sequence[Path]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        items = [PakItem(path.name, read_face(path)) for path in paths]
+        pak = Path(folder) / "faceset.pak"
+        write_pak(pak, items)
+        verify_pak(pak, items, lambda item: item.face.jpeg())
 
 
 def _sort(kind: SortKind, **options: object) -> Job:
