@@ -18,8 +18,9 @@ from dflcolab.detection.litert import LiteModel
 from dflcolab.detection.mesh import warp_smooth
 from dflcolab.detection.models import EMBEDDING
 from dflcolab.faces.alignment import umeyama
+from dflcolab.faceset import limits
 
-SAME_PERSON = 0.53
+SAME_PERSON = limits.SAME_PERSON.value
 """Cosine similarity from which two faces are taken for the same person."""
 
 INPUT_SIZE = 224

@@ -54,11 +54,6 @@ def thumbnail(image: Image) -> npt.NDArray[np.float32]:
     return small.astype(np.float32) / 255.0
 
 
-def thumbnail_difference(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
-    """Mean absolute difference of two thumbnails, 0..1."""
-    return float(np.abs(one - other).mean())
-
-
 def landmark_problem(record: FaceRecord | None, width: int, height: int) -> str:
     """Why the landmarks of a face cannot be right; "" if nothing speaks against them.
 

@@ -19,12 +19,12 @@ from dflcolab.faceset.person_folders import person_folders
 from dflcolab.faceset.renaming import recover
 from dflcolab.files import list_files, storage_errors
 from dflcolab.formats.dfl_jpeg import decode_picture, record_of
+from dflcolab.formats.faceset_pak import PAK_NAME
 from dflcolab.formats.jpeg_segments import read_header
 from dflcolab.progress import Progress, Task
 from dflcolab.workspace.workspace import Side, Workspace
 
 FACE_SUFFIXES = (".jpg", ".jpeg", ".png")
-PAK_NAME = "faceset.pak"
 _HEAD = 16384
 """Bytes read at once; a head with a mask in it takes up to four times as many."""
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from dflcolab.arrays import Image, Landmarks
 from dflcolab.errors import FacesetError, FormatError
+from dflcolab.faceset import limits
 from dflcolab.faceset.face_files import FaceFile, for_each_face
 from dflcolab.faceset.vector_cache import VectorCache
 from dflcolab.progress import Progress
@@ -23,7 +24,7 @@ Vector = npt.NDArray[np.float32]
 Embedder = Callable[[Image, Landmarks], Vector]
 """Picture `[H, W, 3]` BGR and the landmarks of the face in it → vector `[D]` of any length."""
 
-SAME_PERSON = 0.53
+SAME_PERSON = limits.SAME_PERSON.value
 """Cosine likeness from which two faces are counted as neighbours when looking for the main person."""
 
 
@@ -121,11 +122,3 @@ def main_person(vectors: Sequence[Vector]) -> Vector:
 def likeness(vectors: Mapping[str, Vector], person: Vector) -> dict[str, float]:
     """Cosine likeness of every face to a person, -1..1; above about 0.5 it is the same one."""
     return {name: float(vector @ person) for name, vector in vectors.items()}
-
-
-def likeness_to_main_person(
-    paths: Sequence[Path], embed: Embedder, *, progress: Progress
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Likeness of every face to the person seen most, and the files without one."""
-    vectors, failed = embed_faces(paths, embed, progress=progress)
-    return likeness(vectors, main_person(list(vectors.values()))), failed

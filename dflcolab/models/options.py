@@ -22,6 +22,19 @@ TRAINABLE_FACE_TYPES = (
 """What DeepFaceLab trains on."""
 
 
+def check_trainable(face_type: FaceType) -> None:
+    """Refuse a face type that DeepFaceLab does not train on.
+
+    Raises:
+        ConfigError: It is none of `TRAINABLE_FACE_TYPES`.
+    """
+    if face_type not in TRAINABLE_FACE_TYPES:
+        raise ConfigError(
+            f"face_type = {face_type.value} cannot be trained; choose half_face, "
+            "midfull_face, full_face, whole_face or head."
+        )
+
+
 class LearningRateDropout(enum.StrEnum):
     """DFL's answers to learning-rate dropout; `cpu` only said where to draw the masks."""
 
@@ -157,11 +170,7 @@ class SwapOptions(RunOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.face_type not in TRAINABLE_FACE_TYPES:
-            raise ConfigError(
-                f"face_type = {self.face_type.value} cannot be trained; choose half_face, "
-                "midfull_face, full_face, whole_face or head."
-            )
+        check_trainable(self.face_type)
         for name in ("e_dims", "d_dims", "d_mask_dims"):
             if getattr(self, name) % 2:
                 raise ConfigError(

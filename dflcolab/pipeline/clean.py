@@ -26,7 +26,7 @@ from dflcolab.progress import Progress
 from dflcolab.workspace.trash import Removal, Trash, removed_by
 from dflcolab.workspace.workspace import Side, Workspace
 
-__all__ = ["CleanReport", "PersonSeen", "RemovedFace", "clean"]
+__all__ = ["CleanReport", "PersonSeen", "RemovedFace", "clean", "usual_checks"]
 
 _ALL = (
     "landmarks",
@@ -42,6 +42,11 @@ _ALL = (
 
 _SAFE = ("landmarks", "non-faces", "identity")
 _COSTS_FRAMES = {"cut-off", "small", "exposure", "blur", "duplicates"}
+
+
+def usual_checks(side: Side) -> tuple[str, ...]:
+    """Names of the checks that run where none is named, in the order in which they judge."""
+    return _SAFE if side is Side.DST else _ALL
 
 
 @dataclass
@@ -134,7 +139,7 @@ def _undo(workspace: Workspace, config: CleanConfig) -> CleanReport:
 
 def _checks(config: CleanConfig) -> tuple[str, ...]:
     """The named checks, or else the usual ones of the side."""
-    return _named(config) or (_SAFE if config.side is Side.DST else _ALL)
+    return _named(config) or usual_checks(config.side)
 
 
 def _named(config: CleanConfig) -> tuple[str, ...]:

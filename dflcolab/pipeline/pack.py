@@ -98,7 +98,15 @@ def pack(
         target.unlink()
         raise
     _remove(folder, [path for path, _ in faces])
-    return _report(target, config, problems, added=len(items))
+    return PackReport(
+        side=config.side.value,
+        faces=len(items),
+        pack=target,
+        packed=True,
+        problems=tuple(problems),
+        added=len(items),
+        people=tuple(dict.fromkeys(item.person for item in items if item.person)),
+    )
 
 
 def _add(
@@ -113,10 +121,12 @@ def _add(
         if reader.layout.missing:
             raise _truncated(reader)
         new, packed, renamed = without_packed(faces, reader)
+        n_faces, people = len(reader), reader.persons
     if new:
         append_to_pak(target, [item for _, item in new], progress=progress)
         with PakReader(target) as reader:
-            first = len(reader) - len(new)
+            n_faces, people = len(reader), reader.persons
+            first = n_faces - len(new)
             for index, (path, item) in enumerate(new):
                 if reader.jpeg(first + index) != item.face.jpeg():
                     raise FormatError(
@@ -124,28 +134,15 @@ def _add(
                         "untouched. Check the disk, then unpack and pack again."
                     )
     _remove(target.parent, [*packed, *(path for path, _ in new)])
-    return _report(target, config, problems, added=len(new), renamed=renamed)
-
-
-def _report(
-    target: Path,
-    config: PackConfig,
-    problems: Sequence[str],
-    *,
-    added: int,
-    renamed: Mapping[str, str] | None = None,
-) -> PackReport:
-    with PakReader(target) as reader:
-        faces, people = len(reader), tuple(reader.persons)
     return PackReport(
         side=config.side.value,
-        faces=faces,
+        faces=n_faces,
         pack=target,
         packed=True,
         problems=tuple(problems),
-        added=added,
-        renamed=renamed or {},
-        people=people,
+        added=len(new),
+        renamed=renamed,
+        people=tuple(people),
     )
 
 

@@ -43,14 +43,6 @@ from dflcolab.workspace.workspace import PlatformChoice, RightsBasis, Side, Work
 VARIABLE = "DFLCOLAB_NOTEBOOK"
 DEMO = "demo"
 
-_SAFE_CHECKS = {"landmarks": True, "non_faces": True}
-_USUAL_CHECKS: Mapping[Side, Mapping[str, bool]] = {
-    Side.DST: _SAFE_CHECKS,
-    Side.SRC: _SAFE_CHECKS
-    | {"cut_off": True, "small": True, "exposure": True, "blur": True, "duplicates": True},
-}
-"""What `clean` runs besides a named person; without one it chooses these by itself."""
-
 
 class Session:
     """The state between the cells.
@@ -191,17 +183,20 @@ class Session:
     ) -> None:
         """Move bad faces to the trash, or bring them back."""
         from dflcolab.faceset.config import CleanConfig
-        from dflcolab.pipeline.clean import clean
+        from dflcolab.pipeline.clean import clean, usual_checks
 
         for side, person in ((Side.SRC, src_person), (Side.DST, dst_person)):
-            checks = _USUAL_CHECKS[side] if person and not undo else {}
+            named: dict[str, Any] = {}
+            if person and not undo:
+                # A person alone would be the only check; the usual ones are wanted besides.
+                named = {name.replace("-", "_"): True for name in usual_checks(side)}
+                named["identity"] = (person,)
             config = CleanConfig(
                 side=side,
-                identity=(person,) if person and not undo else (),
                 dry_run=only_show,
                 undo=undo,
                 only=tuple(undo_only.split()) if undo else (),
-                **checks,
+                **named,
             )
             show_report(clean(self.workspace, config, progress=self.progress))
         self._copy()

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from dflcolab.errors import StorageError, SyncError, UnsafeFileError
 from dflcolab.files import replacing, sha256_of, storage_errors, write_bytes
+from dflcolab.formats.faceset_pak import PAK_NAME
 from dflcolab.progress import Progress
 from dflcolab.sync.generations import parts_of, usable_manifests
 from dflcolab.sync.manifest import Entry, Manifest, Part, safe_path
@@ -25,7 +26,6 @@ from dflcolab.sync.remote import Remote, generation_name
 from dflcolab.workspace.moving import free_name, move_file
 
 _CHUNK = 4 << 20
-PAK_NAME = "faceset.pak"
 _STAGING = ".pull-"
 
 

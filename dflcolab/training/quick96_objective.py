@@ -17,6 +17,7 @@ from dflcolab.models.quick96 import Quick96Options
 from dflcolab.models.saehd.network import Saehd, SaehdSize
 from dflcolab.training.augment import Sampled
 from dflcolab.training.objective import Batch, Losses, Stage
+from dflcolab.training.saehd_objective import saehd_views
 
 _MASK_SIGMA = 3.0
 _PERIOD = 3
@@ -49,9 +50,7 @@ class Quick96Objective:
 
     def views(self, weights: Weights, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `Objective`."""
-        codes = self.model.codes(weights, src, dst)
-        src_face, dst_face, (swap,) = self.model.paint(weights, codes, [codes.swap])
-        return src_face.picture, dst_face.picture, swap.picture
+        return saehd_views(self.model, weights, src, dst)
 
     def _loss(self, weights: Weights, batch: Batch, seed: Tensor) -> Losses:
         src, dst = self.compare(weights, batch)

@@ -75,9 +75,7 @@ class SaehdObjective:
 
     def views(self, weights: Weights, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `Objective`."""
-        codes = self.model.codes(weights, src, dst)
-        src_face, dst_face, (swap,) = self.model.paint(weights, codes, [codes.swap])
-        return src_face.picture, dst_face.picture, swap.picture
+        return saehd_views(self.model, weights, src, dst)
 
     def _generator_loss(self, weights: Weights, batch: Batch, seed: Tensor) -> Losses:
         src_goal, dst_goal = self._goal(batch.src), self._goal(batch.dst)
@@ -166,3 +164,12 @@ class SaehdObjective:
             distance = one_scale_dssim(made, wanted) + mean_square(made, wanted)
             loss += 10 * options.bg_style_power / 100 * distance
         return loss
+
+
+def saehd_views(
+    model: Saehd, weights: Weights, src: Tensor, dst: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures of src -> src, dst -> dst and the swap, each network run once."""
+    codes = model.codes(weights, src, dst)
+    src_face, dst_face, (swap,) = model.paint(weights, codes, [codes.swap])
+    return src_face.picture, dst_face.picture, swap.picture

@@ -193,13 +193,6 @@ class Trash:
         fsync_dir(self.folder)
 
 
-def move_to_trash(
-    workspace: Workspace, side: Side, removals: Sequence[Removal]
-) -> list[TrashEntry]:
-    """Move faces of one side to its trash (see `Trash.move`)."""
-    return Trash.of(workspace, side).move(removals)
-
-
 def removed_by(entry: TrashEntry) -> str:
     """What removed a face: the words of the reason before its colon."""
     return entry.reason.partition(":")[0].strip()

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dflcolab.faces.face_record import FaceRecord
-from dflcolab.faceset.clean_checks import thumbnail_difference
 from dflcolab.faceset.duplicates import duplicate_groups, find_duplicates, video_of
 from dflcolab.faceset.measures import FaceMeasure, measure_faces
 from dflcolab.progress import Progress
@@ -36,7 +35,7 @@ def naive_duplicates(measures, threshold: float) -> dict[int, tuple[int, float]]
             continue
         for other in order[place + 1 :]:
             one, two = measures[keeper], measures[other]
-            difference = thumbnail_difference(one.thumbnail, two.thumbnail)
+            difference = float(np.abs(one.thumbnail - two.thumbnail).mean())
             if other not in found and one.frame != two.frame and difference < threshold:
                 found[other] = keeper, difference
     return found

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from dflcolab.config import from_mapping, option
-from dflcolab.errors import ConfigError
 from dflcolab.faces.face_type import FaceType
-from dflcolab.models.options import TRAINABLE_FACE_TYPES, RunOptions, plain_answers
+from dflcolab.models.options import RunOptions, check_trainable, plain_answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +39,7 @@ class XSegOptions(RunOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.face_type not in TRAINABLE_FACE_TYPES:
-            raise ConfigError(
-                f"face_type = {self.face_type.value} cannot be trained; choose half_face, "
-                "midfull_face, full_face, whole_face or head."
-            )
+        check_trainable(self.face_type)
 
     @property
     def structure(self) -> dict[str, object]:
