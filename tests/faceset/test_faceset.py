@@ -12,8 +12,8 @@ from dflcolab.errors import FacesetError, Interrupted, UnsafeFileError
 from dflcolab.faceset.faceset import load_faceset, load_many
 from dflcolab.formats.dfl_jpeg import read_face
 from dflcolab.formats.faceset_pak import PakItem, write_pak
-from dflcolab.progress import Progress, Task
 from tests.formats.face_files import VECTORS, face_file, jpeg
+from tests.stopping import StopAfter
 
 
 @pytest.fixture(name="folder")
@@ -175,33 +175,12 @@ def test_pictures_come_in_order_and_damaged_ones_become_problems(folder: Path):
     assert "00001_0.jpg" in faceset.problems[0]
 
 
-class Recorder(Progress):
-    """Keeps the tasks it opened and stops after a number of units."""
-
-    def __init__(self, stop_after: int = 10**9) -> None:
-        super().__init__()
-        self.tasks: list[Task] = []
-        self.stop_after = stop_after
-
-    def task(self, title: str, *, total: int | None, unit: str, done: int = 0) -> Task:
-        recorder = self
-
-        class Counting(Task):
-            def advance(self, n: int = 1, *, note: str = "") -> None:
-                super().advance(n, note=note)
-                if self.done >= recorder.stop_after:
-                    recorder.request_stop()
-
-        self.tasks.append(Counting(title, total, unit, done))
-        return self.tasks[-1]
-
-
 def test_loading_reports_progress_and_can_be_stopped(folder: Path):
-    progress = Recorder()
+    progress = StopAfter()
     load_faceset(folder, progress=progress)
     assert [(task.total, task.done) for task in progress.tasks] == [(3, 3)]
     with pytest.raises(Interrupted):
-        load_faceset(folder, progress=Recorder(stop_after=1))
+        load_faceset(folder, progress=StopAfter(1))
 
 
 def test_a_sort_that_was_killed_half_way_loses_no_face(folder: Path, monkeypatch):

@@ -16,8 +16,9 @@ from dflcolab.merging.config import CompositeOptions
 from dflcolab.merging.faces_of_frames import FacesOfFrames
 from dflcolab.merging.frame_source import PictureFrames
 from dflcolab.merging.merger import MergeJob, merge_frames
-from dflcolab.progress import Progress, Task
+from dflcolab.progress import Progress
 from tests.merging.scenes import LANDMARKS, frame, green_face, moved
+from tests.stopping import StopAfter
 
 N_FRAMES = 9
 WITHOUT_FACE = "00004"
@@ -179,29 +180,10 @@ def test_a_range_touches_only_its_frames(job: MergeJob):
     assert sorted(_times(job)) == ["00003.png", "00004.png", "00005.png"]
 
 
-class _StopAfter(Progress):
-    """Asks to stop when some frames are done."""
-
-    def __init__(self, n_frames: int) -> None:
-        super().__init__()
-        self._n_frames = n_frames
-
-    def task(self, title, *, total, unit, done=0):
-        owner = self
-
-        class Counting(Task):
-            def advance(self, n: int = 1, *, note: str = "") -> None:
-                super().advance(n)
-                if self.done >= owner._n_frames:
-                    owner.request_stop()
-
-        return Counting(title, total, unit, done)
-
-
 def test_stopping_keeps_what_is_finished_and_goes_on_later(job: MergeJob):
     small = dataclasses.replace(job, batch=1, threads=1)
     with pytest.raises(Interrupted, match="run the same command again"):
-        merge_frames(small, progress=_StopAfter(2))
+        merge_frames(small, progress=StopAfter(2))
     n_finished = len(_times(job))
     assert 2 <= n_finished < N_FRAMES
 

@@ -28,13 +28,14 @@ from dflcolab.formats.faceset_pak import PakItem, write_pak
 from dflcolab.pipeline.append import append
 from dflcolab.pipeline.extract import extract
 from dflcolab.pipeline.pack import pack
-from dflcolab.progress import Progress, Task
+from dflcolab.progress import Progress
 from dflcolab.sync.pieces import pieces_of
 from dflcolab.workspace.trash import Removal, Trash
 from dflcolab.workspace.workspace import Side, Workspace
 from tests.conftest import CommandLine
 from tests.formats.face_files import face_file
 from tests.material import MULTI, STUDIO_WOMAN, WEBCAM_MAN, frame_of
+from tests.stopping import StopAfter
 
 SRC = Side.SRC
 
@@ -560,25 +561,6 @@ def test_a_second_process_is_refused_and_does_not_disturb_the_first(started, tmp
     assert report.new_faces > 4
 
 
-class StopAfter(Progress):
-    """Asks to stop when so many units of a task with this title are done."""
-
-    def __init__(self, title: str, n: int) -> None:
-        super().__init__()
-        self.title, self.n = title, n
-
-    def task(self, title, *, total, unit, done=0):
-        progress = self
-
-        class _Task(Task):
-            def advance(self, n=1, *, note=""):
-                super().advance(n)
-                if progress.title in title and self.done >= progress.n:
-                    progress.request_stop()
-
-        return _Task(title, total, unit, done)
-
-
 @pytest.mark.parametrize(
     ("title", "n"),
     [("Looking at brad", 3), ("Copying brad", 4), ("Copying holiday", 1), ("Extracting", 5)],
@@ -592,7 +574,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_end(started, tmp_path, title: s
     append(twin, config(*sources, fps=1))
 
     with pytest.raises(Interrupted):
-        append(started, config(*sources, fps=1), progress=StopAfter(title, n))
+        append(started, config(*sources, fps=1), progress=StopAfter(n, title=title))
     append(started, config(*sources, fps=1))
 
     assert faces(started) == faces(twin)

@@ -18,10 +18,10 @@ from dflcolab.errors import ConfigError, FacesetError, Interrupted
 from dflcolab.extraction.config import ExtractConfig
 from dflcolab.formats.dfl_jpeg import read_face, read_record, replace_record
 from dflcolab.pipeline.extract import extract
-from dflcolab.progress import Progress, Task
 from dflcolab.workspace.trash import Trash
 from dflcolab.workspace.workspace import Side, Workspace
 from tests.material import MULTI, WEBCAM_MAN, frame_of
+from tests.stopping import StopAfter
 
 DST = Side.DST
 
@@ -41,29 +41,6 @@ def config(**options) -> ExtractConfig:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.jpg")}
-
-
-class Messages(Progress):
-    """Keeps what the user is told; asks to stop when `stop_after` units of a task are done."""
-
-    def __init__(self, stop_after: int = 10**9) -> None:
-        super().__init__()
-        self.messages: list[str] = []
-        self.stop_after = stop_after
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-    def task(self, title, *, total, unit, done=0):
-        progress = self
-
-        class _Task(Task):
-            def advance(self, n=1, *, note=""):
-                super().advance(n)
-                if self.done >= progress.stop_after:
-                    progress.request_stop()
-
-        return _Task(title, total, unit, done)
 
 
 def without_debug(workspace: Workspace) -> dict[str, bytes]:
@@ -177,7 +154,7 @@ def test_drawing_can_be_stopped_and_goes_on(workspace):
     pictures = without_debug(workspace)
 
     with pytest.raises(Interrupted):
-        extract(workspace, config(debug=True), progress=Messages(stop_after=4))
+        extract(workspace, config(debug=True), progress=StopAfter(4))
     few = contents(workspace.debug_dir(DST))
     extract(workspace, config(debug=True))
 

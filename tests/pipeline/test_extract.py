@@ -23,10 +23,10 @@ from dflcolab.errors import (
 from dflcolab.extraction.config import ExtractConfig
 from dflcolab.formats.dfl_jpeg import read_face
 from dflcolab.pipeline.extract import extract
-from dflcolab.progress import Progress, Task
 from dflcolab.workspace.workspace import Side, Workspace
 from tests.faceset.kills import killed_sort
 from tests.material import MULTI, STUDIO_WOMAN, WEBCAM_MAN, frame_of, shared_faces
+from tests.stopping import StopAfter
 
 SRC = Side.SRC
 
@@ -49,29 +49,6 @@ def names(folder: Path) -> list[str]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-class StopAfter(Progress):
-    """Asks to stop once so many frames are done."""
-
-    def __init__(self, n_frames: int) -> None:
-        super().__init__()
-        self.n_frames = n_frames
-        self.messages: list[str] = []
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-    def task(self, title, *, total, unit, done=0):
-        progress = self
-
-        class _Task(Task):
-            def advance(self, n=1, *, note=""):
-                super().advance(n)
-                if self.done >= progress.n_frames:
-                    progress.request_stop()
-
-        return _Task(title, total, unit, done)
 
 
 def test_a_video_becomes_faces_with_metadata(workspace):
@@ -210,7 +187,7 @@ def test_pictures_are_looked_at_one_by_one_and_a_corrupt_one_is_named(workspace)
     shutil.copy(MULTI, folder / "party.jpg")
     cv2.imwrite(str(folder / "man.png"), frame_of(WEBCAM_MAN, 3))
     (folder / "broken.jpg").write_bytes(MULTI.read_bytes()[:3000])
-    progress = StopAfter(10**9)
+    progress = StopAfter()
 
     report = extract(workspace, config(), progress=progress)
 
@@ -413,7 +390,7 @@ def test_asking_for_the_gpu_is_answered_honestly(workspace):
     folder = workspace.frames_dir(SRC)
     folder.mkdir()
     shutil.copy(MULTI, folder / "party.jpg")
-    progress = StopAfter(10**9)
+    progress = StopAfter()
 
     extract(workspace, config(device="gpu"), progress=progress)
 
