@@ -1,0 +1,387 @@
+"""A double of Google Drive as its Colab mount shows it, with all that goes wrong there.
+
+`Cloud` is Google's side. Each `FaultyStore` is one machine's mount of it: an fsspec file system
+(protocol "faulty") with a write-back cache of its own. What a machine writes it sees at once; the
+cloud gets it `delay` calls later, or when flushed, or never. What others wrote it sees late. Two
+machines that write one name leave `x` and `x (1)`. Deleted files count against the quota until the bin
+is emptied.
+
+Time is the number of calls, so that a failure replays: a plan says at which call of a client which
+`Fault` strikes. `mounted_folder.py` shows the same as a plain folder to code that opens paths.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import io
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import fsspec
+from fsspec.spec import AbstractFileSystem
+from hypothesis import strategies as st
+
+
+class Fault(enum.Enum):
+    """What strikes at a call; those about writing wait for the next write."""
+
+    EIO = errno.EIO
+    NOT_CONNECTED = errno.ENOTCONN
+    FULL = errno.ENOSPC
+    QUOTA = errno.EDQUOT
+    DROPPED = "every call fails with ENOTCONN until `remount`"
+    HANG = "the call takes `hang_s`"
+    CRASH = "the program is killed inside the call"
+    STALE = "for the next 40 calls nothing new of other machines is seen"
+    TORN = "half is written, then EIO"
+    CUT = "the writer sees all; the cloud gets half"
+    LOST = "the writer sees all; the cloud never gets it, flushed or not"
+    LATE = "the cloud gets it only when flushed"
+
+    @property
+    def is_error(self) -> bool:
+        return isinstance(self.value, int)
+
+
+OF_WRITES = (Fault.TORN, Fault.CUT, Fault.LOST, Fault.LATE)
+STALE_CALLS = 40
+
+
+class Killed(BaseException):
+    """The program does not live any more; no `except Exception` may survive it."""
+
+
+def plans(faults: tuple[Fault, ...] = tuple(Fault), *, within: int = 60, most: int = 3) -> Any:
+    """A strategy for plans: which fault strikes at which of the next calls."""
+    return st.dictionaries(st.integers(0, within), st.sampled_from(faults), max_size=most)
+
+
+class Cloud:
+    """Google's side: what every machine would see in the end.
+
+    Args:
+        files: Where the bytes are: a dictionary, or `fsspec.get_mapper(folder)` for several
+            processes.
+        quota: Bytes that files and bin together may have.
+    """
+
+    def __init__(
+        self, files: MutableMapping[str, bytes] | None = None, *, quota: int | None = None
+    ) -> None:
+        self.files: MutableMapping[str, bytes] = {} if files is None else files
+        self.quota = quota
+        self.bin_bytes = 0
+        self.turn = 0
+        self.lock = threading.RLock()
+
+    def client(self, **options: Any) -> FaultyStore:
+        """A machine that mounts it."""
+        return FaultyStore(self, **options)
+
+    def put(self, path: str, data: bytes, *, over: str | None) -> str:
+        """Store a file; without `over` a taken name becomes `x (1)`. Returns the name it got."""
+        if over is not None:
+            self.delete(over)
+            path = over
+        stem, suffix = os.path.splitext(path)
+        name, n = path, 0
+        while name in self.files:
+            n += 1
+            name = f"{stem} ({n}){suffix}"
+        self.files[name] = data
+        return name
+
+    def delete(self, path: str) -> None:
+        """Move a file to the bin, where it goes on counting."""
+        data = self.files.pop(path, None)
+        self.bin_bytes += len(data or b"")
+
+    @property
+    def used_bytes(self) -> int:
+        return sum(len(data) for data in self.files.values()) + self.bin_bytes
+
+
+@dataclass
+class _Pending:
+    """A write (or a deletion, data None) on its way to the cloud; due 0 means at once."""
+
+    path: str
+    data: bytes | None
+    due: float
+    lost: bool = False
+
+
+class FaultyStore(AbstractFileSystem):
+    """One machine's mount.
+
+    Args:
+        cloud: What it mounts.
+        plan: Fault by number of the call.
+        delay: Calls (of all machines) until a write reaches the cloud.
+        staleness: Calls for which a listing is kept.
+        hang_s: Length of a hang.
+        sleep: How it hangs.
+    """
+
+    protocol = "faulty"
+    cachable = False
+    root_marker = ""
+
+    def __init__(
+        self,
+        cloud: Cloud | None = None,
+        *,
+        plan: Mapping[int, Fault] | None = None,
+        delay: int = 0,
+        staleness: int = 0,
+        hang_s: float = 0.0,
+        sleep: Callable[[float], None] = time.sleep,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.cloud = cloud or Cloud()
+        self.delay, self.staleness = delay, staleness
+        self.hang_s, self._sleep = hang_s, sleep
+        self.log: list[str] = []
+        self.dead = False
+        self.follow(plan or {})
+        self.remount()
+
+    def follow(self, plan: Mapping[int, Fault]) -> None:
+        """Forget the old plan; the numbers of the new one count from the next call."""
+        self._plan, self._calls = dict(plan), 0
+        self._for_writes: list[Fault] = []
+
+    def flush(self) -> None:
+        """Bring everything written to the cloud; what is LOST stays lost."""
+        with self.cloud.lock:
+            self._upload(float("inf"))
+
+    def remount(self) -> None:
+        """Mount anew: what was not uploaded is gone, and the cloud is seen as it is."""
+        with self.cloud.lock:
+            self._dropped = False
+            self._queue: list[_Pending] = []
+            self._own: dict[str, bytes] = {}
+            self._gone: set[str] = set()
+            self._stored_as: dict[str, str] = {}
+            self._dirs: set[str] = set()
+            self._stale_until = 0
+            self._look()
+
+    def restart(self, *, machine_lost: bool) -> None:
+        """A killed program starts again, on the same machine (its cache lives on) or a new one."""
+        self.dead = False
+        self.follow({})
+        if machine_lost:
+            self.remount()
+
+    # Calls of fsspec
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        stripped = super()._strip_protocol(path)
+        return stripped.lstrip("/") if isinstance(stripped, str) else stripped
+
+    def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
+        path = self._strip_protocol(path)
+        with self._call("ls", path):
+            sizes = self._sizes()
+            if path in sizes:
+                children = {path: sizes[path]}
+            else:
+                self._must_be_folder(path, sizes)
+                inside = f"{path}/" if path else ""
+                children = {}
+                for name, size in [*sizes.items(), *((folder, -1) for folder in self._dirs)]:
+                    if name.startswith(inside) and name != path:
+                        head, _, rest = name[len(inside) :].partition("/")
+                        children[inside + head] = -1 if rest else size
+        found = [_entry(name, size) for name, size in sorted(children.items())]
+        return found if detail else [entry["name"] for entry in found]
+
+    def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
+        path = self._strip_protocol(path)
+        with self._call("info", path):
+            sizes = self._sizes()
+            if path not in sizes:
+                self._must_be_folder(path, sizes)
+            return _entry(path, sizes.get(path, -1))
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        path = self._strip_protocol(path)
+        with self._call("mkdir", path):
+            if not exist_ok and path in self._dirs:
+                raise _error(errno.EEXIST, path)
+            self._add_folder(path)
+
+    def mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
+        self.makedirs(path, exist_ok=False)
+
+    def rm_file(self, path: str) -> None:
+        path = self._strip_protocol(path)
+        with self._call("rm", path):
+            if path in self._dirs:
+                self._dirs.remove(path)
+                return
+            if path not in self._sizes():
+                raise _error(errno.ENOENT, path)
+            self._own.pop(path, None)
+            self._gone.add(path)
+            self._send(_Pending(path, None, self.cloud.turn + self.delay))
+
+    _rm = rm_file
+
+    def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
+        path = self._strip_protocol(path)
+        with self._call(f"open {mode}", path):
+            known = path in self._sizes()
+            if mode == "rb":
+                data = self._own.get(path, self.cloud.files.get(path) if known else None)
+                if data is None:
+                    raise _error(errno.ENOENT, path)
+                return _Reading(self, path, data)
+            if mode not in ("wb", "xb"):
+                raise ValueError(f"files here are immutable; mode {mode} is not offered")
+            if mode == "xb" and known:
+                raise _error(errno.EEXIST, path)
+            return _Writing(self, path)
+
+    # What a mount does
+
+    def _call(self, what: str, path: str) -> Any:
+        """One step of time: the planned fault strikes, uploads that are due arrive. Holds the lock."""
+        with self.cloud.lock:
+            if self.dead:
+                raise Killed
+            fault = self._plan.get(self._calls)
+            self._calls += 1
+            self.cloud.turn += 1
+            self.log.append(f"{what} {path}" + (f" {fault.name}" if fault else ""))
+        if fault is Fault.HANG:
+            self._sleep(self.hang_s)
+        with self.cloud.lock:
+            if fault is Fault.CRASH:
+                self.dead = True
+                raise Killed
+            if fault in OF_WRITES:
+                self._for_writes.append(fault)
+            elif fault is Fault.STALE:
+                self._stale_until = self.cloud.turn + STALE_CALLS
+            self._dropped = self._dropped or fault is Fault.DROPPED
+            if self._dropped:
+                raise _error(errno.ENOTCONN, path)
+            if fault is not None and fault.is_error:
+                raise _error(fault.value, path)
+            self._upload(self.cloud.turn)
+            turn = self.cloud.turn
+            if turn >= self._stale_until and turn - self._looked_at >= self.staleness:
+                self._look()
+        return self.cloud.lock
+
+    def _commit(self, path: str, data: bytes) -> None:
+        """A file was closed: this machine sees it from now on, the cloud later or never."""
+        with self.cloud.lock:
+            if self.dead or self._dropped:
+                return
+            quota, pending = self.cloud.quota, sum(len(one.data or b"") for one in self._queue)
+            if quota is not None and self.cloud.used_bytes + pending + len(data) > quota:
+                raise _error(errno.EDQUOT, path)
+            fault = self._for_writes.pop(0) if self._for_writes else None
+            half = data[: len(data) // 2]
+            self._own[path] = half if fault is Fault.TORN else data
+            self._add_folder(path.rpartition("/")[0])
+            self._gone.discard(path)
+            due = float("inf") if fault is Fault.LATE else self.cloud.turn + self.delay
+            sent = half if fault in (Fault.TORN, Fault.CUT) else data
+            self._send(_Pending(path, sent, due, lost=fault is Fault.LOST))
+            if fault is Fault.TORN:
+                raise _error(errno.EIO, path)
+
+    def _send(self, pending: _Pending) -> None:
+        self._queue.append(pending)
+        self._upload(self.cloud.turn)
+
+    def _upload(self, until: float) -> None:
+        """Everything due goes to the cloud, in the order of writing."""
+        due = [pending for pending in self._queue if pending.due <= until]
+        self._queue = [pending for pending in self._queue if pending.due > until]
+        for pending in due:
+            over = self._stored_as.get(pending.path)
+            if over is None and pending.path in self._listed:
+                over = pending.path
+            if pending.lost:
+                continue
+            if pending.data is None:
+                self.cloud.delete(over or pending.path)
+                self._stored_as.pop(pending.path, None)
+            else:
+                self._stored_as[pending.path] = self.cloud.put(
+                    pending.path, pending.data, over=over
+                )
+
+    def _look(self) -> None:
+        self._listed = {path: len(data) for path, data in self.cloud.files.items()}
+        self._looked_at = self.cloud.turn
+
+    def _sizes(self) -> dict[str, int]:
+        """What this machine sees: its own writes, and the cloud as it last looked."""
+        mine = set(self._stored_as.values()) - set(self._stored_as)
+        seen = {
+            path: size
+            for path, size in self._listed.items()
+            if path not in self._gone and path not in mine
+        }
+        return seen | {path: len(data) for path, data in self._own.items()}
+
+    def _add_folder(self, path: str) -> None:
+        while path:
+            self._dirs.add(path)
+            path = path.rpartition("/")[0]
+
+    def _must_be_folder(self, path: str, sizes: Mapping[str, int]) -> None:
+        inside = f"{path}/"
+        if path and path not in self._dirs and not any(name.startswith(inside) for name in sizes):
+            raise _error(errno.ENOENT, path)
+
+
+def _error(number: int, path: str) -> OSError:
+    return OSError(number, os.strerror(number), path)
+
+
+def _entry(name: str, size: int) -> dict[str, Any]:
+    return {"name": name, "size": max(size, 0), "type": "directory" if size < 0 else "file"}
+
+
+class _Reading(io.BytesIO):
+    def __init__(self, store: FaultyStore, path: str, data: bytes) -> None:
+        super().__init__(data)
+        self._store, self._path = store, path
+
+    def read(self, size: int | None = -1) -> bytes:
+        with self._store._call("read", self._path):
+            return super().read(size)
+
+
+class _Writing(io.BytesIO):
+    def __init__(self, store: FaultyStore, path: str) -> None:
+        super().__init__()
+        self._store, self._path = store, path
+
+    def write(self, data: Any) -> int:
+        with self._store._call("write", self._path):
+            return super().write(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            data = self.getvalue()
+            super().close()
+            self._store._commit(self._path, data)
+
+
+fsspec.register_implementation("faulty", FaultyStore, clobber=True)
