@@ -20,8 +20,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
-import platform
 import random
 import re
 import secrets
@@ -29,16 +27,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-import psutil
-
 from dflcolab.errors import StorageError, SyncError
 from dflcolab.files import write_text
+from dflcolab.sync.holder import Holder
 from dflcolab.sync.remote import Remote
 
 EXPIRY_S = 600.0
@@ -51,71 +47,6 @@ _CLAIMS = 5
 _LOG = logging.getLogger(__name__)
 _held_here: set[str] = set()
 """Leases that this process holds now: a process that is alive may have lost or left others."""
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who writes, as the lease's file tells it to others.
-
-    Attributes:
-        machine: Name of the machine.
-        place: What kind of place it is ("hosted Colab"); "" if unknown.
-        since: When the lease began, ISO 8601 in UTC by the holder's clock; for people only.
-        boot: Tells this start of the machine from all others.
-        pid: Its process.
-        started: When the process started, seconds since 1970 by the machine's clock.
-    """
-
-    machine: str = ""
-    place: str = ""
-    since: str = ""
-    boot: str = ""
-    pid: int = 0
-    started: float = 0.0
-
-    @classmethod
-    def here(cls, place: str = "") -> Holder:
-        """This process on this machine, from now on."""
-        return cls(
-            machine=platform.node(),
-            place=place,
-            since=datetime.now(UTC).isoformat(timespec="seconds"),
-            boot=_boot(),
-            pid=os.getpid(),
-            started=psutil.Process().create_time(),
-        )
-
-    @property
-    def is_here(self) -> bool:
-        """True if it is this machine, not started anew since."""
-        return bool(self.machine) and (self.machine, self.boot) == (platform.node(), _boot())
-
-    def has_ended(self, stored: str) -> bool:
-        """True if it is certain that nobody acts for this lease any more.
-
-        Only a process of this machine can be looked up; of others nothing is certain.
-        """
-        if not self.is_here:
-            return False
-        if self.pid == os.getpid():
-            return stored not in _held_here
-        try:
-            # The start time tells a process from a later one with the same number.
-            return abs(psutil.Process(self.pid).create_time() - self.started) > 1.0
-        except psutil.NoSuchProcess:
-            return True
-        except psutil.Error:
-            return False
-
-    def sentence(self) -> str:
-        """`the machine my-laptop (Jupyter), since 2026-11-24 19:12 UTC`."""
-        if self.is_here:
-            name = "another program on this machine"
-        else:
-            name = f"the machine {self.machine}" if self.machine else "another machine"
-        place = f" ({self.place})" if self.place else ""
-        since = f", since {self.since[:16].replace('T', ' ')} UTC" if self.since else ""
-        return f"{name}{place}{since}"
 
 
 @dataclass(frozen=True, order=True)
@@ -374,7 +305,8 @@ class _Watch:
         self._holder = next((holder for holder in holders if holder.machine), Holder())
         silent_s = self._sightings.silence_s(_key(self._remote, last), last.beat, self._clock())
         who = self._holder.sentence()
-        if self._holder.has_ended(_key(self._remote, last)):
+        left_here = self._holder.is_this_process and _key(self._remote, last) not in _held_here
+        if left_here or self._holder.has_ended:
             return None, "An earlier run on this machine ended without giving its lease back."
         if silent_s >= self._expiry_s:
             return None, (
@@ -422,13 +354,6 @@ def _key(remote: Remote, lease: _Seen) -> str:
     return f"{remote.name}/{lease.fence}-{lease.owner}"
 
 
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return f"{psutil.boot_time():.0f}"
-
-
 def _list(remote: Remote) -> list[_Seen]:
     with remote.errors("looking who is writing"):
         remote.fs.invalidate_cache()
@@ -454,35 +379,16 @@ def _read(remote: Remote, stored: str) -> Holder:
             remote.errors(f"reading {stored}"),
             remote.fs.open(remote.path(stored), "rb") as stream,
         ):
-            content: Any = json.loads(stream.read(_MAX_BYTES))
-    except (SyncError, ValueError):
+            return Holder.from_json(stream.read(_MAX_BYTES))
+    except SyncError:
         return Holder()
-    return _holder(content)
-
-
-def _holder(content: Any) -> Holder:
-    """A holder from a file that anybody may have written: right types, short, one line."""
-    if not isinstance(content, dict):
-        return Holder()
-    values = cast(dict[str, Any], content)
-    texts = {
-        name: re.sub(r"[^\w .:+()-]", "", values[name])[:60]
-        for name in ("machine", "place", "since", "boot")
-        if isinstance(values.get(name), str)
-    }
-    pid, started = values.get("pid"), values.get("started")
-    return Holder(
-        **texts,
-        pid=pid if isinstance(pid, int) and 0 < pid < 1 << 31 else 0,
-        started=float(started) if isinstance(started, int | float) else 0.0,
-    )
 
 
 def _write(remote: Remote, stored: str, holder: Holder) -> None:
     with remote.errors("telling others that this machine writes"):
         remote.fs.makedirs(remote.path(FOLDER), exist_ok=True)
         with remote.fs.open(remote.path(stored), "wb") as stream:
-            stream.write(json.dumps(asdict(holder)).encode())
+            stream.write(holder.to_json())
 
 
 def _delete(remote: Remote, stored: str) -> None:

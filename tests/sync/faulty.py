@@ -12,7 +12,6 @@ Time is the number of calls, so that a failure replays: a plan says at which cal
 
 from __future__ import annotations
 
-import enum
 import errno
 import io
 import os
@@ -24,41 +23,8 @@ from typing import Any
 
 import fsspec
 from fsspec.spec import AbstractFileSystem
-from hypothesis import strategies as st
 
-
-class Fault(enum.Enum):
-    """What strikes at a call; those about writing wait for the next write."""
-
-    EIO = errno.EIO
-    NOT_CONNECTED = errno.ENOTCONN
-    FULL = errno.ENOSPC
-    QUOTA = errno.EDQUOT
-    DROPPED = "every call fails with ENOTCONN until `remount`"
-    HANG = "the call takes `hang_s`"
-    CRASH = "the program is killed inside the call"
-    STALE = "for the next 40 calls nothing new of other machines is seen"
-    TORN = "half is written, then EIO"
-    CUT = "the writer sees all; the cloud gets half"
-    LOST = "the writer sees all; the cloud never gets it, flushed or not"
-    LATE = "the cloud gets it only when flushed"
-
-    @property
-    def is_error(self) -> bool:
-        return isinstance(self.value, int)
-
-
-OF_WRITES = (Fault.TORN, Fault.CUT, Fault.LOST, Fault.LATE)
-STALE_CALLS = 40
-
-
-class Killed(BaseException):
-    """The program does not live any more; no `except Exception` may survive it."""
-
-
-def plans(faults: tuple[Fault, ...] = tuple(Fault), *, within: int = 60, most: int = 3) -> Any:
-    """A strategy for plans: which fault strikes at which of the next calls."""
-    return st.dictionaries(st.integers(0, within), st.sampled_from(faults), max_size=most)
+from tests.sync.faults import OF_WRITES, STALE_CALLS, Fault, Killed
 
 
 class Cloud:

@@ -8,7 +8,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from tests.sync.faulty import Cloud, Fault, FaultyStore, Killed
+from tests.sync.faults import Fault, Killed
+from tests.sync.faulty import Cloud, FaultyStore
 from tests.sync.mounted_folder import MountedFolder
 
 
