@@ -44,8 +44,9 @@ class Storage:
         if (root / "workspace.toml").exists() and not is_unfinished(root):
             return
         remote = Remote.open(self.shelf / root.name)
-        if remote.generation_numbers():
-            show_report(pull(remote, root, progress))
+        with self._drive.copying():
+            if remote.generation_numbers():
+                show_report(pull(remote, root, progress))
 
     def push(self, workspace: Workspace, progress: Progress) -> PushReport:
         """Copy what is new.
@@ -53,7 +54,8 @@ class Storage:
         Raises:
             SyncError: The storage is offline or full.
         """
-        return push_workspace(workspace, self.shelf / workspace.root.name, progress)
+        with self._drive.copying():
+            return push_workspace(workspace, self.shelf / workspace.root.name, progress)
 
     def copy(self, workspace: Workspace, progress: Progress) -> None:
         """Copy what is new; trouble with the storage is told and stops nothing."""
