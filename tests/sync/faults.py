@@ -22,6 +22,7 @@ class Fault(enum.Enum):
     STALE = "for the next 40 calls nothing new of other machines is seen"
     TORN = "half is written, then EIO"
     CUT = "the writer sees all; the cloud gets half"
+    FLIPPED = "the writer sees all; the cloud gets one byte wrong"
     LOST = "the writer sees all; the cloud never gets it, flushed or not"
     LATE = "the cloud gets it only when flushed"
 
@@ -30,7 +31,7 @@ class Fault(enum.Enum):
         return isinstance(self.value, int)
 
 
-OF_WRITES = (Fault.TORN, Fault.CUT, Fault.LOST, Fault.LATE)
+OF_WRITES = (Fault.TORN, Fault.CUT, Fault.FLIPPED, Fault.LOST, Fault.LATE)
 STALE_CALLS = 40
 
 

@@ -265,6 +265,8 @@ class FaultyStore(AbstractFileSystem):
             self._gone.discard(path)
             due = float("inf") if fault is Fault.LATE else self.cloud.turn + self.delay
             sent = half if fault in (Fault.TORN, Fault.CUT) else data
+            if fault is Fault.FLIPPED and data:
+                sent = bytes([data[0] ^ 1]) + data[1:]
             self._send(_Pending(path, sent, due, lost=fault is Fault.LOST))
             if fault is Fault.TORN:
                 raise _error(errno.EIO, path)

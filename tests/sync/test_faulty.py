@@ -39,8 +39,12 @@ def test_time_brings_it_too():
     assert reader.exists("shelf/x")
 
 
-@pytest.mark.parametrize(("fault", "arrives"), [(Fault.CUT, b"12"), (Fault.LOST, None)])
-def test_the_cache_shows_whole_what_the_cloud_got_cut_or_never(fault: Fault, arrives: bytes | None):
+@pytest.mark.parametrize(
+    ("fault", "arrives"), [(Fault.CUT, b"12"), (Fault.FLIPPED, b"0234"), (Fault.LOST, None)]
+)
+def test_the_cache_shows_whole_what_the_cloud_got_otherwise_or_never(
+    fault: Fault, arrives: bytes | None
+):
     store = FaultyStore(plan={0: fault})
     store.pipe_file("shelf/x", b"1234")
     store.flush()
