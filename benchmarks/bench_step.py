@@ -1,135 +1,214 @@
-"""Training steps on fixed batches: milliseconds, peak memory, and the share of the machine's rate.
+"""Training steps: milliseconds, share of the machine's convolution rate, waiting, peak memory.
 
-The cases are those of the architecture's table: (a) SAEHD liae-ud 128, (b) SAEHD df 96, (c)
-Quick96, and AMP 128 (of which DeepFaceLab's figures are not known), each in float32 and in bfloat16 where the processor has it. `fixed` leaves augmentation out (as the figures
-known for DeepFaceLab do), `whole` is the step as `train` runs it.
+The cases are in `step_cases`, each in float32 and in bfloat16. `fixed` is a step on a batch that is
+ready (as the figures known for DeepFaceLab are), `held` draws random views of faces that are at
+hand, `real` fetches the faces before. All of them and the plain convolution run in turn, and
+ratios are medians of the ratios within a turn, so that other load on the machine cancels out. Peak
+memory is that of a process of its own that does nothing but iterations.
 
-    python -m benchmarks.bench_step            # all cases, each in a process of its own
-    python -m benchmarks.bench_step a float32  # one of them
+    python -m benchmarks.bench_step                    # all cases
+    python -m benchmarks.bench_step a b --dtypes float32
+    python -m benchmarks.bench_step a --profile        # where the time goes, by operation
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import Table, convolution_rate, describe_machine, peak_memory_mb, timed
+from benchmarks.machine import (
+    Convolution,
+    Run,
+    Table,
+    alternated,
+    describe_machine,
+    peak_memory_mb,
+    print_machine,
+)
+from benchmarks.step_cases import CASES, DFL_RATE
 
-CASES = {
-    "a": {"resolution": 128, "archi": "liae-ud", "ae_dims": 256, "e_dims": 64, "d_dims": 64,
-          "d_mask_dims": 22, "batch_size": 4},
-    "b": {"resolution": 96, "archi": "df", "ae_dims": 128, "e_dims": 32, "d_dims": 32,
-          "d_mask_dims": 16, "batch_size": 8},
-    "c": {"arch": "quick96", "batch_size": 4},
-    "amp": {"arch": "amp", "resolution": 128, "ae_dims": 192, "inter_dims": 512, "e_dims": 32,
-            "d_dims": 32, "d_mask_dims": 16, "batch_size": 4},
-}  # fmt: skip
-GFLOP_PER_STEP = {"a": 433.0, "b": 395.0}
-"""Multiplications and additions of a step's convolutions and products, times two."""
+DTYPES = ("float32", "bfloat16")
+_CHAINED = 16  # convolutions per look at the machine's rate, about a fifth of a second
+_ITERATIONS_FOR_MEMORY = 4
+_OPERATIONS_SHOWN = 14
 
-DFL = {"a": (1765.0, 413.0, 3326.0), "b": (1125.0, 413.0, 1601.0), "c": (775.0, 413.0, 1803.0)}
-"""DeepFaceLab in float32: ms per step, the convolution rate beside it, peak MB."""
+Found = dict[str, Any]
 
 
-def measure(case: str, dtype: str) -> dict[str, float]:
-    """Time one case in this process."""
-    from dflcolab.backend import tf
-    from dflcolab.engine.precision import prepare_device
-    from dflcolab.models.kinds import swap_options_of
-    from dflcolab.training.augment import PADDING, Sampled, sample_batch
-    from dflcolab.training.model_state import ModelState
-    from dflcolab.training.step import TrainingStep
+def measure(case: str, dtype: str, *, rounds: int, at_least_s: float) -> Found:
+    """Time one case in this process; the figures of its row."""
+    from benchmarks.step_work import SwapWork, build
 
-    rate = convolution_rate(dtype)
-    prepare_device()
-    values = {"arch": "saehd", **CASES[case]}
-    options = swap_options_of(values.pop("arch"), values)
-    precision = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[dtype]
-    step = TrainingStep(options, ModelState(options, seed=0), precision=precision)
-    generator = np.random.default_rng(0)
-    size, count = options.resolution, options.batch_size
-
-    def batch() -> Sampled:
-        values = generator.random((4, count, size, size, 3), dtype=np.float32)
-        picture, target, mask, eyes = (tf.constant(value) for value in values)
-        return Sampled(picture, target, tf.round(mask[..., :1]), eyes[..., :1])
-
-    @tf.function(autograph=False)
-    def sample(faces: tf.Tensor, seed: tf.Tensor) -> Sampled:
-        return sample_batch(faces, seed, random_warp=True, flip=True)
-
-    src, dst = batch(), batch()
-    fixed = timed(
-        lambda: [loss.numpy() for loss in step.fixed_step(src, dst)],
-        warmup=3, repeats=7, at_least_s=8,
-    )  # fmt: skip
-    peak = peak_memory_mb()
-    padded = size + 2 * PADDING
-    faces = generator.integers(0, 256, (2, count, padded, padded, 5), dtype=np.uint8)
-    at = tf.constant(1, tf.int64)
-    whole = timed(
-        lambda: step.step(faces[0], faces[1], at).numpy(), warmup=3, repeats=7, at_least_s=8
-    )
-    sampler = timed(
-        lambda: sample(faces[0], tf.constant([0, 1], tf.int64)), warmup=2, repeats=5, at_least_s=2
-    )
-    many = generator.integers(0, 256, (64, padded, padded, 5), dtype=np.uint8)
-    fetch = timed(lambda: [many[generator.integers(0, 64, count)] for _ in range(2)], at_least_s=1)
-    return {
-        "samples_per_s": count / sampler.best_wall_s,
-        "wait_share": fetch.wall_s / whole.wall_s,
-        "rate": rate,
-        "rate_after": convolution_rate(dtype),
-        "fixed_ms": fixed.best_wall_s * 1e3,
-        "fixed_median_ms": fixed.wall_s * 1e3,
-        "fixed_cpu_ms": fixed.cpu_s * 1e3,
-        "whole_ms": whole.best_wall_s * 1e3,
-        "whole_cpu_ms": whole.cpu_s * 1e3,
-        "peak_mb": peak,
+    work = build(case, dtype)
+    kinds = {dtype: Convolution(dtype, chained=_CHAINED)}
+    kinds.setdefault("float32", Convolution("float32", chained=_CHAINED))
+    turn: dict[str, Callable[[], object]] = {}
+    for kind, convolution in kinds.items():
+        turn[f"{kind} before"] = convolution
+    turn["fixed"] = work.fixed
+    for kind, convolution in kinds.items():
+        turn[f"{kind} after"] = convolution
+    if isinstance(work, SwapWork):
+        turn |= {"held": work.held, "real": work.real, "sampling": work.sampling}
+    runs = alternated(turn, rounds=rounds, at_least_s=at_least_s)
+    own, exact = (_rates(runs, kind, kinds[kind].gflop) for kind in (dtype, "float32"))
+    own_cpu = _rates(runs, dtype, kinds[dtype].gflop, cpu=True)
+    fixed, fixed_cpu = _walls(runs["fixed"]), _cpus(runs["fixed"])
+    found: Found = {
+        "load": describe_machine()["load before"],
+        "gflop": work.gflop,
+        "rate": float(np.median(own)),
+        "fixed_ms": 1e3 * fixed.min(),
+        "fixed_median_ms": 1e3 * float(np.median(fixed)),
+        "fixed_cpu_ms": 1e3 * float(np.median(fixed_cpu)),
+        "share": float(np.median(work.gflop / fixed / own)),
+        "share_cpu": float(np.median(work.gflop / fixed_cpu / own_cpu)),
     }
+    dfl_ms = CASES[case].dfl_ms
+    if dfl_ms is not None:
+        # DeepFaceLab's time in float32 on a machine as fast as this one was in that turn.
+        found["times_dfl"] = float(np.median(dfl_ms * DFL_RATE / exact / (1e3 * fixed)))
+    if isinstance(work, SwapWork):
+        real, held, sampling = (_walls(runs[name]) for name in ("real", "held", "sampling"))
+        real_cpu, sampling_cpu = _cpus(runs["real"]), _cpus(runs["sampling"])
+        waited = np.array(work.waited[-len(real) :])
+        found |= {
+            "real_ms": 1e3 * float(np.median(real)),
+            "real_to_held": float(np.median(real / held)) - 1,
+            "real_to_fixed": float(np.median(real / fixed)) - 1,
+            "waited_ms": 1e3 * float(np.median(waited)),
+            "waiting": float(waited.sum() / real.sum()),
+            "samples_per_s": work.samples / float(np.median(sampling)),
+            "samples_per_core_s": work.samples / float(np.median(sampling_cpu)),
+            "sampler_cpu_ms": 1e3 * float(np.median(sampling_cpu)),
+            "sampler_share": float(np.median(sampling_cpu / real_cpu)),
+        }
+    return found
+
+
+def measure_memory(case: str, dtype: str) -> Found:
+    """Peak memory of this process after some iterations on real samples."""
+    from benchmarks.step_work import SwapWork, build
+
+    work = build(case, dtype)
+    for _ in range(_ITERATIONS_FOR_MEMORY):
+        (work.real if isinstance(work, SwapWork) else work.fixed)()
+    return {"peak_mb": peak_memory_mb()}
 
 
 def main() -> None:
-    """Measure the wanted cases and print one table."""
-    words = sys.argv[1:]
-    if len(words) == 3 and words[2] == "--child":
-        print(json.dumps(measure(words[0], words[1])))
+    """Measure the wanted cases and print the tables."""
+    parser = argparse.ArgumentParser(description="Training steps of all kinds of models.")
+    parser.add_argument("cases", nargs="*", default=list(CASES), metavar="case")
+    parser.add_argument("--dtypes", nargs="+", default=list(DTYPES), choices=DTYPES)
+    parser.add_argument("--rounds", type=int, default=7, help="turns, at least")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of measuring, at least")
+    parser.add_argument("--profile", action="store_true", help="show operations instead")
+    parser.add_argument("--child", choices=("time", "memory", "profile"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(_in_this_process(arguments)))
         return
-    cases = [words[0]] if words else list(CASES)
-    dtypes = [words[1]] if len(words) > 1 else ["float32", "bfloat16"]
-    for name, text in describe_machine().items():
-        print(f"{name}: {text}")
+    from benchmarks.demo_workspace import cached_demo_workspace
+
+    cached_demo_workspace()  # here, so that making it is in no figure
+    print_machine()
+    cases = [(case, dtype) for case in arguments.cases for dtype in arguments.dtypes]
+    if arguments.profile:
+        for case, dtype in cases:
+            _profile_table(case, dtype, _in_own_process("profile", case, dtype, arguments)).print()
+        return
+    rows: list[tuple[str, str, Found]] = []
+    for case, dtype in cases:
+        found = _in_own_process("time", case, dtype, arguments)
+        found |= _in_own_process("memory", case, dtype, arguments)
+        rows.append((case, dtype, found))
+        print(json.dumps({"case": case, "dtype": dtype, **found}), file=sys.stderr, flush=True)
+    for table in (_step_table(rows), _sample_table(rows)):
+        table.print()
+
+
+def _step_table(rows: Sequence[tuple[str, str, Found]]) -> Table:
     table = Table(
-        "Training steps, two sides; samples and waiting on made-up faces in memory",
-        ["case", "precision", "conv rate GFLOP/s", "fixed ms", "median", "cpu ms", "whole ms",
-         "whole cpu ms", "share of rate", "times DFL", "peak MB", "DFL MB",
-         "samples/s", "waiting"],
+        "A step on a fixed batch; two sides except XSeg",
+        ["case", "precision", "ms, best", "median", "core ms", "GFLOP", "conv GFLOP/s",
+         "share of rate", "the same per core second", "times DFL", "peak MB", "DFL MB", "load"],
     )  # fmt: skip
-    for case in cases:
-        for dtype in dtypes:
-            found = _in_own_process(case, dtype)
-            rate = max(found["rate"], found["rate_after"])
-            dfl_ms, dfl_rate, dfl_mb = DFL.get(case, (float("nan"), 413.0, float("nan")))
-            # DeepFaceLab's float32 time on a machine as fast as this one is now.
-            float32_rate = rate if dtype == "float32" else rate * dfl_rate / 812
-            expected_ms = dfl_ms * dfl_rate / float32_rate
-            table.add(
-                case, dtype, rate, found["fixed_ms"], found["fixed_median_ms"],
-                found["fixed_cpu_ms"], found["whole_ms"], found["whole_cpu_ms"],
-                f"{GFLOP_PER_STEP[case] / found['fixed_ms'] * 1e3 / rate:.0%}"
-                if case in GFLOP_PER_STEP else "-",
-                expected_ms / found["fixed_ms"], found["peak_mb"], dfl_mb,
-                found["samples_per_s"], f"{found['wait_share']:.1%}",
-            )  # fmt: skip
-    table.print()
+    for case, dtype, found in rows:
+        table.add(
+            f"({case}) {CASES[case].title}", dtype, found["fixed_ms"], found["fixed_median_ms"],
+            found["fixed_cpu_ms"], found["gflop"], found["rate"], f"{found['share']:.0%}",
+            f"{found['share_cpu']:.0%}", f"{found['times_dfl']:.2f}" if "times_dfl" in found else "-",
+            f"{found['peak_mb']:.0f}", CASES[case].dfl_mb or "-", found["load"],
+        )  # fmt: skip
+    return table
 
 
-def _in_own_process(case: str, dtype: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.bench_step", case, dtype, "--child"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+def _sample_table(rows: Sequence[tuple[str, str, Found]]) -> Table:
+    table = Table(
+        "An iteration on real samples; the faces of the demo clips",
+        ["case", "precision", "ms, median", "over fixed", "over held", "waits, ms", "waiting",
+         "sampler alone, samples/s", "per core second", "core ms", "share of core seconds"],
+    )  # fmt: skip
+    for case, dtype, found in rows:
+        if "real_ms" not in found:
+            continue
+        table.add(
+            f"({case})", dtype, found["real_ms"], f"{found['real_to_fixed']:+.1%}",
+            f"{found['real_to_held']:+.1%}", f"{found['waited_ms']:.2f}",
+            f"{found['waiting']:.2%}", found["samples_per_s"], found["samples_per_core_s"],
+            found["sampler_cpu_ms"], f"{found['sampler_share']:.1%}",
+        )  # fmt: skip
+    return table
+
+
+def _profile_table(case: str, dtype: str, found: Found) -> Table:
+    table = Table(
+        f"({case}) {dtype}: operations of an iteration of {found['core_ms']:.0f} ms on one core",
+        ["operation", "share"],
+    )
+    for kind, share in list(found["shares"].items())[:_OPERATIONS_SHOWN]:
+        table.add(kind, f"{share:.1%}")
+    return table
+
+
+def _rates(
+    runs: dict[str, list[Run]], kind: str, gflop: float, *, cpu: bool = False
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The convolution's GFLOP/s in each turn, right before and after the step together."""
+    seconds = _cpus if cpu else _walls
+    return 2 * gflop / (seconds(runs[f"{kind} before"]) + seconds(runs[f"{kind} after"]))
+
+
+def _walls(runs: Sequence[Run]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([run.wall_s for run in runs])
+
+
+def _cpus(runs: Sequence[Run]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([run.cpu_s for run in runs])
+
+
+def _in_this_process(arguments: argparse.Namespace) -> Found:
+    case, dtype = arguments.cases[0], arguments.dtypes[0]
+    if arguments.child == "memory":
+        return measure_memory(case, dtype)
+    if arguments.child == "profile":
+        from benchmarks.op_profile import profile
+
+        return profile(case, dtype)
+    return measure(case, dtype, rounds=arguments.rounds, at_least_s=arguments.seconds)
+
+
+def _in_own_process(what: str, case: str, dtype: str, arguments: argparse.Namespace) -> Found:
+    command = [sys.executable, "-m", "benchmarks.bench_step", case, "--dtypes", dtype, "--child",
+               what, "--rounds", str(arguments.rounds), "--seconds", str(arguments.seconds)]  # fmt: skip
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -14,7 +14,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,35 +66,92 @@ def timed(
     return Timing(statistics.median(walls), statistics.median(cpus), min(walls), len(walls))
 
 
-def convolution_rate(dtype: str = "float32", *, channels: int = 256, repeats: int = 5) -> float:
-    """The machine's own rate at a 3×3 convolution, forward, in GFLOP/s.
+@dataclass(frozen=True)
+class Run:
+    """One run of something: seconds on the clock, and of the processor, all threads of this process."""
 
-    The yardstick for the training benchmarks: 256→256 channels on 4 pictures of 32×32, the shape
-    in which DeepFaceLab's networks spend their time. A multiplication and an addition count as
-    two operations. The best of several runs is taken.
+    wall_s: float
+    cpu_s: float
+
+
+def alternated(
+    functions: Mapping[str, Callable[[], object]], *, rounds: int = 5, at_least_s: float = 0.0
+) -> dict[str, list[Run]]:
+    """Run functions in turn, again and again, so that what else loads the machine meets all alike.
+
+    Figures of one round stand beside each other in time: compare them by ratios within rounds.
+
+    Args:
+        functions: What to run, by name, in this order. Each runs once before, not measured.
+        rounds: How often all of them run, at least.
+        at_least_s: Go on until this much time has passed.
+
+    Returns:
+        By name, one entry per round.
+    """
+    for function in functions.values():
+        function()
+    runs: dict[str, list[Run]] = {name: [] for name in functions}
+    begin = time.perf_counter()
+    done = 0
+    while done < rounds or time.perf_counter() - begin < at_least_s:
+        for name, function in functions.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            function()
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            runs[name].append(Run(wall, cpu))
+        done += 1
+    return runs
+
+
+class Convolution:
+    """The yardstick for the training benchmarks: 3×3 convolutions, forward.
+
+    256→256 channels on 4 pictures of 32×32, the shape in which DeepFaceLab's networks spend their
+    time. A multiplication and an addition count as two operations.
+
+    Args:
+        dtype: `float32`, `bfloat16` or `float16`.
+        channels: Input and output channels.
+        chained: Convolutions per run, one after the other.
+
+    Attributes:
+        gflop: Of one run.
+    """
+
+    def __init__(self, dtype: str, *, channels: int = 256, chained: int = 4) -> None:
+        import tensorflow as tf
+
+        batch, size = 4, 32
+        generator = np.random.default_rng(0)
+        x = tf.cast(generator.standard_normal((batch, size, size, channels)), dtype)
+        scale = 1.0 / (3.0 * channels**0.5)
+        kernel = tf.cast(generator.standard_normal((3, 3, channels, channels)) * scale, dtype)
+
+        @tf.function
+        def chain(x: tf.Tensor) -> tf.Tensor:
+            for _ in range(chained):
+                x = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+            return tf.reduce_max(x)
+
+        self._run: Callable[[], object] = lambda: chain(x).numpy()
+        self.gflop = 2 * 9 * channels * channels * batch * size * size * chained / 1e9
+
+    def __call__(self) -> None:
+        """One run."""
+        self._run()
+
+
+def convolution_rate(dtype: str = "float32", *, channels: int = 256, repeats: int = 5) -> float:
+    """The machine's own rate at `Convolution`, in GFLOP/s: the best of several runs.
 
     Args:
         dtype: `float32`, `bfloat16` or `float16`.
         channels: Input and output channels.
         repeats: Measured runs of several convolutions each.
     """
-    import tensorflow as tf
-
-    batch, size, inner = 4, 32, 4
-    generator = np.random.default_rng(0)
-    x = tf.cast(generator.standard_normal((batch, size, size, channels)), dtype)
-    scale = 1.0 / (3.0 * channels**0.5)
-    kernel = tf.cast(generator.standard_normal((3, 3, channels, channels)) * scale, dtype)
-
-    @tf.function
-    def chain(x: tf.Tensor) -> tf.Tensor:
-        for _ in range(inner):
-            x = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-        return tf.reduce_max(x)
-
-    timing = timed(lambda: chain(x).numpy(), repeats=repeats, warmup=2, at_least_s=1.0)
-    operations = 2 * 9 * channels * channels * batch * size * size * inner
-    return operations / timing.best_wall_s / 1e9
+    work = Convolution(dtype, channels=channels)
+    return work.gflop / timed(work, repeats=repeats, warmup=2, at_least_s=1.0).best_wall_s
 
 
 def peak_memory_mb() -> float:
