@@ -1,10 +1,11 @@
 """Training steps: milliseconds, share of the machine's convolution rate, waiting, peak memory.
 
-The cases are in `step_cases`, each in float32 and in bfloat16. `fixed` is a step on a batch that is
-ready (as the figures known for DeepFaceLab are), `held` draws random views of faces that are at
-hand, `real` fetches the faces before. All of them and the plain convolution run in turn, and
-ratios are medians of the ratios within a turn, so that other load on the machine cancels out. Peak
-memory is that of a process of its own that does nothing but iterations.
+The cases are in `step_cases`, each in float32 and in bfloat16. A fixed batch is ready on the device
+(as for the figures known of DeepFaceLab); real samples are fetched, and random views of them drawn,
+in each iteration. Both, the sampler alone and the plain convolution run in turn, and ratios are
+medians of the ratios within a turn, so that other load on the machine cancels out. Waiting is the
+time in which the step has nothing to work on. Peak memory is that of a process of its own that does
+nothing but iterations.
 
     python -m benchmarks.bench_step                    # all cases
     python -m benchmarks.bench_step a b --dtypes float32
@@ -55,7 +56,7 @@ def measure(case: str, dtype: str, *, rounds: int, at_least_s: float) -> Found:
     for kind, convolution in kinds.items():
         turn[f"{kind} after"] = convolution
     if isinstance(work, SwapWork):
-        turn |= {"held": work.held, "real": work.real, "sampling": work.sampling}
+        turn |= {"real": work.real, "sampling": work.sampling}
     runs = alternated(turn, rounds=rounds, at_least_s=at_least_s)
     own, exact = (_rates(runs, kind, kinds[kind].gflop) for kind in (dtype, "float32"))
     own_cpu = _rates(runs, dtype, kinds[dtype].gflop, cpu=True)
@@ -75,12 +76,11 @@ def measure(case: str, dtype: str, *, rounds: int, at_least_s: float) -> Found:
         # DeepFaceLab's time in float32 on a machine as fast as this one was in that turn.
         found["times_dfl"] = float(np.median(dfl_ms * DFL_RATE / exact / (1e3 * fixed)))
     if isinstance(work, SwapWork):
-        real, held, sampling = (_walls(runs[name]) for name in ("real", "held", "sampling"))
+        real, sampling = (_walls(runs[name]) for name in ("real", "sampling"))
         real_cpu, sampling_cpu = _cpus(runs["real"]), _cpus(runs["sampling"])
         waited = np.array(work.waited[-len(real) :])
         found |= {
             "real_ms": 1e3 * float(np.median(real)),
-            "real_to_held": float(np.median(real / held)) - 1,
             "real_to_fixed": float(np.median(real / fixed)) - 1,
             "waited_ms": 1e3 * float(np.median(waited)),
             "waiting": float(waited.sum() / real.sum()),
@@ -153,7 +153,7 @@ def _step_table(rows: Sequence[tuple[str, str, Found]]) -> Table:
 def _sample_table(rows: Sequence[tuple[str, str, Found]]) -> Table:
     table = Table(
         "An iteration on real samples; the faces of the demo clips",
-        ["case", "precision", "ms, median", "over fixed", "over held", "waits, ms", "waiting",
+        ["case", "precision", "ms, median", "over fixed batch", "waits, ms", "waiting",
          "sampler alone, samples/s", "per core second", "core ms", "share of core seconds"],
     )  # fmt: skip
     for case, dtype, found in rows:
@@ -161,7 +161,7 @@ def _sample_table(rows: Sequence[tuple[str, str, Found]]) -> Table:
             continue
         table.add(
             f"({case})", dtype, found["real_ms"], f"{found['real_to_fixed']:+.1%}",
-            f"{found['real_to_held']:+.1%}", f"{found['waited_ms']:.2f}",
+            f"{found['waited_ms']:.2f}",
             f"{found['waiting']:.2%}", found["samples_per_s"], found["samples_per_core_s"],
             found["sampler_cpu_ms"], f"{found['sampler_share']:.1%}",
         )  # fmt: skip

@@ -52,8 +52,7 @@ class SwapWork:
         self._position = 0
         self.samples = 2 * self._count
         self.waited: list[float] = []
-        self._held = self._drawn()
-        self._batch = Batch(*(plain_batch(tf.constant(faces)) for faces in self._held))
+        self._batch = Batch(*(plain_batch(tf.constant(faces)) for faces in self._drawn()))
         stage = self._step.objective.stages[0]
         loss = tf.function(stage.loss, autograph=False)
         seed = tf.constant([0, 1], tf.int64)
@@ -78,10 +77,6 @@ class SwapWork:
         """A step on a batch that is ready on the device."""
         for losses in self._step.fixed_step(*self._batch):
             losses.numpy()
-
-    def held(self) -> None:
-        """An iteration as `train` runs it, on faces that are at hand."""
-        self._step.step(*self._held, self._next()).numpy()
 
     def real(self) -> None:
         """An iteration as `train` runs it: faces are fetched, then views drawn, then trained on."""
