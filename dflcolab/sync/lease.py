@@ -215,7 +215,7 @@ class Lease:
                 for old in self._written:
                     _delete(self._remote, old.stored)
             except SyncError as error:
-                _LOG.warning("The lease was not given back: %s", error)
+                _LOG.info("The lease was not given back: %s", error)
 
     def __enter__(self) -> Self:
         if self._thread is None:
@@ -237,7 +237,7 @@ class Lease:
                 self.beat()
             except SyncError as error:
                 # The next one may get through; `check` refuses when the silence is too long.
-                _LOG.warning("No beat: %s", error)
+                _LOG.info("No beat: %s", error)
 
     def _claim(self, sleep: Callable[[float], None], settle_s: float) -> bool:
         """Write the claim, look whether it is alone, and hold; False if somebody else was there.

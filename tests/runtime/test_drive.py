@@ -17,7 +17,7 @@ from dflcolab.errors import SyncError
 from dflcolab.runtime import drive as module
 from dflcolab.runtime.drive import ColabDrive, Drive, FolderDrive, drive_for
 from dflcolab.runtime.where import Place, Where
-from tests.sync.faults import Fault
+from tests.sync.faults import Fault, Strike
 from tests.sync.faulty import FaultyStore
 from tests.sync.mounted_folder import MountedFolder
 
@@ -251,7 +251,7 @@ def colab_over(store: FaultyStore, mount_point: Path) -> ColabDrive:
 
 
 def test_a_fresh_look_shows_what_google_has_instead_of_the_cache(tmp_path: Path):
-    store = FaultyStore(plan={2: Fault.LOST}, delay=50)
+    store = FaultyStore(plan=[Strike(2, Fault.LOST)], delay=50)
     store.pipe_file("MyDrive/first", b"1")
     drive = colab_over(store, tmp_path)
     (tmp_path / "MyDrive").mkdir(exist_ok=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import errno
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
@@ -39,6 +40,20 @@ class Killed(BaseException):
     """The program does not live any more; no `except Exception` may survive it."""
 
 
-def plans(faults: tuple[Fault, ...] = tuple(Fault), *, within: int = 60, most: int = 3) -> Any:
-    """A strategy for plans: which fault strikes at which of the next calls."""
-    return st.dictionaries(st.integers(0, within), st.sampled_from(faults), max_size=most)
+@dataclass(frozen=True)
+class Strike:
+    """A fault at the `at`-th of the calls (from 0) whose path contains `on`."""
+
+    at: int
+    fault: Fault
+    on: str = ""
+
+
+def plans(
+    faults: Sequence[Fault] = tuple(Fault), *, on: Sequence[str] = ("",), within: int = 20
+) -> st.SearchStrategy[list[Strike]]:
+    """A strategy for plans: up to three strikes within the next calls."""
+    strikes = st.builds(
+        Strike, at=st.integers(0, within), fault=st.sampled_from(faults), on=st.sampled_from(on)
+    )
+    return st.lists(strikes, max_size=3)

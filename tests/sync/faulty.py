@@ -17,14 +17,14 @@ import io
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
-from tests.sync.faults import OF_WRITES, STALE_CALLS, Fault, Killed
+from tests.sync.faults import OF_WRITES, STALE_CALLS, Fault, Killed, Strike
 
 
 class Cloud:
@@ -87,7 +87,7 @@ class FaultyStore(AbstractFileSystem):
 
     Args:
         cloud: What it mounts.
-        plan: Fault by number of the call.
+        plan: Which fault strikes at which call.
         delay: Calls (of all machines) until a write reaches the cloud.
         staleness: Calls for which a listing is kept.
         hang_s: Length of a hang.
@@ -102,7 +102,7 @@ class FaultyStore(AbstractFileSystem):
         self,
         cloud: Cloud | None = None,
         *,
-        plan: Mapping[int, Fault] | None = None,
+        plan: Sequence[Strike] = (),
         delay: int = 0,
         staleness: int = 0,
         hang_s: float = 0.0,
@@ -115,13 +115,13 @@ class FaultyStore(AbstractFileSystem):
         self.hang_s, self._sleep = hang_s, sleep
         self.log: list[str] = []
         self.dead = False
-        self.follow(plan or {})
+        self.follow(plan)
         self.remount()
 
-    def follow(self, plan: Mapping[int, Fault]) -> None:
+    def follow(self, plan: Sequence[Strike]) -> None:
         """Forget the old plan; the numbers of the new one count from the next call."""
-        self._plan, self._calls = dict(plan), 0
-        self._for_writes: list[Fault] = []
+        self._plan = [[strike.at, strike] for strike in plan]
+        self._for_writes: list[Strike] = []
 
     def flush(self) -> None:
         """Bring everything written to the cloud; what is LOST stays lost."""
@@ -143,7 +143,7 @@ class FaultyStore(AbstractFileSystem):
     def restart(self, *, machine_lost: bool) -> None:
         """A killed program starts again, on the same machine (its cache lives on) or a new one."""
         self.dead = False
-        self.follow({})
+        self.follow(())
         if machine_lost:
             self.remount()
 
@@ -225,9 +225,9 @@ class FaultyStore(AbstractFileSystem):
         with self.cloud.lock:
             if self.dead:
                 raise Killed
-            fault = self._plan.get(self._calls)
-            self._calls += 1
             self.cloud.turn += 1
+            strike = self._next_strike(path)
+            fault = strike.fault if strike else None
             self.log.append(f"{what} {path}" + (f" {fault.name}" if fault else ""))
         if fault is Fault.HANG:
             self._sleep(self.hang_s)
@@ -235,8 +235,8 @@ class FaultyStore(AbstractFileSystem):
             if fault is Fault.CRASH:
                 self.dead = True
                 raise Killed
-            if fault in OF_WRITES:
-                self._for_writes.append(fault)
+            if strike is not None and fault in OF_WRITES:
+                self._for_writes.append(strike)
             elif fault is Fault.STALE:
                 self._stale_until = self.cloud.turn + STALE_CALLS
             self._dropped = self._dropped or fault is Fault.DROPPED
@@ -250,6 +250,17 @@ class FaultyStore(AbstractFileSystem):
                 self._look()
         return self.cloud.lock
 
+    def _next_strike(self, path: str) -> Strike | None:
+        """Count down whatever waits for calls on this path; the first at zero strikes."""
+        found = None
+        for row in [row for row in self._plan if row[1].on in path]:
+            if row[0] == 0 and found is None:
+                found = row[1]
+                self._plan.remove(row)
+            else:
+                row[0] = max(0, row[0] - 1)
+        return found
+
     def _commit(self, path: str, data: bytes) -> None:
         """A file was closed: this machine sees it from now on, the cloud later or never."""
         with self.cloud.lock:
@@ -258,7 +269,10 @@ class FaultyStore(AbstractFileSystem):
             quota, pending = self.cloud.quota, sum(len(one.data or b"") for one in self._queue)
             if quota is not None and self.cloud.used_bytes + pending + len(data) > quota:
                 raise _error(errno.EDQUOT, path)
-            fault = self._for_writes.pop(0) if self._for_writes else None
+            strike = next((one for one in self._for_writes if one.on in path), None)
+            fault = strike.fault if strike else None
+            if strike is not None:
+                self._for_writes.remove(strike)
             half = data[: len(data) // 2]
             self._own[path] = half if fault is Fault.TORN else data
             self._add_folder(path.rpartition("/")[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from tests.sync.faults import Fault, Killed
+from tests.sync.faults import Fault, Killed, Strike
 from tests.sync.faulty import Cloud, FaultyStore
 from tests.sync.mounted_folder import MountedFolder
 
@@ -45,7 +45,7 @@ def test_time_brings_it_too():
 def test_the_cache_shows_whole_what_the_cloud_got_otherwise_or_never(
     fault: Fault, arrives: bytes | None
 ):
-    store = FaultyStore(plan={0: fault})
+    store = FaultyStore(plan=[Strike(0, fault)])
     store.pipe_file("shelf/x", b"1234")
     store.flush()
 
@@ -56,7 +56,7 @@ def test_the_cache_shows_whole_what_the_cloud_got_otherwise_or_never(
 
 
 def test_what_was_not_flushed_dies_with_the_machine_but_not_with_the_program():
-    store = FaultyStore(plan={3: Fault.CRASH}, delay=100)
+    store = FaultyStore(plan=[Strike(3, Fault.CRASH)], delay=100)
     store.pipe_file("shelf/x", b"1")
     with pytest.raises(Killed):
         for _ in range(9):
@@ -98,7 +98,7 @@ def test_a_stale_listing_misses_what_is_new_and_shows_what_is_gone():
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault.is_error])
 def test_an_error_strikes_once_at_its_call(fault: Fault):
-    store = FaultyStore(plan={1: fault})
+    store = FaultyStore(plan=[Strike(1, fault)])
     store.makedirs("shelf")
     with pytest.raises(OSError, match=r".+") as caught:
         store.info("shelf")
@@ -107,7 +107,7 @@ def test_an_error_strikes_once_at_its_call(fault: Fault):
 
 
 def test_a_dropped_mount_stays_so_until_it_is_mounted_anew():
-    store = FaultyStore(plan={2: Fault.DROPPED})
+    store = FaultyStore(plan=[Strike(2, Fault.DROPPED)])
     store.pipe_file("shelf/x", b"1")
     for _ in range(3):
         with pytest.raises(OSError, match="not connected"):
@@ -117,7 +117,7 @@ def test_a_dropped_mount_stays_so_until_it_is_mounted_anew():
 
 
 def test_a_torn_write_leaves_half_and_an_error():
-    store = FaultyStore(plan={0: Fault.TORN})
+    store = FaultyStore(plan=[Strike(0, Fault.TORN)])
     with pytest.raises(OSError, match=r".+") as caught:
         store.pipe_file("shelf/x", b"1234")
     assert caught.value.errno == errno.EIO
@@ -126,7 +126,7 @@ def test_a_torn_write_leaves_half_and_an_error():
 
 def test_a_hang_takes_its_time():
     waited: list[float] = []
-    store = FaultyStore(plan={0: Fault.HANG}, hang_s=30, sleep=waited.append)
+    store = FaultyStore(plan=[Strike(0, Fault.HANG)], hang_s=30, sleep=waited.append)
     store.exists("shelf")
     assert waited == [30]
 
@@ -158,7 +158,7 @@ def test_it_is_a_file_system_of_fsspec_and_can_lie_over_a_folder(tmp_path: Path)
 
 
 def test_a_plain_folder_shows_what_the_cloud_has_after_a_remount(tmp_path: Path):
-    store = FaultyStore(plan={0: Fault.LOST}, delay=9)
+    store = FaultyStore(plan=[Strike(0, Fault.LOST)], delay=9)
     mount = MountedFolder(store, tmp_path)
     (tmp_path / "a").write_bytes(b"1")
     mount.absorb()
