@@ -38,6 +38,8 @@ from dflcolab.pipeline.report_page import StageRow, render_report
 from dflcolab.pipeline.sort import sort
 from dflcolab.pipeline.train import train
 from dflcolab.progress import Progress
+from dflcolab.runtime.rules import require_choice
+from dflcolab.runtime.where import Where, find_out
 from dflcolab.training.config import PretrainConfig, TrainConfig
 from dflcolab.training.session import losses_name
 from dflcolab.workspace.workspace import Side, Workspace
@@ -132,22 +134,27 @@ class _Journal:
             write_text(self._path, json.dumps(self.stages, indent=1))
 
 
-def demo(config: DemoConfig, *, progress: Progress | None = None) -> DemoReport:
+def demo(
+    config: DemoConfig, *, progress: Progress | None = None, where: Where | None = None
+) -> DemoReport:
     """Run init, extract, sort, pretrain, train, merge and encode on the sample clips.
 
     Args:
         config: Folder and time.
         progress: Shows the work; its stop request ends the demo at a safe point.
+        where: Kind of place; found out when None.
 
     Raises:
         DFLColabError: A stage failed; its sentence says why.
         Interrupted: Asked to stop; the next start goes on.
     """
     progress = progress or Progress()
+    where = where or find_out()
     journal = _Journal(config.out / "history" / "demo.json")
     with journal.stage("init") as stage:
-        workspace = _initialised(config.out, progress)
+        workspace = _initialised(config.out, progress, where)
         stage["note"] = "Sample clips copied, rights recorded."
+    require_choice(workspace, where)  # before minutes of work that it would refuse to go on with
     for side in Side:
         _once(journal, f"extract {side.value}", lambda s=side: _extract(workspace, s, progress))
     for side in Side:
@@ -156,8 +163,8 @@ def demo(config: DemoConfig, *, progress: Progress | None = None) -> DemoReport:
     for phase in PHASES:
         if config.iterations is not None and not phase.pretraining:
             target += max(1, round(config.iterations * phase.share / _training_share()))
-        _run_phase(journal, workspace, phase, config, target, progress)
-    _once(journal, "merge", lambda: _merge(workspace, progress))
+        _run_phase(journal, workspace, phase, config, target, progress, where)
+    _once(journal, "merge", lambda: _merge(workspace, progress, where))
     _once(journal, "encode", lambda: _encode(workspace, progress))
     return _write_results(workspace, journal)
 
@@ -173,8 +180,8 @@ def _once(journal: _Journal, name: str, work: Callable[[], str]) -> None:
         stage["note"] = work()
 
 
-def _initialised(root: Path, progress: Progress) -> Workspace:
-    init(root, sample_workspace(), progress=progress)
+def _initialised(root: Path, progress: Progress, where: Where) -> Workspace:
+    init(root, sample_workspace(), progress=progress, where=where)
     return Workspace.open(root)
 
 
@@ -198,6 +205,7 @@ def _run_phase(
     config: DemoConfig,
     target: int,
     progress: Progress,
+    where: Where,
 ) -> None:
     if journal.done(phase.name):
         return
@@ -216,9 +224,10 @@ def _run_phase(
         common["target_iter"] = max(1, config.iterations // 5) if phase.pretraining else target
     with journal.stage(phase.name) as stage:
         if phase.pretraining:
-            report = pretrain(workspace, PretrainConfig(**common), progress=progress)
+            chosen = PretrainConfig(**common)
+            report = pretrain(workspace, chosen, progress=progress, where=where)
         else:
-            report = train(workspace, TrainConfig(**common), progress=progress)
+            report = train(workspace, TrainConfig(**common), progress=progress, where=where)
         if report.stopped_because == "stop_file":
             raise Interrupted("Stopped by the file STOP and saved; run the demo again to go on.")
         losses = report.losses or {"src": float("nan"), "dst": float("nan")}
@@ -238,9 +247,9 @@ def _run_phase(
         }
 
 
-def _merge(workspace: Workspace, progress: Progress) -> str:
+def _merge(workspace: Workspace, progress: Progress, where: Where) -> str:
     config = MergeConfig(model=MODEL, set=("erode_mask_modifier=10", "blur_mask_modifier=60"))
-    report = merge(workspace, config, progress=progress)
+    report = merge(workspace, config, progress=progress, where=where)
     return f"{report.frames_with_face} of {report.frames} frames got the face."
 
 

@@ -1,23 +1,23 @@
+# pyright: strict
 """`doctor`: where this runs, what the machine has, what is wrong, and a file's signed provenance."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
-import platform
+import textwrap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dflcolab import __version__
-from dflcolab.errors import DFLColabError
-from dflcolab.files import list_files
+from dflcolab.pipeline.doctor_workspace import WorkspaceView, as_size, look_at_workspace
 from dflcolab.progress import Progress
-from dflcolab.runtime.machine import Machine, advice, look_at_machine
-from dflcolab.runtime.where import find_out
+from dflcolab.runtime.advice import GOOD_CARDS, runtime_advice
+from dflcolab.runtime.description import Runtime, find_runtime
+from dflcolab.runtime.newest import PACKAGE_INDEX, NewestVersion
+from dflcolab.runtime.rules import platform_rules
 from dflcolab.workspace.config import DoctorConfig
-from dflcolab.workspace.workspace import Side, Workspace
 
-_LIBRARIES = {
+_MODULES = {
     "numpy": "numpy",
     "opencv-python": "cv2",
     "av": "av",
@@ -29,7 +29,8 @@ _LIBRARIES = {
     "tomlkit": "tomlkit",
     "ipywidgets": "ipywidgets",
 }
-_TOO_MANY_FILES = 1000
+_WIDTH = 100
+_LABEL_WIDTH = 12
 
 
 @dataclass(frozen=True)
@@ -37,131 +38,160 @@ class DoctorReport:
     """What `doctor` found.
 
     Attributes:
-        version: Version of this package.
-        python: Version of Python.
-        place: Where this runs.
-        machine: Cores, memory, disk, GPUs.
-        tensorflow: Version of TensorFlow; None if it was not asked.
+        runtime: Place, versions and machine.
         gpu_works: The GPU computed in a trial; None if there is none or it was not asked.
-        libraries: Versions of the libraries in use; None for one that does not load.
-        workspace: What the workspace holds, one sentence.
+        newer_version: Version of this package that is newer; None if there is none, or no answer.
+        platform_rules: What the machine's operator allows; "" where there is none but the user.
+        workspace: What the workspace holds, what room it will need.
         provenance: What the signed note of the given file says; None without a file or a note.
         advice: What to do, one sentence each; empty if all is well.
     """
 
-    version: str
-    python: str
-    place: str
-    machine: Machine
-    tensorflow: str | None
+    runtime: Runtime
     gpu_works: bool | None
-    libraries: dict[str, str | None]
-    workspace: str
-    provenance: dict[str, object] | None
+    newer_version: str | None
+    platform_rules: str
+    workspace: WorkspaceView
+    provenance: Mapping[str, object] | None
     advice: tuple[str, ...]
 
     def summary(self) -> str:
-        """The report in a few lines."""
-        loaded = ", ".join(
-            f"{name} {version}" for name, version in self.libraries.items() if version
-        )
+        """The report as a page of text: what is there, then what to do."""
         lines = [
-            f"dflcolab {self.version} on Python {self.python}, {self.place}.",
-            self.machine.sentence(),
-            f"TensorFlow {self.tensorflow}." if self.tensorflow else "",
-            f"Libraries: {loaded}.",
-            self.workspace,
+            line for label, text in self._rows() if text for line in _row(label, text).splitlines()
         ]
-        if self.provenance is not None:
-            lines += [f"{key.replace('_', ' ')}: {value}" for key, value in self.provenance.items()]
-        lines += [f"Advice: {sentence}" for sentence in self.advice] or ["Nothing is wrong."]
-        return "\n".join(line for line in lines if line)
+        if self.platform_rules:
+            lines += ["", *textwrap.wrap(self.platform_rules, _WIDTH)]
+        if not self.advice:
+            return "\n".join([*lines, "", "Nothing is wrong."])
+        lines += ["", "What to do:"]
+        # Commands to copy stay in one piece, so nothing is wrapped here.
+        lines += [f"{number:2}. {sentence}" for number, sentence in enumerate(self.advice, 1)]
+        return "\n".join(lines)
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        where, versions, machine = self.runtime.where, self.runtime.versions, self.runtime.machine
+        yield "dflcolab", f"{versions.package} on Python {versions.python}"
+        drive = "; Google Drive can be mounted" if where.can_mount_drive else ""
+        yield "Place", where.place.value + drive
+        if where.in_notebook:
+            widgets = where.widgets_generation or "missing"
+            yield "Notebook", f"ipykernel {where.kernel_generation}, ipywidgets {widgets}"
+        works = {True: "; it computes", False: "; it does not compute", None: ""}[self.gpu_works]
+        yield "GPU", (machine.gpu_names() or "none") + works
+        memory = f"{as_size(machine.free_memory_bytes)} of {as_size(machine.memory_bytes)} free"
+        yield "Memory", f"{memory}; {machine.cores} cores"
+        yield "Disk", f"{as_size(machine.free_disk_bytes)} of {as_size(machine.disk_bytes)} free"
+        yield "Workspace", self.workspace.sentence
+        yield "Still needs", self.workspace.needs_sentence()
+        yield (
+            "Networks",
+            _listed({"TensorFlow": versions.tensorflow, **_of(versions.installed, "keras")}),
+        )
+        yield (
+            "Libraries",
+            _listed({"OpenCV": versions.opencv, **_of(versions.installed, *_MODULES, "protobuf")}),
+        )
+        yield "FFmpeg", _listed(versions.ffmpeg)
+        for key, value in (self.provenance or {}).items():
+            yield key.replace("_", " ").capitalize(), str(value)
 
 
-def doctor(root: Path, config: DoctorConfig, *, progress: Progress | None = None) -> DoctorReport:
+def doctor(
+    root: Path,
+    config: DoctorConfig,
+    *,
+    progress: Progress | None = None,
+    runtime: Runtime | None = None,
+    index: str = PACKAGE_INDEX,
+) -> DoctorReport:
     """Look at the machine, the libraries, the workspace `root` and, if named, a file.
+
+    Args:
+        root: The workspace; there may be none.
+        config: What to look at.
+        progress: Not used; it takes seconds and has no parts to count.
+        runtime: The surroundings; found out when None.
+        index: Address where the newest version of this package is asked for.
 
     Raises:
         MediaError: The named file cannot be read.
     """
-    del progress  # takes seconds and has no parts to count
-    where = find_out()
-    machine = look_at_machine(root)
-    todo = advice(machine)
-    libraries = {name: _loads(name, module, todo) for name, module in _LIBRARIES.items()}
-    tensorflow, works = _try_gpu(todo) if config.gpu else (None, None)
-    state = _workspace_state(root, todo)
+    del progress
+    newest = NewestVersion(index) if config.online else None
+    runtime = runtime or find_runtime(root)
+    advice = [*_that_do_not_load(), *runtime_advice(runtime)]
+    works = _try_gpu(runtime, advice) if config.gpu else None
+    workspace = look_at_workspace(root, runtime)
+    advice += workspace.advice
     provenance = None if config.file is None else _provenance(config.file)
+    newer = newest.newer_than(runtime.versions.package) if newest else None
+    if newer:
+        advice.append(_upgrade(runtime, newer))
     return DoctorReport(
-        version=__version__,
-        python=platform.python_version(),
-        place=where.place.value,
-        machine=machine,
-        tensorflow=tensorflow,
+        runtime=runtime,
         gpu_works=works,
-        libraries=libraries,
-        workspace=state,
+        newer_version=newer,
+        platform_rules=platform_rules(runtime.where),
+        workspace=workspace,
         provenance=provenance,
-        advice=tuple(todo),
+        advice=tuple(advice),
     )
 
 
-def _loads(distribution: str, module: str, todo: list[str]) -> str | None:
-    """Version of a library after importing it."""
-    try:
-        loaded = importlib.import_module(module)
-    except ImportError as error:
-        todo.append(f"{distribution} does not load ({error}); run `pip install {distribution}`.")
-        return None
-    try:
-        version = importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        # Another build of the same module, such as opencv-python-headless.
-        return str(getattr(loaded, "__version__", "present"))
-    running = getattr(loaded, "__version__", version)
-    if distribution == "numpy" and running != version:
-        todo.append(
-            f"numpy {running} is running but {version} is installed; restart the runtime, "
-            "then run all cells again."
-        )
-    return version
+def _that_do_not_load() -> list[str]:
+    """A sentence for every library that is installed and fails when it is used."""
+    found: list[str] = []
+    for distribution, module in _MODULES.items():
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name == module:
+                continue  # the comparison of requirements says so, with the version
+            found.append(_reinstall(distribution, error))
+        except (ImportError, OSError, AttributeError) as error:
+            found.append(_reinstall(distribution, error))
+    return found
 
 
-def _try_gpu(todo: list[str]) -> tuple[str | None, bool | None]:
+def _reinstall(distribution: str, error: Exception) -> str:
+    if distribution == "opencv-python" and "lib" in str(error):
+        distribution = "opencv-python-headless"
+    return (
+        f"{distribution} does not load ({error}); run "
+        f"`pip install --force-reinstall --no-deps {distribution}`."
+    )
+
+
+def _try_gpu(runtime: Runtime, advice: list[str]) -> bool | None:
+    """Let TensorFlow compute on the GPUs; None if there are none to compute on."""
     try:
         from dflcolab.engine.gpu_trial import try_gpus
     except ImportError as error:
-        todo.append(f"TensorFlow does not load ({error}); run `pip install tensorflow`.")
-        return None, None
+        advice.append(f"TensorFlow does not load ({error}); run `pip install tensorflow`.")
+        return None
     trial = try_gpus()
     if trial.problem:
-        todo.append(trial.problem)
-    return trial.tensorflow, trial.works if trial.gpus else None
+        advice.append(trial.problem)
+    if trial.gpus:
+        return trial.works
+    if not runtime.machine.gpus:
+        return None
+    advice.append(
+        f"TensorFlow {trial.tensorflow} does not see {runtime.machine.gpu_names()}: it was built "
+        "without CUDA, or the driver is too old for it; run `pip install 'tensorflow[and-cuda]'`, or "
+        f"update the driver (on Colab choose {GOOD_CARDS} anew)."
+    )
+    return False
 
 
-def _workspace_state(root: Path, todo: list[str]) -> str:
-    """One sentence about the workspace."""
-    try:
-        workspace = Workspace.open(root)
-        settings = workspace.settings
-        parts: list[str] = []
-        for side in Side:
-            faces = list_files(workspace.aligned_dir(side), (".jpg", ".pak"))
-            parts.append(f"{side.value}: {len(workspace.videos(side))} videos, {len(faces)} faces")
-            if len(faces) > _TOO_MANY_FILES and str(root.resolve()).startswith("/content/drive"):
-                todo.append(
-                    f"{workspace.aligned_dir(side)} holds {len(faces)} files on Google Drive, which "
-                    f"Drive does not bear; run `dflcolab pack -w {root} --side {side.value}`."
-                )
-    except DFLColabError as error:
-        return f"No workspace: {error}"
-    missing = [side for side, rights in settings.rights.items() if rights is None]
-    if missing:
-        todo.append(
-            f"The rights of {' and '.join(missing)} are not recorded, so merge will refuse; run "
-            f"`dflcolab init -w {root} --src-rights KIND --dst-rights KIND`."
-        )
-    return f"Workspace {settings.name}: {'; '.join(parts)}."
+def _upgrade(runtime: Runtime, newer: str) -> str:
+    # On Colab an upgrade must not replace what the image brings.
+    no_deps = "--no-deps " if runtime.where.colab_kernel or runtime.where.managed else ""
+    return (
+        f"dflcolab {newer} is available (this is {runtime.versions.package}); run "
+        f"`pip install --upgrade {no_deps}dflcolab`."
+    )
 
 
 def _provenance(path: Path) -> dict[str, object]:
@@ -172,3 +202,25 @@ def _provenance(path: Path) -> dict[str, object]:
     if found is None:
         return {"file": str(path), "state": "no signed note"}
     return {"file": str(path), **to_plain(found)}
+
+
+def _row(label: str, text: str) -> str:
+    if "`" in text:  # a command to copy stays in one piece
+        return f"{label:<{_LABEL_WIDTH}}{text}"
+    indent = " " * _LABEL_WIDTH
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=f"{label:<{_LABEL_WIDTH}}",
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _of(installed: Mapping[str, str], *names: str) -> dict[str, str | None]:
+    return {name: installed.get(name) for name in names if name != "opencv-python"}
+
+
+def _listed(versions: Mapping[str, str | None]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items() if version)

@@ -11,6 +11,8 @@ from dflcolab.errors import WorkspaceError
 from dflcolab.files import list_files, natural_key, sha256_of, storage_errors
 from dflcolab.media.probe import probe
 from dflcolab.progress import Progress
+from dflcolab.runtime.rules import has_chosen, how_to_choose, platform_rules, record_choice
+from dflcolab.runtime.where import Where, find_out
 from dflcolab.workspace.config import InitConfig
 from dflcolab.workspace.moving import copy_file
 from dflcolab.workspace.settings import (
@@ -36,6 +38,8 @@ class InitReport:
         added: Files brought in, by their new names.
         already_there: Given files whose copy was there already.
         rights: Recorded basis by side; None where none is recorded.
+        platform: Rules of the machine's operator and how to choose; "" where there are none, or the
+            choice is recorded.
         problems: What was left out, and why.
     """
 
@@ -44,6 +48,7 @@ class InitReport:
     added: tuple[str, ...]
     already_there: tuple[str, ...]
     rights: dict[str, str | None]
+    platform: str
     problems: tuple[str, ...]
 
     def summary(self) -> str:
@@ -60,10 +65,18 @@ class InitReport:
                 f"Not yet recorded: on what basis the likeness of {' and '.join(missing)} is used "
                 "(--src-rights, --dst-rights); merge asks for it."
             )
+        if self.platform:
+            lines.append(self.platform)
         return "\n".join(lines)
 
 
-def init(root: Path, config: InitConfig, *, progress: Progress | None = None) -> InitReport:
+def init(
+    root: Path,
+    config: InitConfig,
+    *,
+    progress: Progress | None = None,
+    where: Where | None = None,
+) -> InitReport:
     """Make the workspace `root`, or bring an existing one (or a DeepFaceLab folder) up to date.
 
     Nothing that is there is changed, except for the keys of `workspace.toml` that the config names.
@@ -72,6 +85,7 @@ def init(root: Path, config: InitConfig, *, progress: Progress | None = None) ->
         root: Folder of the workspace; made if missing.
         config: What to bring in and record.
         progress: Shows the copying.
+        where: Kind of place; found out when None.
 
     Raises:
         MediaError: A given file is no video.
@@ -79,6 +93,7 @@ def init(root: Path, config: InitConfig, *, progress: Progress | None = None) ->
         StorageError: The disk is full; what was copied so far is complete and stays.
     """
     progress = progress or Progress()
+    where = where or find_out()
     sources = {Side.SRC: _checked(config.src), Side.DST: _checked(config.dst)}
     with storage_errors(root):
         if root.exists() and not root.is_dir():
@@ -88,6 +103,8 @@ def init(root: Path, config: InitConfig, *, progress: Progress | None = None) ->
             (root / folder).mkdir(parents=True, exist_ok=True)
         _record(root, config)
         workspace = Workspace.open(root)
+        if config.platform_choice is not None:
+            record_choice(workspace, where, go_on=config.platform_choice == "go-on")
         added: list[str] = []
         present: list[str] = []
         problems: list[str] = []
@@ -106,7 +123,17 @@ def init(root: Path, config: InitConfig, *, progress: Progress | None = None) ->
         added=tuple(added),
         already_there=tuple(present),
         rights={side: kept.basis.value if kept else None for side, kept in rights.items()},
+        platform=_platform(workspace, where),
         problems=tuple(problems),
+    )
+
+
+def _platform(workspace: Workspace, where: Where) -> str:
+    if has_chosen(workspace, where):
+        return ""
+    return (
+        f"{platform_rules(where)}\nTraining and merging wait for your choice: "
+        f"{how_to_choose(workspace, where)}."
     )
 
 

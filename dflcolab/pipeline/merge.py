@@ -19,6 +19,8 @@ from dflcolab.merging.faces_of_frames import faces_of_frames
 from dflcolab.merging.frame_source import dst_frames
 from dflcolab.merging.merger import MergeJob, merge_frames
 from dflcolab.progress import Progress
+from dflcolab.runtime.rules import require_choice
+from dflcolab.runtime.where import Where
 from dflcolab.workspace.workspace import Side, Workspace, require_rights
 
 
@@ -74,7 +76,11 @@ class MergeReport:
 
 
 def merge(
-    workspace: Workspace, config: MergeConfig, *, progress: Progress | None = None
+    workspace: Workspace,
+    config: MergeConfig,
+    *,
+    progress: Progress | None = None,
+    where: Where | None = None,
 ) -> MergeReport:
     """Merge the dst frames with a trained model.
 
@@ -86,9 +92,11 @@ def merge(
             `data_dst/merged_mask` are written.
         config: Which model, which frames, which look.
         progress: Shown to the user, and asked for a wish to stop.
+        where: Kind of place; found out when None.
 
     Raises:
-        RightsError: The rights of src or dst are not recorded.
+        RightsError: The rights of src or dst are not recorded, or the machine's operator has rules
+            and the user has not chosen yet.
         ContentGuardError: The dst footage is sexually explicit.
         ConfigError: An option is unknown or out of range.
         WorkspaceError: There is no dst footage, or no frame in the wanted range.
@@ -101,6 +109,7 @@ def merge(
     progress = progress or Progress()
     begin = time.perf_counter()
     require_rights(workspace)
+    require_choice(workspace, where)
     options = load_options(config, workspace.root)
     frames = dst_frames(workspace, config.source)
     faceset = load_faceset(workspace.aligned_dir(Side.DST))

@@ -7,13 +7,19 @@ from pathlib import Path
 from dflcolab.faceset.faceset import load_many
 from dflcolab.pipeline.train import places_of
 from dflcolab.progress import Progress
+from dflcolab.runtime.rules import require_choice
+from dflcolab.runtime.where import Where
 from dflcolab.training.config import PretrainConfig
 from dflcolab.training.run import TrainReport, run_training
 from dflcolab.workspace.workspace import Side, Workspace
 
 
 def pretrain(
-    workspace: Workspace, config: PretrainConfig, *, progress: Progress | None = None
+    workspace: Workspace,
+    config: PretrainConfig,
+    *,
+    progress: Progress | None = None,
+    where: Where | None = None,
 ) -> TrainReport:
     """Train a model on many people at once: both sides read the same faces, without random warp.
 
@@ -24,14 +30,17 @@ def pretrain(
         workspace: Its `model/` and `history/` are written.
         config: How to train, and on which facesets.
         progress: Shows the work; its stop request ends the run after a save.
+        where: Kind of place; found out when None.
 
     Raises:
+        RightsError: The machine's operator has rules, and the user has not chosen yet.
         FacesetError: There are no faces, or they do not fit the model.
         ConfigError: An option is unknown or out of range.
         ModelError: The model is already trained on src and dst, or training diverged.
         StorageError: The disk is full.
         Interrupted: The user asked to stop; everything is saved.
     """
+    require_choice(workspace, where)
     progress = progress or Progress()
     folders = [Path(text) for text in config.faceset]
     if not folders:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.progress import Progress
+from dflcolab.runtime.rules import require_choice
+from dflcolab.runtime.where import Where
 from dflcolab.training.config import TrainConfig
 from dflcolab.training.run import Places, TrainReport, run_training
 from dflcolab.workspace.workspace import Side, Workspace
 
 
 def train(
-    workspace: Workspace, config: TrainConfig, *, progress: Progress | None = None
+    workspace: Workspace,
+    config: TrainConfig,
+    *,
+    progress: Progress | None = None,
+    where: Where | None = None,
 ) -> TrainReport:
     """Train a model, new or resumed, on the facesets of the workspace.
 
@@ -21,14 +27,17 @@ def train(
         workspace: Its `aligned` folders are read, its `model/` and `history/` written.
         config: How to train.
         progress: Shows the work; its stop request ends the run after a save.
+        where: Kind of place; found out when None.
 
     Raises:
+        RightsError: The machine's operator has rules, and the user has not chosen yet.
         FacesetError: A side has no faces, or they do not fit the model.
         ConfigError: An option is unknown or out of range.
         ModelError: The options do not fit the model on disk, or training diverged.
         StorageError: The disk is full.
         Interrupted: The user asked to stop; everything is saved.
     """
+    require_choice(workspace, where)
     progress = progress or Progress()
     src = load_faceset(workspace.aligned_dir(Side.SRC))
     dst = load_faceset(workspace.aligned_dir(Side.DST))

@@ -34,23 +34,29 @@ class Machine:
         cores: Processor cores this process may use.
         memory_bytes: Memory of the machine.
         free_memory_bytes: What is available now.
-        free_disk_bytes: Free space where the workspace lies.
+        disk_bytes: Size of the disk where the workspace lies.
+        free_disk_bytes: Free space there.
         gpus: GPUs that the driver reports.
     """
 
     cores: int
     memory_bytes: int
     free_memory_bytes: int
+    disk_bytes: int
     free_disk_bytes: int
     gpus: tuple[Gpu, ...]
 
     def sentence(self) -> str:
         """The machine in one sentence for the user."""
-        gpu = ", ".join(f"{g.name} with {g.memory_mib / 1024:.1f} GB" for g in self.gpus)
         return (
-            f"{gpu or 'No GPU'}; {self.cores} cores, {self.memory_bytes / 2**30:.1f} GB of memory, "
+            f"{self.gpu_names() or 'No GPU'}; {self.cores} cores, "
+            f"{self.memory_bytes / 2**30:.1f} GB of memory, "
             f"{self.free_disk_bytes / 2**30:.0f} GB of disk free."
         )
+
+    def gpu_names(self) -> str:
+        """The GPUs with their memory; "" without any."""
+        return ", ".join(f"{gpu.name} with {gpu.memory_mib / 1024:.1f} GB" for gpu in self.gpus)
 
 
 def _run(command: Sequence[str]) -> str:
@@ -77,13 +83,15 @@ def look_at_machine(
     while not place.exists():
         place = place.parent
     memory = psutil.virtual_memory()
+    disk = shutil.disk_usage(place)
     return Machine(
         cores=len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count() or 1,
         memory_bytes=memory.total,
         free_memory_bytes=memory.available,
-        free_disk_bytes=shutil.disk_usage(place).free,
+        disk_bytes=disk.total,
+        free_disk_bytes=disk.free,
         gpus=tuple(_gpus(run(_QUERY))),
     )
 
@@ -96,31 +104,4 @@ def _gpus(table: str) -> list[Gpu]:
             found.append(Gpu(cells[0], int(float(cells[1])), float(cells[2])))
         except (IndexError, ValueError):
             continue
-    return found
-
-
-def advice(machine: Machine) -> list[str]:
-    """What the user should know about this machine before starting, one sentence each."""
-    found: list[str] = []
-    if not machine.gpus:
-        found.append(
-            "There is no GPU: extracting and merging work well, training is slow; "
-            "on Colab choose Runtime → Change runtime type → T4."
-        )
-    found += [
-        f"{gpu.name} is too new for some TensorFlow versions; if the trial computation fails, choose "
-        "a T4, L4, A100 or H100."
-        for gpu in machine.gpus
-        if gpu.compute_capability >= 12.0
-    ]
-    if machine.free_disk_bytes < 5 << 30:
-        found.append(
-            f"Only {machine.free_disk_bytes / 2**30:.1f} GB of disk are free; frames and models "
-            "need room, so delete what is not needed."
-        )
-    if machine.free_memory_bytes < 2 << 30:
-        found.append(
-            f"Only {machine.free_memory_bytes / 2**30:.1f} GB of memory are free; close other "
-            "notebooks or choose a small model."
-        )
     return found

@@ -14,19 +14,20 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dflcolab.errors import ConfigError, DFLColabError, Interrupted, RightsError, WorkspaceError
+from dflcolab.errors import ConfigError, DFLColabError, Interrupted, WorkspaceError
 from dflcolab.progress import NotebookProgress, Progress
 from dflcolab.runtime import rules
+from dflcolab.runtime.advice import runtime_advice
 from dflcolab.runtime.autopush import AutoPush
 from dflcolab.runtime.cells import cell
+from dflcolab.runtime.description import Runtime, find_runtime
 from dflcolab.runtime.drive import Drive, drive_for
-from dflcolab.runtime.machine import advice, look_at_machine
 from dflcolab.runtime.results import show_faces, show_merged, show_preview, show_report
 from dflcolab.runtime.show import (
     StoppedCellError,
@@ -37,26 +38,32 @@ from dflcolab.runtime.show import (
     show_video,
 )
 from dflcolab.runtime.storage import Storage
-from dflcolab.runtime.where import Place, Where, find_out
-from dflcolab.workspace.workspace import PlatformChoice, RightsBasis, Side, Workspace
+from dflcolab.runtime.where import Place
+from dflcolab.workspace.workspace import RightsBasis, Side, Workspace
 
 VARIABLE = "DFLCOLAB_NOTEBOOK"
 DEMO = "demo"
+_DECISIONS = {rules.NOT_CHOSEN: None, rules.GO_ON: "go-on", rules.STOP: "stop"}
 
 
 class Session:
     """The state between the cells.
 
     Args:
-        where: Where the notebook runs.
-        drive: Where copies go on this kind of machine; None decides by `where`.
+        runtime: Where the notebook runs, and with what.
+        drive: Where copies go on this kind of machine; None decides by the place.
         values: Form values set from outside.
     """
 
     def __init__(
-        self, where: Where, *, drive: Drive | None = None, values: Mapping[str, Any] | None = None
+        self,
+        runtime: Runtime,
+        *,
+        drive: Drive | None = None,
+        values: Mapping[str, Any] | None = None,
     ) -> None:
-        self.where = where
+        self.runtime = runtime
+        self.where = runtime.where
         self.values = dict(values or {})
         self.progress: Progress = NotebookProgress()
         self._drive = drive
@@ -78,15 +85,15 @@ class Session:
     @cell
     def show_machine(self) -> None:
         """Say where this is and what the machine has."""
-        machine = look_at_machine()
-        show_text("\n".join([self.where.sentence(), machine.sentence(), *advice(machine)]))
+        show_text("\n".join([self.runtime.sentences(), *runtime_advice(self.runtime)]))
 
     @cell
     def show_rules(self, *, my_choice: str) -> None:
-        """Show the rules, and keep the user's choice until the workspace is open."""
+        """Show the rules, and record the user's choice as soon as a workspace is open."""
         if my_choice not in rules.CHOICES:
             raise ConfigError(f"{my_choice!r} is no choice; take one from the list of the form.")
         self._choice = my_choice
+        self._record_choice()
         platform = rules.platform_rules(self.where)
         show_box("Before you start", [platform, rules.CONSENT])
         if my_choice == rules.STOP:
@@ -141,9 +148,9 @@ class Session:
                 dst_rights=_basis(dst_rights),
                 note=rights_note or None,
             )
-        show_text(init(root, config, progress=self.progress).summary())
+        config = replace(config, platform_choice=_DECISIONS[self._choice])
+        show_text(init(root, config, progress=self.progress, where=self.where).summary())
         self._workspace = Workspace.open(root)
-        self._record_choice()
         self._copy()
 
     @cell
@@ -226,7 +233,6 @@ class Session:
         from dflcolab.pipeline.pretrain import pretrain
         from dflcolab.training.config import PretrainConfig
 
-        self._require_choice()
         if self._has_checkpoint(model_name):
             show_text(
                 f"The model {model_name} has its start already; give another name to begin anew."
@@ -243,7 +249,7 @@ class Session:
             faceset=(faceset,) if faceset else (),
         )
         with self._copied_when_stopped():
-            report = pretrain(self.workspace, config, progress=self.progress)
+            report = pretrain(self.workspace, config, progress=self.progress, where=self.where)
         show_report(report)
         show_preview(self.workspace, model_name)
         self._copy()
@@ -263,7 +269,6 @@ class Session:
         from dflcolab.pipeline.train import train
         from dflcolab.training.config import TrainConfig
 
-        self._require_choice()
         config = TrainConfig(
             model=model_name,
             # An existing model keeps its sizes.
@@ -273,7 +278,7 @@ class Session:
             set=tuple(options.split()),
         )
         with self._copied_when_stopped(), self._copies(copy_every_minutes) as copies:
-            report = train(self.workspace, config, progress=self.progress)
+            report = train(self.workspace, config, progress=self.progress, where=self.where)
         show_report(report)
         if copies.problem:
             show_text(copies.problem)
@@ -286,9 +291,8 @@ class Session:
         from dflcolab.merging.config import MergeConfig
         from dflcolab.pipeline.merge import merge
 
-        self._require_choice()
         config = MergeConfig(model=model_name, set=tuple(merge_options.split()))
-        show_report(merge(self.workspace, config, progress=self.progress))
+        show_report(merge(self.workspace, config, progress=self.progress, where=self.where))
         show_merged(self.workspace)
 
     @cell
@@ -337,25 +341,9 @@ class Session:
         return tuple(found)
 
     def _record_choice(self) -> None:
-        if self._choice != rules.GO_ON or not self.where.managed:
-            return
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        choice = PlatformChoice(self.where.place.value, self._choice, now)
-        self.workspace.update(platform_choice=choice)
-
-    def _require_choice(self) -> None:
-        """On a managed machine nothing is trained or merged before the user has chosen."""
-        if not self.where.managed:
-            return
-        kept = self.workspace.settings.platform_choice
-        if self._choice == rules.GO_ON and kept is None:
-            self._record_choice()
-            kept = self.workspace.settings.platform_choice
-        if kept is None or kept.place != self.where.place.value:
-            raise RightsError(
-                f"You have not chosen yet how to deal with the rules of {self.where.place.value}; "
-                "read the cell “Rules and consent”, choose there, and run it."
-            )
+        decision = _DECISIONS[self._choice]
+        if self._workspace is not None and decision is not None:
+            rules.record_choice(self._workspace, self.where, go_on=decision == "go-on")
 
     def _has_checkpoint(self, model_name: str) -> bool:
         from dflcolab.engine.checkpoint import list_checkpoints
@@ -392,7 +380,7 @@ def start() -> Session:
     """
     try:
         _check_numpy()
-        session = Session(find_out(), values=_values())
+        session = Session(find_runtime(), values=_values())
     except DFLColabError as error:
         show_failure(error)
         raise StoppedCellError(str(error)) from None

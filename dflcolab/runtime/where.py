@@ -36,7 +36,8 @@ class Where:
 
     Attributes:
         place: The kind of place.
-        can_mount_drive: Google Drive can be mounted as a folder.
+        can_mount_drive: Google Drive can be mounted as a folder: on hosted Colab, and there in the
+            kernel only, not in a command that it starts.
         colab_kernel: The kernel is Colab's own, whoever's machine it runs on.
         kernel_generation: Major version of ipykernel; None outside of notebooks.
         widgets_generation: Major version of ipywidgets; None if it is missing.
@@ -55,8 +56,8 @@ class Where:
 
     @property
     def in_notebook(self) -> bool:
-        """True if results can be shown as pictures in a page."""
-        return self.place is not Place.TERMINAL
+        """True in a notebook's kernel; False in a terminal and in commands that a cell starts."""
+        return self.kernel_generation is not None
 
     def sentence(self) -> str:
         """The place in one sentence for the user."""
@@ -124,7 +125,9 @@ def find_out(probes: Probes | None = None) -> Where:
         place = Place.JUPYTER if shell else Place.TERMINAL
     return Where(
         place=place,
-        can_mount_drive=place is Place.COLAB_HOSTED and probes.has_module("google.colab"),
+        can_mount_drive=place is Place.COLAB_HOSTED
+        and bool(shell)
+        and probes.has_module("google.colab"),
         colab_kernel=shell == "google.colab._shell",
         kernel_generation=_major(probes.version("ipykernel")) if shell else None,
         widgets_generation=_major(probes.version("ipywidgets")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from dflcolab.config import Config, option
 from dflcolab.faces.face_type import FaceType
@@ -36,6 +37,12 @@ class InitConfig(Config):
     note: str | None = option(None)
     """Free text kept with the rights given in the same call: who agreed, when, where the paper is."""
 
+    platform_choice: Literal["go-on", "stop"] | None = option(None)
+    """Your decision on a managed machine (hosted Colab, Colab Enterprise, Kaggle), whose operator
+    has rules: go-on: you have read them (`dflcolab doctor` shows them) and decide to go on. stop:
+    you will use another machine. Training and merging wait for it there; your own machine, a local
+    runtime and a rented one need none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorConfig(Config):
@@ -46,3 +53,7 @@ class DoctorConfig(Config):
 
     gpu: bool = option(True)
     """Load TensorFlow and let it compute once on the GPU. Takes some seconds; turn it off for a quick look."""
+
+    online: bool = option(True)
+    """Ask the package index (pypi.org) whether there is a newer version of this package. Waits 2.5
+    seconds at most; nothing about you or the workspace is sent."""

@@ -18,10 +18,8 @@ from dflcolab.runtime.autopush import AutoPush
 from dflcolab.runtime.drive import FolderDrive
 from dflcolab.runtime.notebook import Session
 from dflcolab.runtime.show import StoppedCellError
-from dflcolab.runtime.where import Place, Where
+from tests.runtime.runtimes import COLAB, JUPYTER, KAGGLE
 
-JUPYTER = Where(Place.JUPYTER, False, False, 7, 8)
-COLAB = Where(Place.COLAB_HOSTED, True, True, 6, 7)
 FORM = {
     "workspace_name": "demo",
     "src_video": "",
@@ -100,7 +98,7 @@ def test_a_choice_made_for_one_kind_of_machine_does_not_hold_for_another(
     first = Session(COLAB, drive=FolderDrive(tmp_path / "drive"), values=values)
     first.show_rules(my_choice=rules.GO_ON)
     first.open(**FORM)
-    second = Session(Where(Place.KAGGLE, False, False, 6, 8), values=values)
+    second = Session(KAGGLE, values=values)
     second.open(**FORM)
 
     with pytest.raises(StoppedCellError, match="rules of Kaggle"):

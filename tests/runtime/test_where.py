@@ -38,6 +38,15 @@ def test_hosted_colab_can_mount_drive():
     assert where.colab_kernel
 
 
+def test_a_command_in_a_cell_of_hosted_colab_knows_the_place_but_mounts_nothing():
+    where = ask(hosted=True, colab_importable=True)
+
+    assert where.place is Place.COLAB_HOSTED
+    assert where.managed
+    assert not where.can_mount_drive
+    assert not where.in_notebook
+
+
 @pytest.mark.parametrize("hosted", [True, False])
 def test_colab_enterprise_has_no_drive(hosted: bool):
     where = ask(
@@ -72,7 +81,7 @@ def test_kaggle_is_kaggle_although_google_colab_is_importable():
 
 
 def test_plain_jupyter():
-    where = ask(shell=JUPYTER_SHELL)
+    where = ask(shell=JUPYTER_SHELL, versions={"ipykernel": "7.4.0"})
 
     assert where.place is Place.JUPYTER
     assert not where.managed

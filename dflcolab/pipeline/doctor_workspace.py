@@ -1,0 +1,253 @@
+# pyright: strict
+"""What `doctor` sees in a workspace: its content, the room it will need, where it lies.
+
+The room is an estimate from the videos, the faces and the checkpoints that are there. Frames as
+files are not counted: nothing needs them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+from dflcolab.engine.checkpoint import Checkpoint, list_checkpoints
+from dflcolab.errors import DFLColabError
+from dflcolab.faceset.person_folders import person_folders
+from dflcolab.files import list_files
+from dflcolab.formats.dfl_jpeg import SUFFIXES
+from dflcolab.formats.faceset_pak import PAK_NAME, PakReader
+from dflcolab.media.probe import VideoInfo, probe
+from dflcolab.runtime.description import Runtime
+from dflcolab.runtime.drive import MOUNT_POINT
+from dflcolab.runtime.rules import has_chosen, how_to_choose
+from dflcolab.training.config import TrainConfig
+from dflcolab.workspace.workspace import Side, Workspace
+
+_TOO_MANY_FILES = 1000
+# A merged frame as PNG, as part of its raw size; films and webcams gave 0.33 to 0.44. The mask
+# beside it adds a few hundredths.
+_PNG_SHARE = 0.5
+_FACE_BYTES = 70_000  # a face of 512 pixels as JPEG of quality 90
+_FACE_CHANNELS = 5  # colors and two masks, as training keeps a decoded face
+_DECODED_SHARE = 0.25  # of the free memory; more goes to a file of the workspace
+_STANDARD_CHECKPOINT = 1_300 << 20  # preset standard with AdaBelief
+_STANDARD_RESOLUTION = 192
+_PROGRAM_BYTES = 2 << 30  # Python, TensorFlow and a GPU's driver, before any model
+
+
+@dataclass(frozen=True)
+class WorkspaceView:
+    """What was seen.
+
+    Attributes:
+        sentence: What the workspace holds, or why it is none.
+        needs: Bytes that will still be written, by what for; empty without a workspace.
+        advice: What to do, one sentence each.
+    """
+
+    sentence: str
+    needs: Mapping[str, int] = field(default_factory=dict[str, int])
+    advice: tuple[str, ...] = ()
+
+    def needs_sentence(self) -> str:
+        """The room that will be needed, the largest part first; "" if there is none."""
+        if not self.needs:
+            return ""
+        parts = sorted(self.needs.items(), key=lambda item: -item[1])
+        listed = ", ".join(f"{name} {as_size(size)}" for name, size in parts)
+        return f"about {as_size(sum(self.needs.values()))} ({listed})"
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What is known of the model that will be trained, there or not yet."""
+
+    checkpoint_bytes: int
+    present_bytes: int
+    resolution: int
+
+
+def look_at_workspace(root: Path, runtime: Runtime, *, drive: Path = MOUNT_POINT) -> WorkspaceView:
+    """Look at the workspace `root`; changes nothing in it.
+
+    Args:
+        root: The folder; one that is missing or damaged is said in the sentence.
+        runtime: What the machine has.
+        drive: Where Google Drive is mounted.
+    """
+    try:
+        workspace = Workspace.open(root)
+        advice = _duties(workspace, runtime)
+        n_videos = {side: len(workspace.videos(side)) for side in Side}
+    except DFLColabError as error:
+        return WorkspaceView(f"none: {error}")
+    if root.resolve().is_relative_to(drive):
+        advice += _on_drive(workspace)
+    n_faces = {side: _n_faces(workspace, side, advice) for side in Side}
+    model = _model_at_hand(workspace, advice)
+    needs = _needs(workspace, n_faces, model, runtime, advice)
+    holds = "; ".join(
+        f"{side.value} {_count(n_videos[side], 'video')}, {_count(n_faces[side], 'face')}"
+        for side in Side
+    )
+    view = WorkspaceView(f"{workspace.settings.name} ({holds})", needs)
+    advice += _room(view, model, runtime)
+    return replace(view, advice=tuple(advice))
+
+
+def _duties(workspace: Workspace, runtime: Runtime) -> list[str]:
+    """What the user has to decide before verbs do their work."""
+    found: list[str] = []
+    if not has_chosen(workspace, runtime.where):
+        found.append(
+            f"Training and merging on {runtime.where.place.value} wait for your choice about its "
+            f"rules; {how_to_choose(workspace, runtime.where)}."
+        )
+    missing = [side for side, rights in workspace.settings.rights.items() if rights is None]
+    if missing:
+        found.append(
+            f"The rights of {' and '.join(missing)} are not recorded, so merge will refuse; run "
+            f"`dflcolab init -w {workspace.root} --src-rights KIND --dst-rights KIND`."
+        )
+    return found
+
+
+def _on_drive(workspace: Workspace) -> list[str]:
+    root = workspace.root
+    remedies = {
+        workspace.aligned_dir(side): f"run `dflcolab pack -w {root} --side {side.value}`"
+        for side in Side
+    }
+    for folder in (*map(workspace.frames_dir, Side), workspace.merged_dir):
+        remedies[folder] = "move it to the machine's own disk"
+    slow = (
+        f"The workspace {root} lies on Google Drive, which is slow and may lose what was just "
+        "saved; copy it to the machine's own disk, work there, and let `dflcolab sync push` bring "
+        "it back."
+    )
+    return [slow] + [
+        f"{folder} holds more than {_TOO_MANY_FILES:,} files, which Drive does not bear; {remedy}."
+        for folder, remedy in remedies.items()
+        if _more_files_than(folder, _TOO_MANY_FILES)
+    ]
+
+
+def _more_files_than(folder: Path, limit: int) -> bool:
+    """Looks at no more entries than it must: listing a full Drive folder takes minutes."""
+    try:
+        with os.scandir(folder) as entries:
+            return sum(1 for _ in islice(entries, limit + 1)) > limit
+    except OSError:
+        return False
+
+
+def _n_faces(workspace: Workspace, side: Side, advice: list[str]) -> int:
+    """How many faces a side has, without reading them; a damaged pack goes to the advice."""
+    folder = workspace.aligned_dir(side)
+    pak = folder / PAK_NAME
+    try:
+        if pak.is_file():
+            with PakReader(pak) as reader:
+                return len(reader)
+        return sum(len(list_files(part, SUFFIXES)) for part in [folder, *person_folders(folder)])
+    except DFLColabError as error:
+        advice.append(str(error))
+        return 0
+
+
+def _model_at_hand(workspace: Workspace, advice: list[str]) -> _Model:
+    """The largest model that is there; without one, what the preset `standard` would make."""
+    found: list[_Model] = []
+    for folder in workspace.models_dir.iterdir() if workspace.models_dir.is_dir() else ():
+        checkpoints = list_checkpoints(folder)
+        if not checkpoints:
+            continue
+        try:
+            options = checkpoints[-1].state().get("options", {})
+        except DFLColabError as error:
+            advice.append(str(error))
+            continue
+        found.append(
+            _Model(
+                _checkpoint_bytes(checkpoints[-1]),
+                sum(map(_checkpoint_bytes, checkpoints)),
+                int(options.get("resolution", _STANDARD_RESOLUTION)),
+            )
+        )
+    standard = _Model(_STANDARD_CHECKPOINT, 0, _STANDARD_RESOLUTION)
+    return max(found, key=lambda model: model.checkpoint_bytes, default=standard)
+
+
+def _checkpoint_bytes(checkpoint: Checkpoint) -> int:
+    return sum(size for size, _ in checkpoint.parts.values())
+
+
+def _needs(
+    workspace: Workspace,
+    n_faces: Mapping[Side, int],
+    model: _Model,
+    runtime: Runtime,
+    advice: list[str],
+) -> dict[str, int]:
+    """Bytes that the remaining steps will write; videos that cannot be read go to the advice."""
+    videos: dict[Side, list[VideoInfo]] = {side: [] for side in Side}
+    for side in Side:
+        for path in workspace.videos(side):
+            try:
+                videos[side].append(probe(path))
+            except DFLColabError as error:
+                advice.append(str(error))
+    n_frames = {side: sum(video.n_frames_estimate for video in videos[side]) for side in Side}
+    dst = videos[Side.DST]
+    raw = sum(video.n_frames_estimate * video.width * video.height * 3 for video in dst)
+    n_merged = len(list_files(workspace.merged_dir, (".png",)))
+    unmerged = max(0.0, 1 - n_merged / max(1, n_frames[Side.DST]))
+    decoded = _FACE_CHANNELS * model.resolution**2 * sum(n_faces[s] or n_frames[s] for s in Side)
+    if decoded <= _DECODED_SHARE * runtime.machine.free_memory_bytes:
+        decoded = 0
+    # The best one stays besides the last ones, and a new one is written before an old one goes.
+    checkpoints = (TrainConfig(model="any").keep + 2) * model.checkpoint_bytes
+    needs = {
+        "faces": sum(n_frames[side] * _FACE_BYTES for side in Side if not n_faces[side]),
+        "decoded faces": decoded,
+        "checkpoints": max(0, checkpoints - model.present_bytes),
+        "merged frames": int(raw * _PNG_SHARE * unmerged),
+        "the result": 0
+        if workspace.result_path().exists()
+        else sum(2 * video.size_bytes for video in dst),
+    }
+    return {name: size for name, size in needs.items() if size}
+
+
+def _room(view: WorkspaceView, model: _Model, runtime: Runtime) -> list[str]:
+    """Sentences if disk or memory will hardly do.
+
+    A save copies weights and optimizer; without a GPU they are in the machine's memory anyway.
+    """
+    machine, found = runtime.machine, list[str]()
+    if sum(view.needs.values()) > machine.free_disk_bytes:
+        found.append(
+            f"The disk has {as_size(machine.free_disk_bytes)} free, but the workspace will need "
+            f"{view.needs_sentence()}; free some space, take a larger disk, or shorten the videos."
+        )
+    needed = _PROGRAM_BYTES + (1 if machine.gpus else 2) * model.checkpoint_bytes
+    if machine.free_memory_bytes < needed:
+        which = "the model at hand" if model.present_bytes else "a model of the preset standard"
+        found.append(
+            f"Training {which} takes about {as_size(needed)} of memory, but "
+            f"{as_size(machine.free_memory_bytes)} are free; close other programs, take a machine "
+            "with more memory, or make a smaller model (`--preset light`)."
+        )
+    return found
+
+
+def as_size(n_bytes: float) -> str:
+    """A number of bytes for people: MB below a gigabyte, else GB."""
+    return f"{n_bytes / 2**30:.1f} GB" if n_bytes >= 1 << 30 else f"{n_bytes / 2**20:.0f} MB"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
