@@ -1,56 +1,130 @@
-"""`sync`: copy the workspace to a remote, or back."""
+"""`sync`: copy the workspace to a remote, or back, and look after the copies there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
-from dflcolab.errors import WorkspaceError
+from dflcolab.errors import ConfigError, DFLColabError, Interrupted, WorkspaceError
 from dflcolab.faceset.folder_lock import using
 from dflcolab.faceset.renaming import recover
 from dflcolab.progress import Progress
 from dflcolab.sync.config import SyncConfig
-from dflcolab.sync.generations import RemoteStatus, VerifyReport, status, verify
+from dflcolab.sync.lease import Lease
+from dflcolab.sync.manifest import ModelFacts
+from dflcolab.sync.memory import Memory
+from dflcolab.sync.overview import LogReport, RemoteStatus, log, status
+from dflcolab.sync.prune import PruneReport, prune
 from dflcolab.sync.pull import PullReport, pull
 from dflcolab.sync.push import PushReport, push
 from dflcolab.sync.remote import Remote
+from dflcolab.sync.retention import Retention
+from dflcolab.sync.verify import VerifyReport, verify
+from dflcolab.workspace.placing import finish_placing
+from dflcolab.workspace.settings import FILE_NAME
 from dflcolab.workspace.workspace import Side, Workspace
 
-SyncReport = PushReport | PullReport | RemoteStatus | VerifyReport
+SyncReport = PushReport | PullReport | RemoteStatus | LogReport | VerifyReport | PruneReport
 
 
 def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) -> SyncReport:
-    """Push, pull, list or verify copies of the workspace `root`.
+    """Push, pull, list, verify or prune copies of the workspace `root`.
 
     Raises:
-        SyncError: The remote is offline, full or holds no whole copy.
+        ConfigError: No remote was ever given, or `restore` without a generation.
+        SyncError: The remote is offline, full, being written by another machine, or holds no whole
+            copy.
         WorkspaceError: `root` is no workspace (push), or the remote lies inside it.
         StorageError: This machine's disk is full.
+        Interrupted: The user asked to stop.
     """
     progress = progress or Progress()
-    remote = Remote.open(config.remote)
+    finish_placing(root)
+    if config.action == "push":
+        Workspace.open(root)  # the sentence about a missing workspace comes first
+    remote = _remote(root, config)
+    memory = Memory(root)
+    match config.action:
+        case "push":
+            return _push(root, remote, config, progress)
+        case "pull" | "restore":
+            if config.action == "restore" and not config.generation:
+                raise ConfigError("Say which copy: --generation NUMBER, as `sync log` lists them.")
+            report = pull_workspace(
+                root, remote, progress, generation=config.generation, dry_run=config.dry_run
+            )
+            if not config.dry_run:
+                remember(root, remote)
+            return report
+        case "status":
+            return status(remote, memory.base(remote.name))
+        case "log":
+            return log(remote)
+        case "verify":
+            return verify(
+                remote, generation=config.generation, every=config.every, progress=progress
+            )
+        case "prune":
+            return prune(
+                remote,
+                memory.client,
+                retention_of(config),
+                progress,
+                dry_run=config.dry_run,
+                take_over=config.take_over,
+            )
+
+
+def _remote(root: Path, config: SyncConfig) -> Remote:
+    """The remote that was given, now or before."""
+    address = config.remote
+    if not address and (root / FILE_NAME).is_file():
+        address = Workspace.open(root).settings.remote
+    if not address:
+        raise ConfigError(
+            "Say once where the copies are: --remote FOLDER, or an address such as gs://bucket/folder."
+        )
+    remote = Remote.open(address)
     shelf = remote.local_root
     if shelf is not None and _overlap(shelf, root):
         raise WorkspaceError(
-            f"{config.remote} lies inside the workspace {root}; choose a remote "
+            f"{address} lies inside the workspace {root}; choose a remote "
             "folder outside of the workspace."
         )
-    match config.action:
-        case "push":
-            return push_workspace(
-                Workspace.open(root),
-                remote,
-                progress,
-                merged=config.merged,
-                dry_run=config.dry_run,
-            )
-        case "pull":
-            return pull(remote, root, progress, generation=config.generation)
-        case "status":
-            return status(remote)
-        case "verify":
-            return verify(remote, generation=config.generation, progress=progress)
+    return remote
+
+
+def remember(root: Path, remote: Remote) -> None:
+    """Note in `workspace.toml` where the copies are, so that nobody has to say it again."""
+    workspace = Workspace.open(root)
+    if workspace.settings.remote != remote.name:
+        workspace.update(remote=remote.name)
+
+
+def retention_of(config: SyncConfig) -> Retention:
+    """Which copies stay, as the options say."""
+    return Retention(
+        last=config.keep_last,
+        best=config.keep_best,
+        days=config.keep_days,
+        budget_bytes=round(config.budget_gb * 1e9),
+    )
+
+
+def _push(root: Path, remote: Remote, config: SyncConfig, progress: Progress) -> PushReport:
+    if not config.dry_run:
+        remember(root, remote)
+    return push_workspace(
+        Workspace.open(root),
+        remote,
+        progress,
+        merged=config.merged,
+        dry_run=config.dry_run,
+        take_over=config.take_over,
+        retention=retention_of(config) if config.prune else None,
+    )
 
 
 def push_workspace(
@@ -60,26 +134,88 @@ def push_workspace(
     *,
     merged: bool = False,
     dry_run: bool = False,
+    lease: Lease | None = None,
+    take_over: bool = False,
+    retention: Retention | None = None,
 ) -> PushReport:
     """Copy a workspace as it should be found again: faces in place, checkpoints complete.
+
+    Args:
+        workspace: What to copy.
+        remote: Where to.
+        progress: Shows the bytes and carries the wish to stop.
+        merged: Copy merged frames too.
+        dry_run: Only say what would be copied.
+        lease: The right to write, if the caller holds it; else it is taken for this copy.
+        take_over: Take the lease from a machine that may be alive.
+        retention: Remove older copies that this does not keep; None keeps all. Trouble with that is
+            a note in the report.
 
     Raises:
         SyncError: The remote is offline or full, or a file has a name that cannot travel.
         Interrupted: The user asked to stop.
     """
-    keep = complete_checkpoints(workspace)
-    if dry_run:
-        return push(workspace, remote, progress, merged=merged, keep=keep, dry_run=True)
+    remote = remote if isinstance(remote, Remote) else Remote.open(remote)
+    with ExitStack() as stack:
+        if not dry_run:
+            for side in Side:
+                recover(workspace.aligned_dir(side))  # a killed sort hides the faces it was moving
+                # Names that a sort changes under the copying would copy one face twice, another never.
+                stack.enter_context(using(workspace.aligned_dir(side), progress=progress))
+        report = push(
+            workspace,
+            remote,
+            progress,
+            merged=merged,
+            keep=complete_checkpoints(workspace),
+            models=lambda: model_facts(workspace),
+            dry_run=dry_run,
+            lease=lease,
+            take_over=take_over,
+            copies_planned=(retention or Retention()).last + 1,
+        )
+    if retention is None or not report.new_copy:
+        return report
+    try:
+        client = Memory(workspace.root).client
+        pruned = prune(remote, client, retention, progress, lease=lease, take_over=take_over)
+    except Interrupted:
+        raise
+    except DFLColabError as error:
+        return replace(report, notes=(*report.notes, f"Older copies were not removed: {error}"))
+    notes = list(pruned.notes)
+    if pruned.removed:
+        names = ", ".join(row.name for row in pruned.removed)
+        notes.insert(0, f"Removed older copies: {names} ({pruned.bytes_removed / 1e6:.1f} MB).")
+    return replace(report, notes=(*report.notes, *notes))
+
+
+def pull_workspace(
+    root: Path,
+    remote: Remote,
+    progress: Progress,
+    *,
+    generation: int | str = "",
+    dry_run: bool = False,
+) -> PullReport:
+    """Bring a copy to `root` while nothing else changes the faces there.
+
+    Raises:
+        SyncError: The remote is offline or holds no whole copy.
+        StorageError: This machine's disk is full.
+        Interrupted: The user asked to stop.
+    """
     with ExitStack() as stack:
         for side in Side:
-            recover(workspace.aligned_dir(side))  # a killed sort hides the faces it was moving
-            # Names that a sort changes under the copying would copy one face twice, another never.
-            stack.enter_context(using(workspace.aligned_dir(side), progress=progress))
-        return push(workspace, remote, progress, merged=merged, keep=keep)
+            aligned = root / f"data_{side.value}" / "aligned"
+            if aligned.is_dir() and not dry_run:
+                recover(aligned)
+                stack.enter_context(using(aligned, progress=progress))
+        return pull(remote, root, progress, generation=generation, dry_run=dry_run)
 
 
 def complete_checkpoints(workspace: Workspace) -> Callable[[str], bool]:
-    """Which files of `model/` to copy: of checkpoints only those whose marker is there."""
+    """Which files of `model/` to copy: of checkpoints only those whose marker is there now."""
     from dflcolab.engine.checkpoint import list_checkpoints
 
     whole: set[str] = set()
@@ -95,6 +231,33 @@ def complete_checkpoints(workspace: Workspace) -> Callable[[str], bool]:
         return True
 
     return keep
+
+
+def model_facts(workspace: Workspace) -> list[ModelFacts]:
+    """How far each model's latest complete checkpoint is."""
+    from dflcolab.engine.checkpoint import list_checkpoints
+
+    found: list[ModelFacts] = []
+    if not workspace.models_dir.is_dir():
+        return found
+    for folder in sorted(workspace.models_dir.iterdir()):
+        checkpoints = list_checkpoints(folder) if folder.is_dir() else []
+        if not checkpoints:
+            continue
+        try:
+            state = checkpoints[-1].state()
+        except DFLColabError:
+            state = {}
+        loss = state.get("held_out_loss")
+        found.append(
+            ModelFacts(
+                name=folder.name,
+                iteration=checkpoints[-1].iteration,
+                held_out_loss=float(loss) if isinstance(loss, (int, float)) else None,
+                pretraining=state.get("pretraining") is True,
+            )
+        )
+    return found
 
 
 def _overlap(shelf: Path, root: Path) -> bool:

@@ -10,6 +10,7 @@ from dflcolab.runtime.autopush import AutoPush
 from dflcolab.runtime.drive import Drive
 from dflcolab.runtime.results import show_report
 from dflcolab.runtime.show import show_text
+from dflcolab.sync.generations import list_generations
 from dflcolab.sync.pull import is_unfinished, pull
 from dflcolab.sync.push import PushReport
 from dflcolab.sync.remote import Remote
@@ -45,7 +46,7 @@ class Storage:
             return
         remote = Remote.open(self.shelf / root.name)
         with self._drive.copying():
-            if remote.generation_numbers():
+            if list_generations(remote):
                 show_report(pull(remote, root, progress))
 
     def push(self, workspace: Workspace, progress: Progress) -> PushReport:

@@ -1,162 +1,145 @@
 # pyright: strict
-"""What copies a remote holds, and whether they are whole."""
+"""The generations of a remote: their names, their manifests, which of them can be used."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from dflcolab.errors import FormatError, SyncError
-from dflcolab.progress import Progress
-from dflcolab.sync.manifest import Manifest, Part
-from dflcolab.sync.remote import Remote, generation_name
+from dflcolab.sync.manifest import (
+    MAX_BYTES,
+    GenerationName,
+    Manifest,
+    Stored,
+    from_json,
+    to_json,
+)
+from dflcolab.sync.remote import Remote
+
+FOLDER = "generations"
+_OLD_LAYOUT = re.compile(r"gen-\d{6,}")
 
 
-@dataclass(frozen=True)
-class GenerationInfo:
-    """One copy on the remote.
-
-    Attributes:
-        generation: Its number.
-        created: When it was written, ISO 8601 in UTC; "" if it was never finished.
-        files: Number of files in it, those inside packs counted.
-        size_bytes: Bytes that pulling it reads.
-        complete: Its list is whole and every part is there with the right size.
-        note: What is wrong with it.
-    """
-
-    generation: int
-    created: str
-    files: int
-    size_bytes: int
-    complete: bool
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class RemoteStatus:
-    """The copies on a remote, newest first."""
-
-    remote: str
-    generations: tuple[GenerationInfo, ...]
-
-    def summary(self) -> str:
-        """One line per copy."""
-        if not self.generations:
-            return f"{self.remote} holds no copy yet."
-        lines = [f"{self.remote} holds:"]
-        for info in self.generations:
-            what = f"{info.files} files, {info.size_bytes / 1e6:.1f} MB, {info.created}"
-            lines.append(
-                f"  {generation_name(info.generation)}: {what if info.complete else info.note}"
-            )
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class VerifyReport:
-    """What reading a copy byte by byte found."""
-
-    remote: str
-    generation: int
-    parts: int
-    size_bytes: int
-    damaged: tuple[str, ...]
-
-    def summary(self) -> str:
-        """The finding in one line."""
-        if self.damaged:
-            return f"{generation_name(self.generation)} is damaged: {', '.join(self.damaged)}."
-        return (
-            f"{generation_name(self.generation)}: all {self.parts} parts "
-            f"({self.size_bytes / 1e6:.1f} MB) match their hashes."
-        )
-
-
-def status(remote: Remote) -> RemoteStatus:
-    """List all copies, newest first; sizes are compared, contents are not read.
+def list_generations(remote: Remote) -> list[GenerationName]:
+    """Names of all generations, newest first, whole or not.
 
     Raises:
+        SyncError: The remote does not answer, or holds copies that this version cannot read.
+    """
+    names = remote.names(FOLDER)
+    if not names and any(_OLD_LAYOUT.fullmatch(name) for name in remote.names()):
+        raise SyncError(
+            f"{remote.name} holds copies of a test version of dflcolab that are not read any more; "
+            "choose an empty folder."
+        )
+    found = [GenerationName.parse(name.removesuffix(".json")) for name in names]
+    return sorted((name for name in found if name is not None), reverse=True)
+
+
+def stored_path(name: GenerationName) -> str:
+    """Where a manifest lies."""
+    return f"{FOLDER}/{name}.json"
+
+
+def read_manifest(remote: Remote, name: GenerationName) -> Manifest:
+    """The manifest of a generation.
+
+    Raises:
+        FormatError: It is missing, half-written or damaged.
         SyncError: The remote does not answer.
     """
-    found: list[GenerationInfo] = []
-    for number in reversed(remote.generation_numbers()):
-        try:
-            manifest = remote.read_manifest(number)
-        except FormatError as error:
-            found.append(GenerationInfo(number, "", 0, 0, False, str(error)))
-            continue
-        missing = first_missing(remote, manifest)
-        found.append(
-            GenerationInfo(
-                generation=number,
-                created=manifest.created,
-                files=sum(entry.n_files for entry in manifest.entries),
-                size_bytes=manifest.size,
-                complete=missing is None,
-                note="" if missing is None else f"{missing} is missing or has another size.",
-            )
-        )
-    return RemoteStatus(remote.name, tuple(found))
+    path = stored_path(name)
+    data = b"".join(remote.read(path, size=MAX_BYTES + 1))
+    if len(data) > MAX_BYTES:
+        raise FormatError(f"The list {path} is too large to be one.")
+    manifest = from_json(data, source=f"{remote.name}/{path}")
+    if manifest.name != name:
+        raise FormatError(f"The list {path} belongs to {manifest.name}; it cannot be used.")
+    return manifest
 
 
-def usable_manifests(remote: Remote, notes: list[str]) -> list[Manifest]:
-    """Manifests of the copies that look whole, newest first; why others do not goes to `notes`."""
-    found: list[Manifest] = []
-    for number in reversed(remote.generation_numbers()):
+def write_manifest(remote: Remote, manifest: Manifest) -> None:
+    """Write the manifest and read it back; the generation exists from then on.
+
+    Raises:
+        SyncError: The remote does not answer, or an object went meanwhile (another machine tidied
+            up); the generation is withdrawn then.
+    """
+    data = to_json(manifest)
+    path = stored_path(manifest.name)
+    remote.write_new(Stored(path, len(data), hashlib.sha256(data).hexdigest()), [data])
+    missing = first_missing(remote, manifest)
+    if missing is not None:
+        remote.delete(path)
+        raise SyncError(f"{missing} went from {remote.name} while copying; run push again.")
+
+
+def usable(remote: Remote, names: Sequence[GenerationName], notes: list[str]) -> Iterator[Manifest]:
+    """Manifests of the generations that look whole, in the given order.
+
+    Args:
+        remote: Where they are.
+        names: Which to look at.
+        notes: Gets a sentence for each one that was passed over.
+    """
+    for name in names:
         try:
-            manifest = remote.read_manifest(number)
+            manifest = read_manifest(remote, name)
         except FormatError as error:
-            notes.append(f"{generation_name(number)} was skipped: {error}")
+            notes.append(f"{name} was skipped: {error}")
             continue
         missing = first_missing(remote, manifest)
         if missing is None:
-            found.append(manifest)
+            yield manifest
         else:
-            notes.append(f"{generation_name(number)} was skipped: {missing} is missing or cut.")
-    return found
+            notes.append(f"{name} was skipped: {missing} is missing or cut.")
+
+
+def newest_usable(
+    remote: Remote, names: Sequence[GenerationName], notes: list[str]
+) -> Manifest | None:
+    """The first of `names` that looks whole."""
+    return next(usable(remote, names, notes), None)
 
 
 def first_missing(remote: Remote, manifest: Manifest) -> str | None:
-    """Name of a part that is not there with its size; None if all are."""
-    for part in parts_of(manifest):
-        if not remote.holds(part):
-            return part.stored
-    return None
+    """Path of an object that is not there with its size; None if all are."""
+    with ThreadPoolExecutor(remote.n_parallel) as pool:
+        held = pool.map(remote.holds, manifest.objects)
+        return next(
+            (
+                stored.path
+                for stored, there in zip(manifest.objects, held, strict=True)
+                if not there
+            ),
+            None,
+        )
 
 
-def parts_of(manifest: Manifest) -> list[Part]:
-    """All different parts of a copy."""
-    return list(dict.fromkeys(part for entry in manifest.entries for part in entry.parts))
+def apart(names: Sequence[GenerationName], newest: Manifest) -> list[GenerationName]:
+    """Generations that the newest one did not grow out of: another machine's, or a restored line's."""
+    line = {str(newest.name), *newest.ancestors}
+    return [name for name in names if str(name) not in line]
 
 
-def verify(
-    remote: Remote, *, generation: int | None = None, progress: Progress | None = None
-) -> VerifyReport:
-    """Read every byte of a copy and compare the hashes.
+def chosen(names: Sequence[GenerationName], wanted: str) -> list[GenerationName]:
+    """Those that a user means by a number or a whole name; all if `wanted` is empty."""
+    if not wanted:
+        return list(names)
+    return [
+        name
+        for name in names
+        if str(name) == wanted or (wanted.isdigit() and name.number == int(wanted))
+    ]
 
-    Args:
-        remote: Where the copies are.
-        generation: Its number; the newest one when None.
-        progress: Shows the reading.
 
-    Raises:
-        SyncError: There is no such copy, or the remote does not answer.
-    """
-    progress = progress or Progress()
-    numbers = remote.generation_numbers()
-    if not numbers or (generation is not None and generation not in numbers):
-        raise SyncError(f"{remote.name} holds no such copy; `dflcolab sync status` lists them.")
-    number = numbers[-1] if generation is None else generation
-    try:
-        parts = parts_of(remote.read_manifest(number))
-    except FormatError as error:
-        return VerifyReport(remote.name, number, 0, 0, (str(error),))
-    damaged: list[str] = []
-    with progress.task("Reading back", total=len(parts), unit="parts") as task:
-        for part in parts:
-            progress.raise_if_stopped()
-            if not remote.matches(part):
-                damaged.append(part.stored)
-            task.advance()
-    size = sum(part.size for part in parts)
-    return VerifyReport(remote.name, number, len(parts), size, tuple(damaged))
+def no_such(remote: Remote, wanted: str) -> SyncError:
+    """The sentence for a generation that is not there."""
+    return SyncError(
+        f"{remote.name} holds no copy {wanted}; `dflcolab sync log` lists those that it holds."
+        if wanted
+        else f"{remote.name} holds no copy of a workspace yet; push one first, or check the address."
+    )

@@ -10,56 +10,106 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from pathlib import PurePosixPath
+from typing import Any, Self, cast
 
 from dflcolab.errors import FormatError, UnsafeFileError
 
 FORMAT = "dflcolab generation"
-VERSION = 1
-FILE_NAME = "manifest.json"
+VERSION = 2
 MAX_BYTES = 64 << 20
 _HASH = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"(\d{6,9})-f(\d{1,12})-([0-9a-z]{8})")
 _FORBIDDEN = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]')
 
 
-@dataclass(frozen=True)
-class Part:
-    """Bytes on the remote.
+@dataclass(frozen=True, order=True)
+class GenerationName:
+    """What a generation is called; the largest is the newest, so that names alone give the order.
 
     Attributes:
-        stored: Path below the remote's root.
+        fence: Number of the lease under which it was written. One that was written by a machine
+            whose lease had been taken over is smaller, whatever its number.
+        number: Counts the generations of a remote.
+        client: Eight signs that tell the workspaces (machines) apart which write there.
+    """
+
+    fence: int
+    number: int
+    client: str
+
+    def __str__(self) -> str:
+        return f"{self.number:06d}-f{self.fence}-{self.client}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The name in a text such as `000123-f45-ab12cd34`; None if it is none."""
+        match = _NAME.fullmatch(text)
+        return cls(int(match[2]), int(match[1]), match[3]) if match else None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object on the remote.
+
+    Attributes:
+        path: Path below the remote's root.
         size: Number of bytes.
         sha256: Their hash in hex.
     """
 
-    stored: str
+    path: str
     size: int
     sha256: str
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A file of the workspace (one part), or a folder packed into one or more tar parts.
+class Span:
+    """Neighbouring bytes inside an object: its path, where they begin, and how many."""
+
+    path: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file of the workspace.
 
     Attributes:
         path: Path below the workspace.
-        kind: "file" or "pack".
-        parts: Where the bytes are.
-        n_files: Number of files; 1 for a file.
+        size: Number of bytes.
+        sha256: Their hash in hex.
+        mtime_ns: When it was changed last, nanoseconds since 1970.
+        spans: Where its bytes are, in order.
     """
 
     path: str
-    kind: Literal["file", "pack"]
-    parts: tuple[Part, ...]
-    n_files: int = 1
+    size: int
+    sha256: str
+    mtime_ns: int
+    spans: tuple[Span, ...]
 
-    @property
-    def size(self) -> int:
-        """Bytes of all parts."""
-        return sum(part.size for part in self.parts)
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """How far a model of the workspace is trained.
+
+    Attributes:
+        name: Its name.
+        iteration: Finished iterations of its latest checkpoint.
+        held_out_loss: How that one does on faces never trained on, less is better; None if unknown.
+        pretraining: True while it is pretrained; losses of the two phases cannot be compared.
+    """
+
+    name: str
+    iteration: int
+    held_out_loss: float | None = None
+    pretraining: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,63 +117,118 @@ class Manifest:
     """One generation.
 
     Attributes:
-        generation: Its number.
-        created: ISO 8601 time in UTC.
+        name: Its name.
+        ancestors: Names of the generations that its workspace has gone through, newest first.
+        created: ISO 8601 time in UTC, by the writer's clock.
         workspace: Name of the workspace.
-        entries: All files and packs.
+        models: Its models.
+        objects: All objects that its files use.
+        files: All files, by path.
     """
 
-    generation: int
+    name: GenerationName
+    ancestors: tuple[str, ...]
     created: str
     workspace: str
-    entries: tuple[Entry, ...]
+    models: tuple[ModelFacts, ...]
+    objects: tuple[Stored, ...]
+    files: tuple[FileEntry, ...]
 
     @property
     def size(self) -> int:
-        """Bytes of all entries."""
-        return sum(entry.size for entry in self.entries)
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Hash of each file by its path."""
+        return {file.path: file.sha256 for file in self.files}
 
 
 def to_json(manifest: Manifest) -> bytes:
-    """The manifest as UTF-8 JSON with its checksum."""
-    content = {"format": FORMAT, "version": VERSION, **asdict(manifest)}
+    """The manifest as UTF-8 JSON with its checksum, one file to a line."""
+    index = {stored.path: number for number, stored in enumerate(manifest.objects)}
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": str(manifest.name),
+        "ancestors": list(manifest.ancestors),
+        "created": manifest.created,
+        "workspace": manifest.workspace,
+        "models": [asdict(facts) for facts in manifest.models],
+        "objects": [asdict(stored) for stored in manifest.objects],
+        "files": [
+            {
+                "path": file.path,
+                "size": file.size,
+                "sha256": file.sha256,
+                "mtime_ns": file.mtime_ns,
+                "spans": [[index[span.path], span.offset, span.size] for span in file.spans],
+            }
+            for file in manifest.files
+        ],
+    }
     content["checksum"] = _checksum(content)
-    return json.dumps(content, ensure_ascii=False, indent=1).encode()
+    return (
+        "{\n" + ",\n".join(_lines(key, value) for key, value in content.items()) + "}\n"
+    ).encode()
 
 
-def from_json(data: bytes, *, name: str) -> Manifest:
+def _lines(key: str, value: object) -> str:
+    if isinstance(value, list) and value:
+        rows = ",\n ".join(json.dumps(row, ensure_ascii=False) for row in cast(list[object], value))
+        return f'"{key}": [\n {rows}]'
+    return f'"{key}": {json.dumps(value, ensure_ascii=False)}'
+
+
+def from_json(data: bytes, *, source: str) -> Manifest:
     """Read what `to_json` wrote.
 
     Args:
         data: Content of the file.
-        name: Where it comes from, for messages.
+        source: Where it comes from, for messages.
 
     Raises:
-        FormatError: The text is damaged, incomplete or of a newer version.
+        FormatError: The text is damaged, incomplete or of another version.
         UnsafeFileError: A path leads out of the workspace or the remote.
     """
     try:
         read: object = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{name} is incomplete or damaged; this copy cannot be used.") from error
-    content = _mapping(read, name)
+        raise FormatError(
+            f"{source} is incomplete or damaged; this copy cannot be used."
+        ) from error
+    content = _mapping(read, source)
     if content.get("format") != FORMAT:
-        raise FormatError(f"{name} is no list of a dflcolab copy; choose another folder.")
-    version = content.get("version")
-    if isinstance(version, int) and version > VERSION:
-        raise FormatError(f"{name} was written by a newer dflcolab; upgrade this one.")
+        raise FormatError(f"{source} is no list of a dflcolab copy; choose another folder.")
+    if content.get("version") != VERSION:
+        raise NewerVersionError(f"{source} was written by another dflcolab; upgrade this one.")
     if content.pop("checksum", None) != _checksum(content):
-        raise FormatError(f"{name} does not match its own checksum; this copy cannot be used.")
-    entries = tuple(_entry(item, name) for item in _sequence(content.get("entries"), name))
-    paths = [entry.path for entry in entries]
-    if len(set(paths)) < len(paths):
-        raise FormatError(f"{name} lists a path twice; this copy cannot be used.")
+        raise FormatError(f"{source} does not match its own checksum; this copy cannot be used.")
+    name = GenerationName.parse(str(content.get("name")))
+    if name is None:
+        raise FormatError(f"{source} has no name; this copy cannot be used.")
+    objects = tuple(_stored(item, source) for item in _sequence(content.get("objects"), source))
+    files = tuple(_file(item, objects, source) for item in _sequence(content.get("files"), source))
+    for paths in ([file.path for file in files], [stored.path for stored in objects]):
+        if len(set(paths)) < len(paths):
+            raise FormatError(f"{source} lists a path twice; this copy cannot be used.")
+    folders = {str(parent) for file in files for parent in PurePosixPath(file.path).parents}
+    if any(file.path in folders for file in files):
+        raise FormatError(f"{source} lists a file as a folder too; this copy cannot be used.")
     return Manifest(
-        generation=_number(content.get("generation"), name),
+        name=name,
+        ancestors=tuple(str(item) for item in _sequence(content.get("ancestors"), source)),
         created=str(content.get("created", "")),
         workspace=str(content.get("workspace", "")),
-        entries=entries,
+        models=tuple(_facts(item, source) for item in _sequence(content.get("models"), source)),
+        objects=objects,
+        files=files,
     )
+
+
+class NewerVersionError(FormatError):
+    """A manifest of a version that this one cannot read; it may be good all the same."""
 
 
 def safe_path(text: object, *, name: str) -> str:
@@ -143,44 +248,74 @@ def safe_path(text: object, *, name: str) -> str:
     return cast(str, text)
 
 
-def _entry(item: object, name: str) -> Entry:
-    values = _mapping(item, name)
-    kind = values.get("kind")
-    parts = tuple(_part(part, name) for part in _sequence(values.get("parts"), name))
-    if kind not in ("file", "pack") or (kind == "file" and len(parts) != 1):
-        raise FormatError(f"{name} has an entry of unknown kind {kind!r}; upgrade dflcolab.")
-    return Entry(
-        path=safe_path(values.get("path"), name=name),
-        kind=kind,
-        parts=parts,
-        n_files=_number(values.get("n_files", 1), name),
+def _stored(item: object, source: str) -> Stored:
+    values = _mapping(item, source)
+    return Stored(
+        safe_path(values.get("path"), name=source),
+        _number(values.get("size"), source),
+        _hash(values.get("sha256"), source),
     )
 
 
-def _part(item: object, name: str) -> Part:
-    values = _mapping(item, name)
-    digest = values.get("sha256")
-    if not isinstance(digest, str) or not _HASH.fullmatch(digest):
-        raise FormatError(f"{name} holds a hash that is none; this copy cannot be used.")
-    stored = safe_path(values.get("stored"), name=name)
-    return Part(stored, _number(values.get("size"), name), digest)
+def _file(item: object, objects: Sequence[Stored], source: str) -> FileEntry:
+    values = _mapping(item, source)
+    size = _number(values.get("size"), source)
+    spans = tuple(_span(span, objects, source) for span in _sequence(values.get("spans"), source))
+    if sum(span.size for span in spans) != size:
+        raise FormatError(f"{source} contradicts itself about a size; this copy cannot be used.")
+    return FileEntry(
+        path=safe_path(values.get("path"), name=source),
+        size=size,
+        sha256=_hash(values.get("sha256"), source),
+        mtime_ns=_number(values.get("mtime_ns"), source),
+        spans=spans,
+    )
 
 
-def _number(value: object, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 62:
-        raise FormatError(f"{name} holds {value!r} where a number belongs; it cannot be used.")
+def _span(item: object, objects: Sequence[Stored], source: str) -> Span:
+    values = [_number(value, source) for value in _sequence(item, source)]
+    if len(values) != 3 or values[0] >= len(objects):
+        raise FormatError(f"{source} names an object that it does not list; it cannot be used.")
+    stored = objects[values[0]]
+    if values[1] + values[2] > stored.size:
+        raise FormatError(f"{source} names bytes behind the end of {stored.path}; do not use it.")
+    return Span(stored.path, values[1], values[2])
+
+
+def _facts(item: object, source: str) -> ModelFacts:
+    values = _mapping(item, source)
+    loss = values.get("held_out_loss")
+    return ModelFacts(
+        name=str(values.get("name", "")),
+        iteration=_number(values.get("iteration"), source),
+        held_out_loss=float(loss)
+        if isinstance(loss, int | float) and math.isfinite(loss)
+        else None,
+        pretraining=values.get("pretraining") is True,
+    )
+
+
+def _hash(value: object, source: str) -> str:
+    if not isinstance(value, str) or not _HASH.fullmatch(value):
+        raise FormatError(f"{source} holds a hash that is none; this copy cannot be used.")
     return value
 
 
-def _mapping(value: object, name: str) -> dict[str, Any]:
+def _number(value: object, source: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 62:
+        raise FormatError(f"{source} holds {value!r} where a number belongs; it cannot be used.")
+    return value
+
+
+def _mapping(value: object, source: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise FormatError(f"{name} is damaged; this copy cannot be used.")
+        raise FormatError(f"{source} is damaged; this copy cannot be used.")
     return cast(dict[str, Any], value)
 
 
-def _sequence(value: object, name: str) -> Sequence[object]:
+def _sequence(value: object, source: str) -> Sequence[object]:
     if not isinstance(value, list):
-        raise FormatError(f"{name} is damaged; this copy cannot be used.")
+        raise FormatError(f"{source} is damaged; this copy cannot be used.")
     return cast(Sequence[object], value)
 
 

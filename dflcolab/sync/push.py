@@ -1,30 +1,43 @@
 # pyright: strict
 """Copy a workspace to a remote as a new generation.
 
-Bytes first, each part read back and compared; then the manifest, which makes the generation exist.
-What an earlier generation holds with the same hash is referred to, not copied again.
+Bytes first, each object read back and compared; then the manifest, which makes the generation exist.
+What the newest generation holds with the same hash is referred to, not copied again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from dflcolab.errors import SyncError
+from dflcolab.errors import FormatError, SyncError
 from dflcolab.progress import Progress
-from dflcolab.sync.generations import usable_manifests
-from dflcolab.sync.manifest import Entry, Manifest, Part
-from dflcolab.sync.pieces import SHARD_BYTES, Piece, SourceChangedError, pieces_of
-from dflcolab.sync.proof import Proof, meaning, proof_of
-from dflcolab.sync.remote import Remote, generation_name
+from dflcolab.sync.generations import (
+    list_generations,
+    newest_usable,
+    read_manifest,
+    stored_path,
+    usable,
+    write_manifest,
+)
+from dflcolab.sync.lease import Lease
+from dflcolab.sync.manifest import GenerationName, Manifest, ModelFacts, Stored
+from dflcolab.sync.memory import Base, Hashes, Memory
+from dflcolab.sync.plan import Known, Plan, Row
+from dflcolab.sync.proof import Proof, is_drive, meaning, proof_of
+from dflcolab.sync.remote import Remote
+from dflcolab.sync.streams import PACK_BYTES, Stream
+from dflcolab.sync.travelling import LocalFile, SourceChangedError, travelling_files
+from dflcolab.sync.upload import Meter, Uploads, in_parallel, write_stream
 from dflcolab.workspace.workspace import Workspace
 
 _ATTEMPTS = 5
+_SETTLE_S = 5.0  # a Drive shows files of other machines late
+_ROOM_BYTES = 100 << 20  # copies below this need no word about the room for the next ones
 
 
 @dataclass(frozen=True)
@@ -33,39 +46,62 @@ class PushReport:
 
     Attributes:
         remote: Where to.
-        generation: Number of the copy that now holds the workspace.
-        new_copy: False if the newest copy had everything already.
-        parts_copied: Number of files and packs that were written.
+        name: Name of the copy that now holds the workspace; "" before the first one.
+        generation: Its number.
+        new_copy: False if there was nothing new to copy.
+        files_copied: Number of files that were written.
+        objects_copied: Number of objects that they were written as.
         bytes_copied: Their bytes.
         bytes_unchanged: Bytes that were there already.
         proof: How far the copy is proven.
         dry_run: Nothing was written; the numbers say what would be.
-        notes: Broken copies that were passed over, and the like.
+        table: The parts of the workspace.
+        free_bytes: Room on the remote before; None if it does not tell.
+        notes: Broken copies that were passed over, copies of other machines, and the like.
     """
 
     remote: str
+    name: str
     generation: int
     new_copy: bool
-    parts_copied: int
+    files_copied: int
+    objects_copied: int
     bytes_copied: int
     bytes_unchanged: int
     proof: Proof
     dry_run: bool
+    table: tuple[Row, ...]
+    free_bytes: int | None
     notes: tuple[str, ...]
 
     def summary(self) -> str:
-        """The report in a few lines."""
-        size = f"{self.bytes_copied / 1e6:.1f} MB"
+        """The report in a few lines; for a dry run, a table."""
+        new = f"{self.files_copied} files ({self.bytes_copied / 1e6:.1f} MB)"
         if self.dry_run:
-            return f"{self.parts_copied} parts ({size}) would be copied to {self.remote}."
-        if not self.new_copy:
-            text = f"{self.remote} has everything already ({generation_name(self.generation)})"
-        else:
-            text = (
-                f"{self.remote}/{generation_name(self.generation)}: {self.parts_copied} parts "
-                f"({size}) copied, {self.bytes_unchanged / 1e6:.1f} MB were there already"
+            text = f"{new} would be copied to {self.remote} as {self.objects_copied} objects"
+            room = (
+                ""
+                if self.free_bytes is None
+                else f"; {self.free_bytes / 1e9:.1f} GB are free there"
             )
+            return "\n".join([*_table(self.table), f"{text}{room}.", *self.notes])
+        if self.new_copy:
+            text = (
+                f"{self.remote}: {new} copied as {self.name}, "
+                f"{self.bytes_unchanged / 1e6:.1f} MB were there already"
+            )
+        else:
+            text = f"{self.remote} has everything already ({self.name})"
         return "\n".join([f"{text}; {self.proof}. {meaning(self.proof)}", *self.notes])
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    lines = [f"{'':24}{'files':>9}{'MB':>11}{'new files':>11}{'new MB':>11}"]
+    return lines + [
+        f"{row.what:24}{row.files:>9}{row.size_bytes / 1e6:>11.1f}{row.new_files:>11}"
+        f"{row.new_bytes / 1e6:>11.1f}"
+        for row in rows
+    ]
 
 
 def push(
@@ -75,180 +111,279 @@ def push(
     *,
     merged: bool = False,
     keep: Callable[[str], bool] | None = None,
+    models: Callable[[], Sequence[ModelFacts]] = tuple,
     dry_run: bool = False,
-    shard_bytes: int = SHARD_BYTES,
+    lease: Lease | None = None,
+    take_over: bool = False,
+    copies_planned: int = 4,
+    pack_bytes: int = PACK_BYTES,
 ) -> PushReport:
-    """Copy everything that travels (see `pieces`) to the remote. Safe to run again at any time.
+    """Copy everything that travels (see `travelling`) to the remote. Safe to run again at any time.
 
     Args:
-        workspace: What to copy; it is only read.
+        workspace: What to copy; it is only read, but for its hidden folder `.sync`.
         remote: Folder, fsspec address or open remote.
         progress: Shows the bytes and carries the wish to stop.
         merged: Copy merged frames too.
-        keep: Which files of `model/` to copy (see `pieces_of`).
+        keep: Which files of `model/` to copy (see `travelling_files`).
+        models: Asked for the state of the models that the copy will hold.
         dry_run: Only say what would be copied.
-        shard_bytes: Size of a pack's shards.
+        lease: The right to write, if the caller holds it; else it is taken for this copy.
+        take_over: Take the lease from a machine that may be alive.
+        copies_planned: Copies that will be kept, for a word about the room that they need.
+        pack_bytes: Size of packs, and of the pieces of large files.
 
     Raises:
-        SyncError: The remote is offline, full, read-only, or gave back other bytes. Nothing here is
-            lost, and the next call uses what has arrived.
+        SyncError: The remote is offline, full, read-only, being written by another machine, or gave
+            back other bytes. Nothing here is lost, and the next call uses what has arrived.
         Interrupted: The user asked to stop.
     """
-    progress = progress or Progress()
     remote = remote if isinstance(remote, Remote) else Remote.open(remote)
-    for attempt in range(_ATTEMPTS):
-        try:
-            pieces = pieces_of(workspace, merged=merged, keep=keep, shard_bytes=shard_bytes)
-            return _Push(workspace, remote, progress).run(pieces, dry_run=dry_run)
-        except SourceChangedError as error:
-            if attempt == _ATTEMPTS - 1:
-                raise SyncError(
-                    f"{error} keeps changing while it is copied; push again when it is at rest."
-                ) from error
-    raise AssertionError
+    job = _Push(workspace, remote, progress or Progress(), copies_planned)
+
+    def plan() -> _Planned:
+        files = travelling_files(workspace, merged=merged, keep=keep)
+        return job.plan(files, tuple(models()), pack_bytes=pack_bytes)
+
+    if dry_run:
+        return job.report(plan(), dry_run=True)
+    with job.memory.alone(), ExitStack() as stack:
+        job.memory.keep_name()
+        for attempt in range(_ATTEMPTS):
+            try:
+                planned = plan()
+                if planned.is_done:
+                    return job.finish_unchanged(planned)
+                if lease is None:
+                    lease = stack.enter_context(job.acquire(planned.names, take_over=take_over))
+                if list_generations(remote) != planned.names:
+                    continue  # another machine finished a copy meanwhile
+                return job.write(planned, lease)
+            except SourceChangedError as error:
+                job.hashes.forget(error.path)
+                if attempt == _ATTEMPTS - 1:
+                    raise
+    raise SyncError(f"{remote.name} keeps changing; see that no other machine writes there.")
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A plan, and the state of the remote for which it was made."""
+
+    names: list[GenerationName]
+    newest: Manifest | None
+    base: Base
+    plan: Plan
+    models: tuple[ModelFacts, ...]
+    is_done: bool
+    notes: tuple[str, ...]
 
 
 class _Push:
-    """One attempt: what is known of the remote, and what was done."""
+    """What is known of the workspace and the remote, and the steps of a push."""
 
-    def __init__(self, workspace: Workspace, remote: Remote, progress: Progress) -> None:
+    def __init__(
+        self, workspace: Workspace, remote: Remote, progress: Progress, copies_planned: int
+    ) -> None:
         self.workspace = workspace
         self.remote = remote
         self.progress = progress
+        self.copies_planned = copies_planned
+        self.memory = Memory(workspace.root)
+        self.hashes: Hashes = self.memory.hashes()
+        self.uploads = Uploads(self.memory, remote)
         self.notes: list[str] = []
-        self.manifests = usable_manifests(remote, self.notes)
-        self.known: dict[str, Part] = {}
-        for manifest in self.manifests:
-            for entry in manifest.entries:
-                for part in entry.parts:
-                    self.known.setdefault(part.sha256, part)
 
-    def run(self, pieces: Sequence[Piece], *, dry_run: bool) -> PushReport:
-        hashes = self._hashes(pieces)
-        new = {
-            digest: piece
-            for digest, piece in zip(hashes, pieces, strict=True)
-            if digest not in self.known
-        }
-        n_bytes = sum(piece.size for piece in new.values())
-        n_unchanged = sum(piece.size for piece in pieces) - n_bytes
-        if dry_run:
-            return self._report(
-                0,
-                Proof.SAVED_HERE,
-                unchanged=n_unchanged,
-                parts_copied=len(new),
-                bytes_copied=n_bytes,
-                dry_run=True,
-            )
-        newest = self.manifests[0] if self.manifests else None
-        if newest is not None and newest.entries == self._entries(pieces, hashes):
-            stored = [part.stored for entry in newest.entries for part in entry.parts]
-            proof = proof_of(self.remote, stored)
-            return self._report(newest.generation, proof, unchanged=n_unchanged)
-        self._check_space(n_bytes)
-        number = max(self.remote.generation_numbers(), default=0) + 1
-        self.remote.start_generation(number)
-        with self.progress.task("Copying", total=n_bytes >> 20, unit="MB") as task:
-            for digest, piece in new.items():
-                self.progress.raise_if_stopped()
-                self.known[digest] = self._write(number, piece, digest)
-                task.advance(piece.size >> 20, note=piece.path)
-        manifest = Manifest(
-            generation=number,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            workspace=self.workspace.settings.name,
-            entries=self._entries(pieces, hashes),
-        )
-        self.remote.write_manifest(manifest)
-        stored = [part.stored for entry in manifest.entries for part in entry.parts]
-        proof = proof_of(self.remote, stored)
-        return self._report(
-            number,
-            proof,
-            unchanged=n_unchanged,
-            new_copy=True,
-            parts_copied=len(new),
-            bytes_copied=n_bytes,
-        )
+    def plan(
+        self, files: Sequence[LocalFile], models: tuple[ModelFacts, ...], *, pack_bytes: int
+    ) -> _Planned:
+        """Compare the workspace with the newest generation, and with the one it grew out of."""
+        notes: list[str] = []
+        names = list_generations(self.remote)
+        newest = newest_usable(self.remote, names, notes)
+        base, own = self._base(names, newest)
+        hashed = self._hash(files)
+        known = Known.of(manifest for manifest in (newest, own) if manifest is not None)
+        known.add(*self.uploads.known())
+        plan = Plan.make(hashed, known, pack_bytes=pack_bytes)
+        is_done = False
+        if newest is not None:
+            if newest.contents == plan.contents:
+                is_done, base = True, Base.of(newest)
+            elif str(newest.name) not in base.line:
+                unchanged = own is not None and own.contents == plan.contents
+                is_done = unchanged
+                notes.append(_other_line(self.remote, newest, pushed=not unchanged))
+        return _Planned(names, newest, base, plan, models, is_done, tuple(notes))
 
-    def _hashes(self, pieces: Sequence[Piece]) -> list[str]:
-        total = sum(piece.size for piece in pieces)
-        found: list[str] = []
-        with self.progress.task("Comparing", total=total >> 20, unit="MB") as task:
-            for piece in pieces:
-                self.progress.raise_if_stopped()
-                found.append(piece.sha256())
-                task.advance(piece.size >> 20)
-        return found
+    def _base(
+        self, names: Sequence[GenerationName], newest: Manifest | None
+    ) -> tuple[Base, Manifest | None]:
+        """What the workspace grew out of, and its manifest if it can still be used.
 
-    def _entries(self, pieces: Sequence[Piece], hashes: Sequence[str]) -> tuple[Entry, ...]:
-        """Entries of the new manifest; shards of one folder become parts of one entry."""
-        found: dict[str, Entry] = {}
-        for piece, digest in zip(pieces, hashes, strict=True):
-            part = self.known.get(digest, Part("", piece.size, digest))
-            before = found.get(piece.path)
-            if before is None:
-                found[piece.path] = Entry(piece.path, piece.kind, (part,), len(piece.files))
-            else:
-                parts = (*before.parts, part)
-                n_files = before.n_files + len(piece.files)
-                found[piece.path] = Entry(piece.path, piece.kind, parts, n_files)
-        return tuple(found.values())
-
-    def _write(self, number: int, piece: Piece, digest: str) -> Part:
-        """Write a piece under a fresh name; what an interrupted push left whole is used."""
-        if piece.is_readable:
-            names = [f"{generation_name(number)}/{piece.path}"]
-        else:
-            base = f"objects/{digest}"
-            names = [base + piece.suffix, *(f"{base}-{n}{piece.suffix}" for n in range(2, 10))]
+        A program that was killed right after its manifest was written could not note it: a newer
+        generation of this very workspace which grew out of the noted one is taken for it.
+        """
+        base = self.memory.base(self.remote.name)
         for name in names:
-            part = Part(name, piece.size, digest)
-            if not self.remote.exists(name):
-                self.remote.write_new(part, _counted(piece, digest))
-                return part
-            if self.remote.holds(part) and self.remote.matches(part):
-                return part
-        raise SyncError(
-            f"{self.remote.name} holds too many broken files named {names[0]}; choose another folder."
-        )
+            if name.client != self.memory.client or str(name) in base.line:
+                continue
+            try:
+                manifest = (
+                    newest if newest and newest.name == name else read_manifest(self.remote, name)
+                )
+            except FormatError:
+                continue
+            if (base.name in manifest.ancestors) if base.name else not manifest.ancestors:
+                base = Base.of(manifest)
+                break
+        if newest is not None and str(newest.name) == base.name:
+            return base, newest
+        own = [name for name in names if str(name) == base.name]
+        return base, next(usable(self.remote, own, []), None)
 
-    def _check_space(self, n_bytes: int) -> None:
+    def _hash(self, files: Sequence[LocalFile]) -> list[tuple[LocalFile, str]]:
+        total = sum(file.size for file in files if not self.hashes.is_known(file))
+        with self.progress.task("Comparing", total=total >> 20, unit="MB") as task:
+            meter = Meter(task, self.progress)
+            meter.add(0)
+            return [(file, self.hashes.sha256(file, on_bytes=meter.add)) for file in files]
+
+    def acquire(self, names: Sequence[GenerationName], *, take_over: bool) -> Lease:
+        """The right to write to the remote."""
         root = self.remote.local_root
-        if root is None:
-            return
-        place = next(folder for folder in (root, *root.parents) if folder.exists())
-        with self.remote.errors("measuring its free space"):
-            free = shutil.disk_usage(place).free
-        if n_bytes > free:
+        lease = Lease.acquire(
+            self.remote,
+            self.memory.client,
+            above=max((name.fence for name in names), default=0),
+            take_over=take_over,
+            sightings=self.memory.folder / "sightings.json",
+            settle_s=_SETTLE_S if root is not None and is_drive(root) else 0.0,
+        )
+        if lease.note:
+            self.notes.append(lease.note)
+        return lease
+
+    def finish_unchanged(self, planned: _Planned) -> PushReport:
+        """Nothing to write: only remember what is there."""
+        self.memory.set_base(self.remote.name, planned.base)
+        self._save_hashes(planned.plan)
+        return self.report(planned, name=planned.base.name)
+
+    def write(self, planned: _Planned, lease: Lease) -> PushReport:
+        """Write the objects, then the manifest."""
+        plan = planned.plan
+        free = self._room(plan)
+        if free is not None and plan.n_bytes > free:
             raise SyncError(
-                f"{self.remote.name} has {free >> 20} MB free and {n_bytes >> 20} MB are to be "
+                f"{self.remote.name} has {free >> 20} MB free and {plan.n_bytes >> 20} MB are to be "
                 "copied; free some space there, empty its bin too, and push again."
             )
+        number = max((name.number for name in planned.names), default=0) + 1
+        total = sum(stream.n_bytes_to_move for stream in plan.streams)
+        with self.progress.task("Copying and reading back", total=total >> 20, unit="MB") as task:
 
-    def _report(self, generation: int, proof: Proof, *, unchanged: int, **done: Any) -> PushReport:
-        defaults: dict[str, Any] = {
-            "new_copy": False,
-            "parts_copied": 0,
-            "bytes_copied": 0,
-            "dry_run": False,
-        }
+            def write(stream: Stream, meter: Meter) -> Stored:
+                return write_stream(
+                    self.remote, stream, number=number, uploads=self.uploads, meter=meter
+                )
+
+            stored = in_parallel(
+                plan.streams,
+                write,
+                n_threads=self.remote.n_parallel,
+                meter=Meter(task, self.progress),
+            )
+        objects, files = plan.entries(list(zip(plan.streams, stored, strict=True)))
+        manifest = Manifest(
+            name=GenerationName(lease.fence, number, self.memory.client),
+            ancestors=planned.base.line,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            workspace=self.workspace.settings.name,
+            models=planned.models,
+            objects=objects,
+            files=files,
+        )
+        self.progress.raise_if_stopped()
+        lease.check()
+        write_manifest(self.remote, manifest)
+        self.memory.set_base(self.remote.name, Base.of(manifest))
+        self.uploads.clear()
+        self._save_hashes(plan)
+        done = replace(planned, newest=manifest)
+        return self.report(done, name=str(manifest.name), new_copy=True, free=free)
+
+    def _save_hashes(self, plan: Plan) -> None:
+        self.hashes.save(file.path for file, _ in plan.files)
+
+    def _room(self, plan: Plan) -> int | None:
+        """Free bytes of a mounted folder; None elsewhere. Says so if the next copies may not fit."""
+        root = self.remote.local_root
+        if root is None:
+            return None
+        with self.remote.errors("measuring its free space"):
+            place = next(folder for folder in (root, *root.parents) if folder.exists())
+            free = shutil.disk_usage(place).free
+        needed = plan.n_bytes * self.copies_planned
+        if plan.n_bytes > _ROOM_BYTES and needed > free:
+            self.notes.append(
+                f"{self.remote.name} has {free / 1e9:.1f} GB free; {self.copies_planned} copies like "
+                f"this one need {needed / 1e9:.1f} GB, and deleted ones count until its bin is emptied."
+            )
+        return free
+
+    def report(
+        self,
+        planned: _Planned,
+        *,
+        name: str = "",
+        new_copy: bool = False,
+        dry_run: bool = False,
+        free: int | None = None,
+    ) -> PushReport:
+        """What is told to the user."""
+        plan = planned.plan
+        writes = new_copy or dry_run
+        proof = Proof.SAVED_HERE
+        if not dry_run:
+            proof = self._proof(name, planned.newest if new_copy else None)
+        elif plan.streams:
+            free = self._room(plan)
+        parsed = GenerationName.parse(name)
+        new_bytes = plan.n_bytes if writes else 0
+        new = plan.new_contents if writes else set[str]()
         return PushReport(
             remote=self.remote.name,
-            generation=generation,
-            bytes_unchanged=unchanged,
+            name=name,
+            generation=parsed.number if parsed else 0,
+            new_copy=new_copy,
+            files_copied=sum(digest in new for _, digest in plan.files),
+            objects_copied=len(plan.streams) if writes else 0,
+            bytes_copied=new_bytes,
+            bytes_unchanged=sum(file.size for file, digest in plan.files if digest not in new),
             proof=proof,
-            notes=tuple(self.notes),
-            **{**defaults, **done},
+            dry_run=dry_run,
+            table=plan.table(),
+            free_bytes=free,
+            notes=tuple(dict.fromkeys((*planned.notes, *self.notes))),
+        )
+
+    def _proof(self, name: str, manifest: Manifest | None) -> Proof:
+        parsed = GenerationName.parse(name)
+        if parsed is None:
+            return Proof.SAVED_HERE
+        manifest = manifest or read_manifest(self.remote, parsed)
+        return proof_of(
+            self.remote, [stored_path(parsed), *(stored.path for stored in manifest.objects)]
         )
 
 
-def _counted(piece: Piece, digest: str) -> Iterator[bytes]:
-    """The bytes of a piece; ends with an error if they are not those that were hashed before."""
-    found = hashlib.sha256()
-    for chunk in piece.chunks():
-        found.update(chunk)
-        yield chunk
-    if found.hexdigest() != digest:
-        raise SourceChangedError(piece.path)
+def _other_line(remote: Remote, newest: Manifest, *, pushed: bool) -> str:
+    """One sentence on a newest copy that did not come from this workspace."""
+    text = (
+        f"The newest copy on {remote.name} before, {newest.name} of {newest.created[:16]}, was not "
+        "made from this workspace (another machine made it, or an older copy was restored here)"
+    )
+    if pushed:
+        return f"{text}; both are kept, and `dflcolab sync restore --generation` brings it back."
+    return f"{text}, which has not changed since; `dflcolab sync pull` brings it here."

@@ -1,8 +1,8 @@
 # pyright: basic
 """The place on the other side: a folder (a mounted Drive) or any fsspec address.
 
-Nothing is overwritten, renamed or deleted here. Every write is read back and compared by hash.
-Errors of the mount become one sentence that says what to do.
+Knows bytes and names only, not what they mean. Nothing is overwritten or renamed; every write is
+read back and compared by hash. Errors of the mount become one sentence that says what to do.
 """
 
 from __future__ import annotations
@@ -10,22 +10,29 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from dflcolab.errors import DFLColabError, FormatError, MissingDependencyError, SyncError
-from dflcolab.sync.manifest import FILE_NAME, MAX_BYTES, Manifest, Part, from_json, to_json
-from dflcolab.sync.pieces import SourceChangedError
+from dflcolab.sync.manifest import Stored
 
 CHUNK = 4 << 20
-_GENERATION = re.compile(r"gen-(\d{6,})")
+MANY_ENTRIES = 1000
+_BLOCK = 8 << 20  # one request to an object store
 _OFFLINE = {
     errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET,
     errno.ECONNABORTED, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EPIPE, errno.ENODEV,
 }  # fmt: skip
+
+OnBytes = Callable[[int], None]
+"""Gets the number of bytes after each piece; may raise to stop."""
+
+
+class DamagedError(FormatError):
+    """Something on the remote is missing, short or altered."""
 
 
 class Remote:
@@ -65,7 +72,7 @@ class Remote:
             ) from error
         except ValueError as error:
             raise SyncError(f"{text} is not an address that is understood: {error}.") from error
-        return cls(filesystem, root, str(address))
+        return cls(filesystem, root, text)
 
     @property
     def local_root(self) -> Path | None:
@@ -73,6 +80,11 @@ class Remote:
         protocol = self.fs.protocol
         names = (protocol,) if isinstance(protocol, str) else tuple(protocol)
         return Path(self.root) if "file" in names or "local" in names else None
+
+    @property
+    def n_parallel(self) -> int:
+        """Transfers at a time: a mounted Drive gets worse with more, an object store better."""
+        return 8 if self.local_root is None else 2
 
     def path(self, stored: str) -> str:
         """Full path of something below the root."""
@@ -87,7 +99,7 @@ class Remote:
         """
         try:
             yield
-        except (DFLColabError, SourceChangedError):
+        except DFLColabError:
             raise
         except OSError as error:
             raise SyncError(self._sentence(error, doing)) from error
@@ -116,75 +128,64 @@ class Remote:
             "check that it is connected, then run the same step again."
         )
 
-    def generation_numbers(self) -> list[int]:
-        """Numbers of all generation folders, finished or not, ascending."""
-        with self.errors("listing its copies"):
-            self.fs.invalidate_cache()
-            if self._info(self.root) is None:
-                return []
-            names = [str(path).rstrip("/").rpartition("/")[2] for path in self._listed(self.root)]
-        found = [_GENERATION.fullmatch(name) for name in names]
-        return sorted(int(match[1]) for match in found if match)
+    # ---- looking ------------------------------------------------------------------------------
 
-    def _listed(self, folder: str) -> Iterable[Any]:
-        return self.fs.ls(folder, detail=False)
-
-    def read_manifest(self, number: int) -> Manifest:
-        """The manifest of a generation.
+    def names(self, folder: str = "") -> list[str]:
+        """Names directly in a folder, unordered; [] if it is missing.
 
         Raises:
-            FormatError: It is missing, half-written or damaged.
             SyncError: The remote does not answer.
         """
-        stored = f"{generation_name(number)}/{FILE_NAME}"
-        with self.errors(f"reading {stored}"):
-            try:
-                with self.fs.open(self.path(stored), "rb") as stream:
-                    data = stream.read(MAX_BYTES + 1)
-            except FileNotFoundError as error:
-                raise FormatError(
-                    f"Copy {number} was never finished (it has no {FILE_NAME})."
-                ) from error
-        if len(data) > MAX_BYTES:
-            raise FormatError(f"The list of copy {number} is too large to be one.")
-        manifest = from_json(data, name=f"{self.name}/{stored}")
-        if manifest.generation != number:
-            raise FormatError(f"The list of copy {number} belongs to copy {manifest.generation}.")
-        return manifest
+        full = self.path(folder).rstrip("/")
+        with self.errors(f"listing {folder or 'its folder'}"):
+            self.fs.invalidate_cache()
+            # Only `info` tells a missing folder from a dead mount on every kind of remote.
+            if self._info(full) is None:
+                return []
+            return [
+                str(path).rstrip("/").rpartition("/")[2] for path in self.fs.ls(full, detail=False)
+            ]
 
-    def write_manifest(self, manifest: Manifest) -> None:
-        """Write the manifest and read it back; the generation exists from then on."""
-        stored = f"{generation_name(manifest.generation)}/{FILE_NAME}"
-        data = to_json(manifest)
-        digest = hashlib.sha256(data).hexdigest()
-        self.write_new(Part(stored, len(data), digest), [data])
-
-    def start_generation(self, number: int) -> None:
-        """Make the folder of a new generation.
+    def files_below(self, folder: str) -> dict[str, int]:
+        """Paths and sizes of all files in a folder and its sub-folders; {} if it is missing.
 
         Raises:
-            SyncError: Somebody else has just made it.
+            SyncError: The remote does not answer.
         """
-        folder = self.path(generation_name(number))
-        with self.errors("starting a new copy"):
-            self.fs.makedirs(self.root, exist_ok=True)
-            try:
-                self.fs.mkdir(folder, create_parents=False)
-            except FileExistsError as error:
-                raise SyncError(
-                    f"Another runtime is writing copy {number} to {self.name}; wait for it."
-                ) from error
+        found: dict[str, int] = {}
+        waiting = [folder]
+        while waiting:
+            inside = waiting.pop()
+            with self.errors(f"listing {inside}"):
+                self.fs.invalidate_cache()
+                if self._info(self.path(inside)) is None:
+                    continue
+                rows = self.fs.ls(self.path(inside), detail=True)
+            for row in rows:
+                name = str(row["name"]).rstrip("/").rpartition("/")[2]
+                if row["type"] == "directory":
+                    waiting.append(f"{inside}/{name}")
+                elif name:  # object stores may list the folder itself
+                    found[f"{inside}/{name}"] = int(row["size"] or 0)
+        return found
 
-    def holds(self, part: Part) -> bool:
+    def holds(self, stored: Stored) -> bool:
         """True if a file of this name and size is there (its content is not read)."""
-        with self.errors(f"looking for {part.stored}"):
-            found = self._info(self.path(part.stored))
-        return found is not None and int(found["size"]) == part.size
+        return self.size_of(stored.path) == stored.size
 
-    def exists(self, stored: str) -> bool:
-        """True if something has this name."""
-        with self.errors(f"looking for {stored}"):
-            return self._info(self.path(stored)) is not None
+    def size_of(self, path: str) -> int | None:
+        """Bytes of a file; None if it is certain that there is none."""
+        with self.errors(f"looking for {path}"):
+            found = self._info(self.path(path))
+        return None if found is None else int(found["size"] or 0)
+
+    def age_s(self, path: str) -> float | None:
+        """Seconds since a file was written, by the remote's clock; None if it does not tell."""
+        with self.errors(f"looking for {path}"):
+            try:
+                return time.time() - self.fs.modified(self.path(path)).timestamp()
+            except (FileNotFoundError, NotImplementedError, KeyError, AttributeError):
+                return None
 
     def _info(self, path: str) -> dict[str, Any] | None:
         """What the file system knows of a path; None only if it is certain that nothing is there.
@@ -196,70 +197,133 @@ class Remote:
         except FileNotFoundError:
             return None
 
-    def matches(self, part: Part, *, advance: Callable[[int], None] | None = None) -> bool:
+    # ---- reading ------------------------------------------------------------------------------
+
+    def read(self, path: str, *, offset: int = 0, size: int | None = None) -> Iterator[bytes]:
+        """The bytes of a file, or `size` of them from `offset`; the caller compares their hash.
+
+        Raises:
+            DamagedError: The file is missing.
+            SyncError: The remote does not answer.
+        """
+        with self.errors(f"reading {path}"):
+            stream = self._open(path)
+        with stream:
+            left = size
+            while left is None or left > 0:
+                with self.errors(f"reading {path}"):
+                    if offset:
+                        stream.seek(offset)
+                        offset = 0
+                    piece = stream.read(CHUNK if left is None else min(CHUNK, left))
+                if not piece:
+                    return
+                left = None if left is None else left - len(piece)
+                yield piece
+
+    def read_ranges(self, path: str, ranges: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+        """Small parts (offset, size) of a file, ascending; shorter ones where it is cut.
+
+        Raises:
+            DamagedError: The file is missing.
+            SyncError: The remote does not answer.
+        """
+        with self.errors(f"reading {path}"):
+            stream = self._open(path)
+        with stream:
+            for offset, size in ranges:
+                with self.errors(f"reading {path}"):
+                    stream.seek(offset)
+                    piece = stream.read(size)
+                yield piece
+
+    def matches(self, stored: Stored, *, on_bytes: OnBytes | None = None) -> bool:
         """Read a file back and compare size and hash."""
-        return self._hash(part.stored, advance) == (part.sha256, part.size)
-
-    def _hash(self, stored: str, advance: Callable[[int], None] | None) -> tuple[str, int]:
         digest, size = hashlib.sha256(), 0
-        with self.errors(f"reading {stored} back"):
-            try:
-                stream = self.fs.open(self.path(stored), "rb")
-            except FileNotFoundError:
-                return "", -1
-            with stream:
-                while piece := stream.read(CHUNK):
-                    digest.update(piece)
-                    size += len(piece)
-                    if advance is not None:
-                        advance(len(piece))
-        return digest.hexdigest(), size
+        try:
+            for piece in self.read(stored.path):
+                digest.update(piece)
+                size += len(piece)
+                if on_bytes is not None:
+                    on_bytes(len(piece))
+        except DamagedError:
+            return False
+        return (digest.hexdigest(), size) == (stored.sha256, stored.size)
 
-    def write_new(self, part: Part, chunks: Iterable[bytes]) -> None:
+    def _open(self, path: str) -> Any:
+        try:
+            if self.local_root is not None:
+                return self.fs.open(self.path(path), "rb")
+            return self.fs.open(self.path(path), "rb", block_size=_BLOCK)
+        except FileNotFoundError as error:
+            raise DamagedError(f"{path} is missing on {self.name}; use another copy.") from error
+
+    # ---- writing ------------------------------------------------------------------------------
+
+    def write_new(
+        self, stored: Stored, chunks: Iterable[bytes], *, on_bytes: OnBytes | None = None
+    ) -> None:
         """Write a file under a name that is free, and read it back.
+
+        Args:
+            stored: Its path, size and hash.
+            chunks: Its bytes.
+            on_bytes: Gets the bytes written, then those read back.
 
         Raises:
             SyncError: The name is taken, writing failed, or what is read back differs.
         """
-        full = self.path(part.stored)
-        with self.errors(f"copying {part.stored}"):
-            if self._info(full) is not None:
-                raise SyncError(f"{part.stored} exists on {self.name} already; run push again.")
+        full = self.path(stored.path)
+        with self.errors(f"copying {stored.path}"):
             self.fs.makedirs(full.rpartition("/")[0], exist_ok=True)
-            with self.fs.open(full, "wb") as stream:
+            stream = self._create(full, stored)
+            try:
                 for chunk in chunks:
                     stream.write(chunk)
+                    if on_bytes is not None:
+                        on_bytes(len(chunk))
                 _sync(stream)
+                stream.close()
+            except BaseException:
+                # The file is this program's own, and nobody refers to it yet.
+                with suppress(Exception):
+                    stream.close()
+                with suppress(Exception):
+                    self.fs.rm_file(full)
+                raise
             self.fs.invalidate_cache()
-        if not self.matches(part):
+        if not self.matches(stored, on_bytes=on_bytes):
             raise SyncError(
-                f"{part.stored} on {self.name} differs from what was written; "
+                f"{stored.path} on {self.name} differs from what was written; "
                 "nothing here is lost, run push again."
             )
 
-    def chunks(self, part: Part) -> Iterator[bytes]:
-        """The bytes of a file; the caller compares their hash."""
-        with self.errors(f"reading {part.stored}"):
-            stream = self.fs.open(self.path(part.stored), "rb")
-        with stream:
-            while True:
-                with self.errors(f"reading {part.stored}"):
-                    piece = stream.read(CHUNK)
-                if not piece:
-                    return
-                yield piece
+    def _create(self, full: str, stored: Stored) -> Any:
+        """A stream into a new file; what is there already is never opened for writing."""
+        taken = SyncError(f"{stored.path} exists on {self.name} already; run push again.")
+        if self._info(full) is not None:
+            raise taken
+        try:
+            if self.local_root is not None:
+                return self.fs.open(full, "xb")
+            return self.fs.open(full, "xb", block_size=_BLOCK)
+        except FileExistsError as error:
+            raise taken from error
+        except (ValueError, NotImplementedError):
+            # Stores without exclusive creation: the lease keeps others away.
+            return self.fs.open(full, "wb", block_size=_BLOCK)
 
-
-def generation_name(number: int) -> str:
-    """`gen-000001`."""
-    return f"gen-{number:06d}"
+    def delete(self, path: str) -> None:
+        """Remove a file; it is no error if it is gone already."""
+        with self.errors(f"deleting {path}"), suppress(FileNotFoundError):
+            self.fs.rm_file(self.path(path))
 
 
 def _sync(stream: Any) -> None:
     """Force it to the disk where the stream is a file of this machine."""
-    stream.flush()
     try:
         descriptor = stream.fileno()
     except (AttributeError, OSError, ValueError, NotImplementedError):
         return
+    stream.flush()
     os.fsync(descriptor)

@@ -45,7 +45,7 @@ class PlatformChoice:
     """What the user decided after reading the rules of the platform.
 
     Attributes:
-        place: Where the rules were shown ("colab-hosted", "kaggle", …).
+        place: Where the rules were shown ("hosted Colab", "Kaggle", …).
         decision: The user's own choice, in the words of the form.
         time: ISO 8601 time in UTC.
     """
@@ -80,6 +80,8 @@ class WorkspaceSettings:
     platform_choice: PlatformChoice | None = None
     person_src: ChosenPerson | None = None
     person_dst: ChosenPerson | None = None
+    remote: str = ""
+    """Where `sync` copies the workspace to; "" until it was said."""
     format_version: int = FORMAT_VERSION
 
     @property
@@ -136,6 +138,7 @@ def read_settings(root: Path) -> WorkspaceSettings:
         platform_choice=_platform_choice(_table(values, "platform", path)),
         person_src=_chosen_person(people.get("src"), path),
         person_dst=_chosen_person(people.get("dst"), path),
+        remote=str(_table(values, "sync", path).get("remote", "")),
         format_version=version,
     )
 
@@ -170,10 +173,11 @@ def write_settings(root: Path, settings: WorkspaceSettings) -> None:
         _put(document["rights"][side], "note", rights.note)
     choice = settings.platform_choice
     if choice is not None:
-        if "platform" not in document:
-            document["platform"] = tomlkit.table()
+        table = document.setdefault("platform", tomlkit.table())
         for key in ("place", "decision", "time"):
-            _put(document["platform"], key, getattr(choice, key))
+            _put(table, key, getattr(choice, key))
+    if settings.remote:
+        _put(document.setdefault("sync", tomlkit.table()), "remote", settings.remote)
     for side, person in settings.people.items():
         if person is not None:
             _put_person(document, side, person)

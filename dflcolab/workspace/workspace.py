@@ -2,7 +2,7 @@
 """The folder of one project and the place of everything in it.
 
 The layout is DeepFaceLab's own, plus `workspace.toml`, the trash and `history/`, so that a folder
-can travel either way. Nothing here creates or changes a file except `update`.
+can travel either way. Nothing here creates or changes a file except `update` and, after a kill, `open`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from dflcolab.errors import RightsError, WorkspaceError
 from dflcolab.files import natural_key
+from dflcolab.workspace.placing import finish_placing
 from dflcolab.workspace.settings import (
     FILE_NAME,
     PlatformChoice,
@@ -61,7 +62,7 @@ class Workspace:
 
     @classmethod
     def open(cls, root: Path | str) -> Workspace:
-        """The workspace at `root`.
+        """The workspace at `root`; what a killed `sync pull` had ready is put in place first.
 
         Raises:
             WorkspaceError: The folder is missing, is no workspace, or its `workspace.toml` holds
@@ -69,6 +70,7 @@ class Workspace:
             ConfigError: `workspace.toml` is not TOML.
         """
         root = Path(root)
+        finish_placing(root)
         if not root.is_dir():
             raise WorkspaceError(
                 f"There is no workspace at {root}; create one with `dflcolab init -w {root}`."

@@ -71,7 +71,7 @@ def test_plain_jupyter_and_then_hosted_colab_do_the_whole_job(
     assert "read back" in text
     assert "video controls" in text
     shelf = storage / "dflcolab" / "demo"
-    assert list(shelf.glob("gen-*/result.mp4"))
+    assert list(shelf.glob("files/result*.mp4"))
     assert "platform" not in (first / "workspace.toml").read_text()
 
     # Hosted Colab (stand-in), an empty machine, the same storage as its Drive.

@@ -29,7 +29,7 @@ from dflcolab.pipeline.append import append
 from dflcolab.pipeline.extract import extract
 from dflcolab.pipeline.pack import pack
 from dflcolab.progress import Progress
-from dflcolab.sync.pieces import pieces_of
+from dflcolab.sync.travelling import travelling_files
 from dflcolab.workspace.trash import Removal, Trash
 from dflcolab.workspace.workspace import Side, Workspace
 from tests.conftest import CommandLine
@@ -443,7 +443,7 @@ def test_names_of_other_systems_are_no_obstacle(started, tmp_path):
 
     assert report.new_faces == 7
     assert append(started, config(folder, photos)).new_faces == 0
-    assert len(pieces_of(started)) > 0  # the copy to a remote takes every name
+    assert len(travelling_files(started)) > 0  # the copy to a remote takes every name
 
 
 def test_a_pack_with_names_that_leave_its_folder_is_refused(started, tmp_path):
@@ -529,11 +529,7 @@ def test_appended_sources_hardly_move_the_held_out_faces(started, tmp_path):
 def test_photos_travel_with_the_workspace(started, tmp_path):
     append(started, config(holiday(tmp_path)))
 
-    paths = {
-        f"{piece.path}/{file.name}" if piece.kind == "pack" else piece.path
-        for piece in pieces_of(started)
-        for file in piece.files
-    }
+    paths = {file.path for file in travelling_files(started)}
 
     assert "data_src/photos/holiday/IMG_0012.jpg" in paths
     assert {"data_src/append.jsonl", "data_src/extract.jsonl"} <= paths

@@ -22,9 +22,12 @@ def test_a_trained_workspace_goes_on_training_on_another_machine(
     pushed = cli.report("sync", "push", "-w", trained_workspace, "--remote", shelf)
     assert pushed["new_copy"]
     assert pushed["proof"] == "written and read back"
-    status = cli.report("sync", "status", "--remote", shelf)
+    # The remote is remembered from here on.
+    status = cli.report("sync", "status", "-w", trained_workspace)
     assert [info["complete"] for info in status["generations"]] == [True]
-    assert not cli.report("sync", "verify", "--remote", shelf)["damaged"]
+    (model,) = cli.report("sync", "log", "-w", trained_workspace)["generations"][0]["models"]
+    assert (model["name"], model["iteration"]) == ("tiny", 6)
+    assert not cli.report("sync", "verify", "-w", trained_workspace)["damaged"]
 
     other = tmp_path / "other"
     cli.report("sync", "pull", "-w", other, "--remote", shelf)
@@ -32,6 +35,12 @@ def test_a_trained_workspace_goes_on_training_on_another_machine(
 
     assert trained["iteration"] == 8
     assert trained["resumed_from"] == 6
+
+    assert cli.report("sync", "push", "-w", other)["generation"] == 2
+    assert cli.report("sync", "prune", "-w", other, "--dry-run", "--keep-last", 1, "--keep-days", 0,
+                      "--no-keep-best")["removed"]  # fmt: skip
+    assert cli.report("sync", "restore", "-w", other, "--generation", 1)["generation"] == 1
+    assert cli.report("model", "info", "-w", other, "--model", "tiny")["iteration"] == 6
 
 
 def test_faces_of_a_sort_killed_midway_travel(face_workspace: Path, tmp_path: Path):
@@ -74,7 +83,7 @@ def test_a_remote_inside_the_workspace_is_refused(face_workspace: Path, place: s
 def test_an_empty_remote_is_one_sentence(cli: CommandLine, tmp_path: Path):
     sentence = cli.refusal("sync", "pull", "-w", tmp_path / "w", "--remote", tmp_path / "empty")
 
-    assert "does not hold a whole copy" in sentence
+    assert "holds no copy of a workspace yet" in sentence
 
 
 def test_a_missing_workspace_is_one_sentence(cli: CommandLine, tmp_path: Path):

@@ -13,6 +13,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from dflcolab.sync.remote import Remote
+from dflcolab.workspace.placing import HIDDEN
 from dflcolab.workspace.settings import WorkspaceSettings, write_settings
 from dflcolab.workspace.workspace import Workspace
 
@@ -126,8 +127,9 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Remote:
 
 
 def files_of(root: Path) -> dict[str, bytes]:
+    """Contents by path, without what the machine remembers for itself."""
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in sorted(root.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.relative_to(root).parts[0] != HIDDEN
     }

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dflcolab.errors import FormatError, UnsafeFileError
-from dflcolab.sync.manifest import Entry, Manifest, Part, from_json, safe_path, to_json
+from dflcolab.sync.manifest import (
+    FileEntry,
+    GenerationName,
+    Manifest,
+    ModelFacts,
+    Span,
+    Stored,
+    from_json,
+    safe_path,
+    to_json,
+)
 
 _names = st.text(
     st.characters(blacklist_characters='/\\:*?"<>|', blacklist_categories=["Cs", "Cc"]),
@@ -17,34 +27,75 @@ _names = st.text(
     max_size=12,
 ).filter(lambda name: not name.startswith(".") and not name.endswith((" ", ".")))
 _paths = st.lists(_names, min_size=1, max_size=4).map("/".join)
-_parts = st.builds(
-    Part,
-    stored=_paths,
-    size=st.integers(0, 2**40),
-    sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
+_hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
+_objects = st.lists(
+    st.builds(Stored, path=_paths, size=st.integers(0, 2**40), sha256=_hashes),
+    max_size=4,
+    unique_by=lambda stored: stored.path,
 )
-_entries = st.one_of(
-    st.builds(Entry, path=_paths, kind=st.just("file"), parts=st.tuples(_parts)),
-    st.builds(
-        Entry,
-        path=_paths,
-        kind=st.just("pack"),
-        parts=st.lists(_parts, max_size=3).map(tuple),
-        n_files=st.integers(0, 10**6),
-    ),
+
+
+@st.composite
+def _files(draw: st.DrawFn, objects: list[Stored]) -> tuple[FileEntry, ...]:
+    found: list[FileEntry] = []
+    for path in draw(st.sets(_names, max_size=4)):
+        spans: list[Span] = []
+        for stored in draw(st.lists(st.sampled_from(objects), max_size=2)) if objects else []:
+            offset = draw(st.integers(0, stored.size))
+            spans.append(Span(stored.path, offset, draw(st.integers(0, stored.size - offset))))
+        size = sum(span.size for span in spans)
+        found.append(
+            FileEntry(path, size, draw(_hashes), draw(st.integers(0, 2**61)), tuple(spans))
+        )
+    return tuple(found)
+
+
+@st.composite
+def _manifests_of(draw: st.DrawFn) -> Manifest:
+    objects = draw(_objects)
+    return Manifest(
+        name=draw(_generations),
+        ancestors=tuple(draw(st.lists(st.text(max_size=30), max_size=3))),
+        created=draw(st.text(max_size=30)),
+        workspace=draw(st.text(max_size=30)),
+        models=tuple(draw(st.lists(_facts, max_size=2))),
+        objects=tuple(objects),
+        files=draw(_files(objects)),
+    )
+
+
+_generations = st.builds(
+    GenerationName,
+    fence=st.integers(0, 10**9),
+    number=st.integers(0, 10**9 - 1),
+    client=st.text("0123456789abcdefxyz", min_size=8, max_size=8),
 )
-_manifests = st.builds(
-    Manifest,
-    generation=st.integers(0, 10**9),
-    created=st.text(max_size=30),
-    workspace=st.text(max_size=30),
-    entries=st.lists(_entries, max_size=5, unique_by=lambda entry: entry.path).map(tuple),
+_facts = st.builds(
+    ModelFacts,
+    name=st.text(max_size=10),
+    iteration=st.integers(0, 10**9),
+    held_out_loss=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    pretraining=st.booleans(),
 )
+_manifests = _manifests_of()
+
+
+@given(_generations)
+def test_a_name_comes_back_as_written(name: GenerationName):
+    assert GenerationName.parse(str(name)) == name
+
+
+def test_the_newest_is_that_of_the_highest_lease_then_the_highest_number():
+    names = [GenerationName(2, 7, "aaaaaaaa"), GenerationName(1, 9, "bbbbbbbb")]
+    names.append(GenerationName(2, 8, "00000000"))
+
+    assert max(names).number == 8
+    assert min(names).number == 9
 
 
 @given(_manifests)
 def test_it_comes_back_as_written(manifest: Manifest):
-    assert from_json(to_json(manifest), name="m") == manifest
+    assert from_json(to_json(manifest), source="m") == manifest
 
 
 @given(_manifests, st.data())
@@ -53,7 +104,7 @@ def test_cut_anywhere_it_is_refused(manifest: Manifest, data: st.DataObject):
     end = data.draw(st.integers(0, len(whole) - 1))
 
     with pytest.raises(FormatError):
-        from_json(whole[:end], name="m")
+        from_json(whole[:end], source="m")
 
 
 @given(_manifests, st.data())
@@ -63,7 +114,7 @@ def test_a_changed_byte_never_gives_another_copy(manifest: Manifest, data: st.Da
     whole[place] = data.draw(st.integers(0, 255))
 
     try:
-        found = from_json(bytes(whole), name="m")
+        found = from_json(bytes(whole), source="m")
     except FormatError:
         return
     assert found == manifest  # white space may change without harm
@@ -84,27 +135,51 @@ def test_ordinary_paths_pass(path: str):
     assert safe_path(path, name="m") == path
 
 
+_HASH = "0" * 64
+_OBJECT = {"path": "packs/a.tar", "size": 10, "sha256": _HASH}
+
+
+def _row(path: str, *spans: list[int], size: int | None = None) -> dict:
+    total = sum(span[2] for span in spans) if size is None else size
+    return {"path": path, "size": total, "sha256": _HASH, "mtime_ns": 0, "spans": list(spans)}
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"format": "something else"},
+        {"version": 1},
         {"version": 99},
-        {"generation": -1},
-        {"generation": True},
-        {"entries": 3},
-        {"entries": [3]},
-        {"entries": [{"path": "a", "kind": "link", "parts": [], "n_files": 1}]},
-        {"entries": [{"path": "a", "kind": "file", "parts": [], "n_files": 1}]},
+        {"name": "latest"},
+        {"objects": [_OBJECT, _OBJECT]},
+        {"objects": [{**_OBJECT, "size": -1}]},
+        {"objects": [{**_OBJECT, "size": True}]},
+        {"objects": [{**_OBJECT, "path": "../a"}]},
+        {"files": 3},
+        {"files": [3]},
+        {"files": [_row("a", [0, 0, 4]), _row("a", [0, 0, 4])]},
+        {"files": [_row("a", [0, 0, 4]), _row("a/b", [0, 0, 4])]},
+        {"files": [_row("a", [1, 0, 4])]},
+        {"files": [_row("a", [0, 8, 4])]},
+        {"files": [_row("a", [0, 0, 4], size=5)]},
+        {"files": [_row("../a", [0, 0, 4])]},
     ],
     ids=str,
 )
 def test_nonsense_with_a_right_checksum_is_refused(change: dict):
     from dflcolab.sync.manifest import _checksum
 
-    content = json.loads(to_json(Manifest(1, "now", "w", ())))
+    empty = Manifest(GenerationName(1, 1, "abcd0123"), (), "now", "w", (), (), ())
+    content = json.loads(to_json(empty))
+    content.pop("checksum")
+    content |= {"objects": [_OBJECT], "files": [_row("a", [0, 2, 4])]}
+    content["checksum"] = _checksum(content)
+    assert from_json(
+        json.dumps(content).encode(), source="m"
+    ).files  # all that follows is the change
     content.pop("checksum")
     content.update(change)
     content["checksum"] = _checksum(content)
 
     with pytest.raises(FormatError):
-        from_json(json.dumps(content).encode(), name="m")
+        from_json(json.dumps(content).encode(), source="m")
