@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dflcolab.pipeline.doctor_workspace import WorkspaceView, as_size, look_at_workspace
 from dflcolab.progress import Progress
-from dflcolab.runtime.advice import GOOD_CARDS, runtime_advice
+from dflcolab.runtime.advice import runtime_advice
 from dflcolab.runtime.description import Runtime, find_runtime
 from dflcolab.runtime.newest import PACKAGE_INDEX, NewestVersion
 from dflcolab.runtime.rules import platform_rules
@@ -120,7 +120,7 @@ def doctor(
     del progress
     newest = NewestVersion(index) if config.online else None
     runtime = runtime or find_runtime(root)
-    advice = [*_that_do_not_load(), *runtime_advice(runtime)]
+    advice = [*_that_do_not_load(runtime), *runtime_advice(runtime)]
     works = _try_gpu(runtime, advice) if config.gpu else None
     workspace = look_at_workspace(root, runtime)
     advice += workspace.advice
@@ -139,16 +139,14 @@ def doctor(
     )
 
 
-def _that_do_not_load() -> list[str]:
-    """A sentence for every library that is installed and fails when it is used."""
+def _that_do_not_load(runtime: Runtime) -> list[str]:
+    """A sentence for every library that fails when it is used."""
     found: list[str] = []
     for distribution, module in _MODULES.items():
+        if any(unmet.requirement.startswith(distribution) for unmet in runtime.versions.unmet):
+            continue  # said with the version that is needed
         try:
             importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if error.name == module:
-                continue  # the comparison of requirements says so, with the version
-            found.append(_reinstall(distribution, error))
         except (ImportError, OSError, AttributeError) as error:
             found.append(_reinstall(distribution, error))
     return found
@@ -177,10 +175,15 @@ def _try_gpu(runtime: Runtime, advice: list[str]) -> bool | None:
         return trial.works
     if not runtime.machine.gpus:
         return None
+    own_image = runtime.where.managed or runtime.where.colab_kernel
+    remedy = (
+        "connect to a new machine"
+        if own_image
+        else 'run `pip install "tensorflow[and-cuda]"`, or update the driver'
+    )
     advice.append(
         f"TensorFlow {trial.tensorflow} does not see {runtime.machine.gpu_names()}: it was built "
-        "without CUDA, or the driver is too old for it; run `pip install 'tensorflow[and-cuda]'`, or "
-        f"update the driver (on Colab choose {GOOD_CARDS} anew)."
+        f"without CUDA, or the driver is too old for it; {remedy}."
     )
     return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,19 @@ from dflcolab.pipeline.doctor import DoctorReport, doctor
 from dflcolab.pipeline.doctor_workspace import look_at_workspace
 from dflcolab.pipeline.init import init
 from dflcolab.runtime.description import Runtime
+from dflcolab.runtime.versions import Unmet
 from dflcolab.workspace.config import DoctorConfig, InitConfig
 from dflcolab.workspace.settings import RightsBasis
 from tests.conftest import CommandLine
-from tests.runtime.runtimes import BLACKWELL, COLAB, GB, KAGGLE, TERMINAL, with_machine
+from tests.runtime.runtimes import (
+    BLACKWELL,
+    COLAB,
+    GB,
+    KAGGLE,
+    TERMINAL,
+    with_machine,
+    with_versions,
+)
 from tests.runtime.test_newest import index, page, saying
 
 QUICK = DoctorConfig(gpu=False, online=False)
@@ -181,7 +191,17 @@ def test_a_gpu_that_tensorflow_does_not_see(tmp_path: Path, monkeypatch: pytest.
 
     assert report.gpu_works is False
     assert "does not see Tesla T4" in report.advice[0]
+    assert 'pip install "tensorflow[and-cuda]"' in report.advice[0]
     assert "it does not compute" in report.summary()
+
+
+def test_a_library_that_does_not_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "tomlkit", None)  # what a broken installation does
+    needed = (Unmet("dflcolab 0.1.0", "tomlkit>=0.13", None),)
+
+    assert "`pip install --force-reinstall --no-deps tomlkit`" in look(tmp_path).advice[0]
+    (sentence,) = look(tmp_path, with_versions(TERMINAL, unmet=needed)).advice
+    assert 'pip install "tomlkit>=0.13"' in sentence  # said once
 
 
 def test_a_signed_picture_is_read_back_and_a_changed_one_found(tmp_path: Path):
