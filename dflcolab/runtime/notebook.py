@@ -9,7 +9,6 @@ Values of the form can be set from outside, for automatic runs: the environment 
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -17,8 +16,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from dflcolab.errors import ConfigError, DFLColabError, Interrupted, WorkspaceError
 from dflcolab.progress import NotebookProgress, Progress
@@ -379,21 +376,22 @@ def start() -> Session:
         StoppedCellError: A running library was replaced, or `DFLCOLAB_NOTEBOOK` is wrong.
     """
     try:
-        _check_numpy()
-        session = Session(find_runtime(), values=_values())
+        runtime = find_runtime()
+        _refuse_replaced_numpy(runtime)
+        session = Session(runtime, values=_values())
     except DFLColabError as error:
         show_failure(error)
         raise StoppedCellError(str(error)) from None
-    show_text(f"dflcolab {importlib.metadata.version('dflcolab')} is ready.")
+    show_text(f"dflcolab {runtime.versions.package} is ready.")
     return session
 
 
-def _check_numpy() -> None:
+def _refuse_replaced_numpy(runtime: Runtime) -> None:
     """Colab loads numpy before the first cell; a newer one on the disk breaks everything."""
-    running, installed = np.__version__, importlib.metadata.version("numpy")
-    if running != installed:
+    versions = runtime.versions.replaced.get("numpy")
+    if versions is not None:
         raise ConfigError(
-            f"numpy {running} is running but {installed} was installed meanwhile; choose "
+            f"numpy {versions[0]} is running but {versions[1]} was installed meanwhile; choose "
             "Runtime → Restart, then Run all."
         )
 

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dflcolab.errors import SyncError
@@ -244,7 +245,7 @@ def test_a_wrong_variable_is_one_sentence(monkeypatch: pytest.MonkeyPatch, shown
 
 
 def test_a_replaced_numpy_asks_for_a_restart(monkeypatch: pytest.MonkeyPatch, shown: list[str]):
-    monkeypatch.setattr(notebook_module.np, "__version__", "1.0.0")
+    monkeypatch.setattr(np, "__version__", "1.0.0")
 
     with pytest.raises(StoppedCellError, match="Restart"):
         notebook_module.start()
