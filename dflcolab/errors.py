@@ -60,6 +60,10 @@ class SyncError(DFLColabError):
     """A transfer to or from the remote failed or did not verify."""
 
 
+class DownloadError(DFLColabError):
+    """A file cannot be fetched from the network, or is not what was asked for."""
+
+
 class MissingDependencyError(DFLColabError):
     """A library that this step needs is not installed or does not load."""
 

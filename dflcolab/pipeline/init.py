@@ -10,6 +10,7 @@ from pathlib import Path
 from dflcolab.errors import WorkspaceError
 from dflcolab.files import list_files, natural_key, sha256_of, storage_errors
 from dflcolab.media.probe import probe
+from dflcolab.pipeline.bring_in import bring_in
 from dflcolab.progress import Progress
 from dflcolab.runtime.rules import has_chosen, how_to_choose, platform_rules, record_choice
 from dflcolab.runtime.where import Where, find_out
@@ -41,6 +42,7 @@ class InitReport:
         platform: Rules of the machine's operator and how to choose; "" where there are none, or the
             choice is recorded.
         problems: What was left out, and why.
+        next_steps: What was found in what came in, and what to do with it.
     """
 
     workspace: Path
@@ -50,6 +52,7 @@ class InitReport:
     rights: dict[str, str | None]
     platform: str
     problems: tuple[str, ...]
+    next_steps: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -58,7 +61,7 @@ class InitReport:
             lines.append(f"Added {_shortened(self.added)}.")
         if self.already_there:
             lines.append(f"Already there: {_shortened(self.already_there)}.")
-        lines += list(self.problems)
+        lines += [*self.problems, *self.next_steps]
         missing = [side for side, basis in self.rights.items() if basis is None]
         if missing:
             lines.append(
@@ -89,7 +92,9 @@ def init(
 
     Raises:
         MediaError: A given file is no video.
-        WorkspaceError: A given path is missing, or `root` is a file.
+        WorkspaceError: A given path is missing, holds no workspace, or `root` is a file.
+        DownloadError: The link behind `--from` cannot be fetched.
+        FormatError: The archive behind `--from` is damaged or hostile.
         StorageError: The disk is full; what was copied so far is complete and stays.
     """
     progress = progress or Progress()
@@ -108,6 +113,13 @@ def init(
         added: list[str] = []
         present: list[str] = []
         problems: list[str] = []
+        next_steps: list[str] = []
+        if config.from_ is not None:
+            brought = bring_in(workspace, config.from_, progress=progress)
+            added += brought.added
+            present += brought.present
+            problems += brought.problems
+            next_steps += brought.next_steps
         for side, paths in sources.items():
             for path in paths:
                 if path.is_dir():
@@ -125,6 +137,7 @@ def init(
         rights={side: kept.basis.value if kept else None for side, kept in rights.items()},
         platform=_platform(workspace, where),
         problems=tuple(problems),
+        next_steps=tuple(next_steps),
     )
 
 

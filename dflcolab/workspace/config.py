@@ -22,6 +22,11 @@ class InitConfig(Config):
     dst: tuple[Path, ...] = option(())
     """Videos or picture folders that receive the face. They are copied in; a second run adds to them."""
 
+    from_: str | None = option(None)
+    """A DeepFaceLab workspace to bring in: its folder (on a mounted Drive too), its workspace.zip or
+    tar, or a link to it (https, or as Google Drive's Share button copies it; `#sha256=…` behind the
+    link makes sure that it is the right file). The source is only read, nothing here is overwritten."""
+
     name: str | None = option(None)
     """Name of the project. The folder's name unless you give one."""
 

@@ -1,0 +1,1 @@
+"""Files from elsewhere: downloads that resume and are verified, archives that cannot do harm."""
