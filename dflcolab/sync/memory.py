@@ -13,7 +13,7 @@ import json
 import platform
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +75,7 @@ class Memory:
         """What the workspace grew out of among the generations of a remote."""
         bases = self._state.get("bases")
         found = cast(dict[str, Any], bases).get(remote) if isinstance(bases, dict) else None
-        if not isinstance(found, list) or not all(isinstance(name, str) for name in found):  # pyright: ignore[reportUnknownVariableType]
-            return Base()
-        names = cast(list[str], found)
+        names = _texts(found)
         return Base(names[0], tuple(names[1:])) if names else Base()
 
     def set_base(self, remote: str, base: Base) -> None:
@@ -86,8 +84,25 @@ class Memory:
         bases.pop(remote, None)
         bases[remote] = list(base.line)
         self._state["bases"] = dict(list(bases.items())[-3:])
+        self._state.pop("writing", None)
         self.write("state.json", self._state)
         self._is_new = False
+
+    def announce(self, remote: str, base: Base) -> None:
+        """Remember a generation whose manifest is about to be written.
+
+        If the program is killed right after, `arrived` finds it.
+        """
+        self._state["writing"] = [remote, *base.line]
+        self.write("state.json", self._state)
+        self._is_new = False
+
+    def arrived(self, remote: str, names: Collection[str]) -> Base | None:
+        """The announced generation, if it is among those of the remote."""
+        found = _texts(self._state.get("writing"))
+        if len(found) < 2 or found[0] != remote or found[1] not in names:
+            return None
+        return Base(found[1], tuple(found[2:]))
 
     def keep_name(self) -> None:
         """Make sure that a killed program finds its own generations again."""
@@ -124,6 +139,12 @@ class Memory:
     def hashes(self) -> Hashes:
         """The known hashes of files."""
         return Hashes(self, self._read("hashes.json"))
+
+
+def _texts(value: object) -> list[str]:
+    """A list of texts as it was written; [] for anything else."""
+    items = cast(list[object], value) if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, str)]
 
 
 class Hashes:

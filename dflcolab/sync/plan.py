@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dflcolab.sync.manifest import FileEntry, Manifest, Span, Stored
-from dflcolab.sync.streams import PACK_BYTES, Stream, packs_to_renew, spans_of, streams_of
+from dflcolab.sync.streams import (
+    PACK_BYTES,
+    Stream,
+    packed_size,
+    packs_to_renew,
+    spans_of,
+    streams_of,
+)
 from dflcolab.sync.travelling import LocalFile
 
 
@@ -93,7 +100,7 @@ class Plan:
         for digest in by_hash:
             for span in known.spans.get(digest, ()):
                 if span.path.startswith("packs/"):
-                    in_packs[span.path] = in_packs.get(span.path, 0) + span.size
+                    in_packs[span.path] = in_packs.get(span.path, 0) + packed_size(span.size)
         sizes = {path: known.objects[path].size for path in in_packs}
         renewed = packs_to_renew(in_packs, sizes)
         new = [

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dflcolab.errors import FormatError, SyncError
+from dflcolab.errors import SyncError
 from dflcolab.progress import Progress
 from dflcolab.sync.generations import (
     list_generations,
@@ -221,22 +221,10 @@ class _Push:
     ) -> tuple[Base, Manifest | None]:
         """What the workspace grew out of, and its manifest if it can still be used.
 
-        A program that was killed right after its manifest was written could not note it: a newer
-        generation of this very workspace which grew out of the noted one is taken for it.
+        A program that was killed right after it wrote a manifest could not note that it did.
         """
-        base = self.memory.base(self.remote.name)
-        for name in names:
-            if name.client != self.memory.client or str(name) in base.line:
-                continue
-            try:
-                manifest = (
-                    newest if newest and newest.name == name else read_manifest(self.remote, name)
-                )
-            except FormatError:
-                continue
-            if (base.name in manifest.ancestors) if base.name else not manifest.ancestors:
-                base = Base.of(manifest)
-                break
+        base = self.memory.arrived(self.remote.name, [str(name) for name in names])
+        base = base or self.memory.base(self.remote.name)
         if newest is not None and str(newest.name) == base.name:
             return base, newest
         own = [name for name in names if str(name) == base.name]
@@ -306,6 +294,7 @@ class _Push:
         )
         self.progress.raise_if_stopped()
         lease.check()
+        self.memory.announce(self.remote.name, Base.of(manifest))
         write_manifest(self.remote, manifest)
         self.memory.set_base(self.remote.name, Base.of(manifest))
         self.uploads.clear()

@@ -284,12 +284,10 @@ class Remote:
                         on_bytes(len(chunk))
                 _sync(stream)
                 stream.close()
+            except FileExistsError as error:  # object stores notice it at the end
+                raise self._taken(stored) from error
             except BaseException:
-                # The file is this program's own, and nobody refers to it yet.
-                with suppress(Exception):
-                    stream.close()
-                with suppress(Exception):
-                    self.fs.rm_file(full)
+                self._abandon(stream, full)
                 raise
             self.fs.invalidate_cache()
         if not self.matches(stored, on_bytes=on_bytes):
@@ -300,18 +298,31 @@ class Remote:
 
     def _create(self, full: str, stored: Stored) -> Any:
         """A stream into a new file; what is there already is never opened for writing."""
-        taken = SyncError(f"{stored.path} exists on {self.name} already; run push again.")
         if self._info(full) is not None:
-            raise taken
+            raise self._taken(stored)
         try:
             if self.local_root is not None:
                 return self.fs.open(full, "xb")
             return self.fs.open(full, "xb", block_size=_BLOCK)
         except FileExistsError as error:
-            raise taken from error
+            raise self._taken(stored) from error
         except (ValueError, NotImplementedError):
             # Stores without exclusive creation: the lease keeps others away.
             return self.fs.open(full, "wb", block_size=_BLOCK)
+
+    def _abandon(self, stream: Any, full: str) -> None:
+        """Remove a half-written file: it is this program's own, and nobody refers to it yet."""
+        try:
+            stream.close()
+        except FileExistsError:
+            return  # somebody else's has the name
+        except Exception:  # noqa: BLE001, S110 - the failure that led here is told, not this one
+            pass
+        with suppress(Exception):
+            self.fs.rm_file(full)
+
+    def _taken(self, stored: Stored) -> SyncError:
+        return SyncError(f"{stored.path} exists on {self.name} already; run push again.")
 
     def delete(self, path: str) -> None:
         """Remove a file; it is no error if it is gone already."""

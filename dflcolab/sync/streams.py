@@ -181,6 +181,11 @@ def spans_of(written: Sequence[tuple[Stream, str]]) -> dict[str, tuple[Span, ...
     return {digest: tuple(span for _, span in sorted(rows)) for digest, rows in found.items()}
 
 
+def packed_size(size: int) -> int:
+    """Bytes that a file takes in a pack: a block for its name, and whole blocks for itself."""
+    return 512 + size + -size % 512
+
+
 def packs_to_renew(used: Mapping[str, int], sizes: Mapping[str, int]) -> set[str]:
     """Packs whose files should be copied anew, so that the others can be deleted some day.
 

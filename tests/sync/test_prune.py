@@ -1,0 +1,160 @@
+"""Old copies go, and nothing that a remaining one needs."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from dflcolab.errors import SyncError
+from dflcolab.sync import proof as proof_module
+from dflcolab.sync.generations import list_generations, stored_path
+from dflcolab.sync.manifest import GenerationName
+from dflcolab.sync.memory import Memory
+from dflcolab.sync.proof import DRIVE_ID
+from dflcolab.sync.prune import prune
+from dflcolab.sync.pull import pull
+from dflcolab.sync.push import push
+from dflcolab.sync.remote import Remote
+from dflcolab.sync.retention import Retention
+from dflcolab.sync.verify import verify
+from dflcolab.workspace.workspace import Workspace
+from tests.sync.conftest import FaultyFileSystem, files_of
+
+LAST = Retention(last=1, best=False, days=0)
+
+
+def numbers(remote: Remote) -> list[int]:
+    return [name.number for name in list_generations(remote)]
+
+
+def fill(workspace: Workspace, remote: Remote, n: int) -> None:
+    for number in range(n):
+        (workspace.root / "result.mp4").write_bytes(b"%d" % number * 1000)
+        (workspace.root / "data_src" / "aligned" / "00001_0.jpg").write_bytes(b"%d" % number)
+        push(workspace, remote)
+
+
+def test_what_is_left_comes_back_whole(workspace: Workspace, remote: Remote, tmp_path: Path):
+    fill(workspace, remote, 4)
+    dry = prune(remote, "someone0", LAST, dry_run=True)
+    assert numbers(remote) == [4, 3, 2, 1]
+
+    report = prune(remote, "someone0", LAST)
+
+    assert [row.name for row in report.removed] == [row.name for row in dry.removed]
+    assert (report.objects_removed, report.bytes_removed) == (
+        dry.objects_removed,
+        dry.bytes_removed,
+    )
+    assert numbers(remote) == [4]
+    assert report.objects_removed == 5  # results and faces of 1 to 3; the first pack has the rest
+    assert not verify(remote).damaged
+    pull(remote, tmp_path / "back")
+    assert (tmp_path / "back" / "result.mp4").read_bytes() == b"3" * 1000
+    assert prune(remote, "someone0", LAST).removed == ()
+
+
+def test_a_push_after_a_prune_goes_on(workspace: Workspace, remote: Remote, tmp_path: Path):
+    fill(workspace, remote, 3)
+    prune(remote, "someone0", LAST)
+    (workspace.root / "result.mp4").write_bytes(b"after")
+
+    report = push(workspace, remote)
+
+    assert (report.generation, report.notes) == (4, ())
+    pull(remote, tmp_path / "back")
+    assert (tmp_path / "back" / "result.mp4").read_bytes() == b"after"
+
+
+def test_objects_of_a_push_in_the_making_stay(workspace: Workspace, tmp_path: Path):
+    shelf = tmp_path / "shelf"
+    remote = Remote.open(shelf)
+    fill(workspace, remote, 2)
+    young, old = (shelf / "objects" / name for name in ("young.bin", "old.bin"))
+    young.parent.mkdir(exist_ok=True)
+    for path in (young, old):
+        path.write_bytes(b"x")
+    os.utime(old, (time.time() - 2 * 86400,) * 2)
+
+    prune(remote, "someone0", LAST)
+
+    assert young.exists()
+    assert not old.exists()
+
+
+def test_a_list_that_cannot_be_read_keeps_all_objects_while_it_is_young(
+    workspace: Workspace, tmp_path: Path
+):
+    shelf = tmp_path / "shelf"
+    remote = Remote.open(shelf)
+    fill(workspace, remote, 2)
+    broken = shelf / stored_path(GenerationName(9, 9, "abcd0123"))
+    broken.write_bytes(b"{")
+    before = {path for path in files_of(shelf) if path.startswith(("packs", "objects", "files"))}
+
+    report = prune(remote, "someone0", LAST)
+
+    assert "cannot be read yet" in report.notes[0]
+    assert before <= files_of(shelf).keys()
+    os.utime(broken, (time.time() - 2 * 86400,) * 2)
+    assert "damaged" in prune(remote, "someone0", LAST).removed[0].reason
+    assert not broken.exists()
+
+
+def test_nothing_goes_before_a_newer_copy_is_proven(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    remote = Remote.open(tmp_path / "shelf")
+    fill(workspace, remote, 3)
+    marks = {"": b"local-1"}
+    monkeypatch.setattr(os, "getxattr", lambda _, name: marks[""], raising=False)
+    assert proof_module.DRIVE_ID == DRIVE_ID
+    client = Memory(workspace.root).client
+
+    report = prune(remote, client, LAST)
+    assert numbers(remote) == [3, 2, 1]
+    assert "proven" in report.notes[0]
+
+    marks[""] = b"1abc"
+    prune(remote, client, LAST)
+    assert numbers(remote) == [3]
+
+
+def test_copies_that_another_machine_uploaded_count_as_proven(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    remote = Remote.open(tmp_path / "shelf")
+    fill(workspace, remote, 2)
+    monkeypatch.setattr(os, "getxattr", lambda _, name: b"local-1", raising=False)
+
+    prune(remote, "someone0", LAST)
+
+    assert numbers(remote) == [2]
+
+
+def test_a_prune_may_fail_anywhere_and_the_next_one_ends_it(
+    workspace: Workspace, faulty: tuple[Remote, FaultyFileSystem], tmp_path: Path
+):
+    remote, filesystem = faulty
+    fill(workspace, remote, 3)
+    n_failures = 0
+    for step in range(100):
+        filesystem.left = 3 * step
+        try:
+            prune(remote, "someone0", LAST, grace_s=0.0)
+        except SyncError:
+            n_failures += 1
+        else:
+            break
+        filesystem.left = None
+        assert not verify(remote).damaged
+
+    filesystem.left = None
+    assert n_failures > 5
+    prune(remote, "someone0", LAST, grace_s=0.0)
+    assert numbers(remote) == [3]
+    pull(remote, tmp_path / "back")
+    assert (tmp_path / "back" / "result.mp4").read_bytes() == b"2" * 1000
