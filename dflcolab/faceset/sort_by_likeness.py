@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Generator, Sequence
@@ -19,7 +20,7 @@ from dflcolab.faces.hull_masks import hull_mask
 from dflcolab.faceset import sort_keys
 from dflcolab.faceset.config import SortKind
 from dflcolab.faceset.face_files import FaceFile, for_each_face, read_face_file
-from dflcolab.faceset.farthest_chain import FarthestChain
+from dflcolab.faceset.farthest_chain import LIMIT_BYTES, FarthestChain
 from dflcolab.faceset.histogram_chain import histogram_chain
 from dflcolab.faceset.pixel_chain import PixelChain
 from dflcolab.faceset.sort_result import NOT_READABLE, SortedFaces, checked
@@ -88,8 +89,15 @@ def by_pixels(paths: Sequence[Path], progress: Progress, *, dissimilar: bool) ->
     if shape is None:
         return checked(SortedFaces((), {}, {}), paths)
     places = {path: place for place, path in enumerate(paths)}
-    with _pixels_on_disk((len(paths), *shape)) as pixels:
-        chain = FarthestChain(pixels) if dissimilar else PixelChain(pixels)
+    count = len(paths)
+    n_limits = count * count * LIMIT_BYTES if dissimilar else 0
+    with _bytes_on_disk(n_limits + count * math.prod(shape)) as room:
+        pixels = room[n_limits:].reshape(count, *shape)
+        if dissimilar:
+            limits = room[:n_limits].view(np.uint16).reshape(count, count)
+            chain = FarthestChain(pixels, limits)
+        else:
+            chain = PixelChain(pixels)
 
         def take(face: FaceFile) -> tuple[int, ...] | None:
             try:
@@ -111,6 +119,10 @@ def by_pixels(paths: Sequence[Path], progress: Progress, *, dissimilar: bool) ->
                     f"{shape[1]} x {shape[0]}; absdiff needs faces of one size."
                 )
             usable.append(place)
+        if isinstance(chain, FarthestChain):
+            n_pairs = math.comb(len(usable), 2)
+            with progress.task("Comparing faces", total=n_pairs, unit="pairs") as task:
+                chain.compare(usable, step=lambda pairs: _step(progress, task, pairs))
         with progress.task("Chaining faces", total=len(usable), unit="faces") as task:
             order = chain.order(usable, step=lambda: _step(progress, task))
     kept = set(usable)
@@ -130,13 +142,12 @@ def _common_shape(paths: Sequence[Path]) -> tuple[int, int, int] | None:
 
 
 @contextmanager
-def _pixels_on_disk(shape: tuple[int, ...]) -> Generator[npt.NDArray[np.uint8]]:
-    """An array in a temporary file of its own, which is gone afterwards.
+def _bytes_on_disk(needed: int) -> Generator[npt.NDArray[np.uint8]]:
+    """Bytes in a temporary file of their own, which is gone afterwards.
 
     Raises:
         StorageError: The disk has no room for it.
     """
-    needed = int(np.prod(shape, dtype=np.int64))
     folder = Path(tempfile.gettempdir())
     if shutil.disk_usage(folder).free < needed + _SPARE_BYTES:
         raise StorageError(
@@ -145,9 +156,9 @@ def _pixels_on_disk(shape: tuple[int, ...]) -> Generator[npt.NDArray[np.uint8]]:
         )
     with storage_errors(folder), tempfile.TemporaryFile(prefix="dflcolab_absdiff_") as file:
         file.truncate(needed)
-        yield np.memmap(file, np.uint8, "r+", shape=shape)
+        yield np.memmap(file, np.uint8, "r+", shape=(needed,))
 
 
-def _step(progress: Progress, task: Task) -> None:
+def _step(progress: Progress, task: Task, n: int = 1) -> None:
     progress.raise_if_stopped()
-    task.advance()
+    task.advance(n)

@@ -78,17 +78,32 @@ def test_long_lists_are_chained_in_deepfacelabs_pieces():
 def naive_pixel_chain(pictures, *, dissimilar: bool) -> list[int]:
     rest, order = list(range(1, len(pictures))), [0]
     while rest:
-        distances = [int(np.abs(pictures[order[-1]].astype(int) - pictures[i]).sum()) for i in rest]
+        here = pictures[order[-1]].astype(np.int16)
+        distances = [int(np.abs(here - pictures[i]).sum()) for i in rest]
         pick = np.argmax(distances) if dissimilar else np.argmin(distances)
         order.append(rest.pop(int(pick)))
     return order
+
+
+def chained(pictures, *, dissimilar: bool) -> list[int]:
+    space = np.zeros_like(pictures)
+    indices = range(len(pictures))
+    if dissimilar:
+        chain = FarthestChain(space, np.zeros((len(pictures), len(pictures)), np.uint16))
+    else:
+        chain = PixelChain(space)
+    for index, picture in enumerate(pictures):
+        chain.put(index, picture)
+    if isinstance(chain, FarthestChain):
+        chain.compare(indices)
+    return chain.order(indices)
 
 
 @settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(1, 30),
-    height=st.integers(1, 40),
+    height=st.integers(1, 150),
     width=st.integers(1, 70),
     levels=st.sampled_from([2, 5, 256]),
     smooth=st.booleans(),
@@ -103,12 +118,27 @@ def test_the_chain_of_pixels_equals_the_plain_one(
     if smooth:
         pictures[:] = pictures.mean(axis=(1, 2), keepdims=True)
     pictures = pictures[generator.integers(0, kinds, n)].astype(np.uint8)
-    space = np.zeros_like(pictures)
-    chain = FarthestChain(space) if dissimilar else PixelChain(space)
-    for index, picture in enumerate(pictures):
-        chain.put(index, picture)
 
-    assert chain.order(range(n)) == naive_pixel_chain(pictures, dissimilar=dissimilar)
+    assert chained(pictures, dissimilar=dissimilar) == naive_pixel_chain(
+        pictures, dissimilar=dissimilar
+    )
+
+
+@pytest.mark.parametrize(("n", "scale"), [(140, 1), (140, 2), (20, 10)])
+def test_the_farthest_of_many_faces_are_those_of_the_plain_chain(n: int, scale: int):
+    """More faces than are compared at a time; areas of one pixel, of a few, of a hundred; ties."""
+    generator = np.random.default_rng(scale)
+    faces = [cv2.resize(cv2.imread(str(path)), (60, 70)) for path in sorted(FACES.iterdir())]
+    gains = generator.uniform(0.5, 1.1, (n, 1, 1, 3))
+    pictures = np.clip(np.stack(faces)[generator.integers(0, len(faces), n)] * gains, 0, 255)
+    # Textures that no mean shows: checks and their negative are as far apart as can be.
+    checks = np.indices((70, 60)).sum(axis=0)[..., None] % 2 * 255
+    pictures[::9] = checks
+    pictures[4::9] = 255 - checks
+    pictures[7::30] = 128
+    pictures = pictures.astype(np.uint8).repeat(scale, 1).repeat(scale, 2)[:, 1:]
+
+    assert chained(pictures, dissimilar=True) == naive_pixel_chain(pictures, dissimilar=True)
 
 
 def test_pictures_of_two_sizes_cannot_be_compared_by_pixels(tmp_path: Path):
