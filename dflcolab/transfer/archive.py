@@ -83,7 +83,7 @@ def _write(archive: Archive, staging: Path, shown: str, progress: Progress) -> l
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
             with place.open("xb") as stream:
-                for piece in pieces(archive, entry):
+                for piece in pieces(archive, entry, shown):
                     progress.raise_if_stopped()
                     stream.write(piece)
                     task.advance(((done + len(piece)) >> 20) - (done >> 20))

@@ -193,6 +193,8 @@ class _Tar:
         archive.fileobj.seek(archive.offset)
         if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise FormatError(f"{path} is damaged or cut off; copy or download it again.")
+        while archive.fileobj.read(_PIECE):
+            pass  # a packed stream has its checksum at the very end
 
     def open(self, entry: ArchiveEntry) -> IO[bytes]:
         content = self._archive.extractfile(entry.member)
@@ -304,7 +306,7 @@ _UNPACKERS: dict[Kind, Callable[[IO[bytes]], Any]] = {
 }
 
 
-def pieces(archive: Archive, entry: ArchiveEntry) -> Iterator[bytes]:
+def pieces(archive: Archive, entry: ArchiveEntry, shown: str) -> Iterator[bytes]:
     """The content of a file, piece by piece, never more than the archive said.
 
     Raises:
@@ -319,6 +321,6 @@ def pieces(archive: Archive, entry: ArchiveEntry) -> Iterator[bytes]:
             yield piece
     if left:
         raise FormatError(
-            f"{printable(entry.path.as_posix())} in the archive has another size than it says; copy "
-            "or download the archive again."
+            f"{shown} is damaged ({printable(entry.path.as_posix())} has another size than it says); "
+            "copy or download it again."
         )
