@@ -12,6 +12,7 @@ from dflcolab.faceset.folder_lock import using
 from dflcolab.faceset.renaming import recover
 from dflcolab.progress import Progress
 from dflcolab.sync.config import SyncConfig
+from dflcolab.sync.damage import Damage
 from dflcolab.sync.lease import Lease
 from dflcolab.sync.manifest import ModelFacts
 from dflcolab.sync.memory import Memory
@@ -63,9 +64,11 @@ def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) ->
         case "log":
             return log(remote)
         case "verify":
-            return verify(
+            report = verify(
                 remote, generation=config.generation, every=config.every, progress=progress
             )
+            Damage(memory, remote).add(report.damaged)
+            return report
         case "prune":
             return prune(
                 remote,
@@ -74,6 +77,7 @@ def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) ->
                 progress,
                 dry_run=config.dry_run,
                 take_over=config.take_over,
+                sightings=memory.sightings,
             )
 
 
@@ -177,8 +181,16 @@ def push_workspace(
     if retention is None or not report.new_copy:
         return report
     try:
-        client = Memory(workspace.root).client
-        pruned = prune(remote, client, retention, progress, lease=lease, take_over=take_over)
+        memory = Memory(workspace.root)
+        pruned = prune(
+            remote,
+            memory.client,
+            retention,
+            progress,
+            lease=lease,
+            take_over=take_over,
+            sightings=memory.sightings,
+        )
     except Interrupted:
         raise
     except DFLColabError as error:

@@ -14,6 +14,7 @@ from dflcolab.sync.generations import list_generations
 from dflcolab.sync.pull import is_unfinished, pull
 from dflcolab.sync.push import PushReport
 from dflcolab.sync.remote import Remote
+from dflcolab.sync.retention import Retention
 from dflcolab.workspace.workspace import Workspace
 
 _FOLDER = "dflcolab"
@@ -50,13 +51,14 @@ class Storage:
                 show_report(pull(remote, root, progress))
 
     def push(self, workspace: Workspace, progress: Progress) -> PushReport:
-        """Copy what is new.
+        """Copy what is new, and remove copies that are not worth their room any more.
 
         Raises:
-            SyncError: The storage is offline or full.
+            SyncError: The storage is offline or full, or another machine writes there.
         """
+        shelf = self.shelf / workspace.root.name
         with self._drive.copying():
-            return push_workspace(workspace, self.shelf / workspace.root.name, progress)
+            return push_workspace(workspace, shelf, progress, retention=Retention())
 
     def copy(self, workspace: Workspace, progress: Progress) -> None:
         """Copy what is new; trouble with the storage is told and stops nothing."""

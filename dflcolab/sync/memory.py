@@ -71,6 +71,11 @@ class Memory:
         self._state: dict[str, Any] = {**known, "client": client, "machine": here}
         self._is_new = self._state != known
 
+    @property
+    def sightings(self) -> Path:
+        """File for what was seen of a lease's holder."""
+        return self.folder / "sightings.json"
+
     def base(self, remote: str) -> Base:
         """What the workspace grew out of among the generations of a remote."""
         bases = self._state.get("bases")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dflcolab.errors import FormatError
 from dflcolab.progress import Progress
@@ -20,6 +21,7 @@ from dflcolab.sync.overview import OBJECT_FOLDERS
 from dflcolab.sync.proof import Proof, proof_of
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention, kept_generations
+from dflcolab.sync.writing import acquire
 
 GRACE_S = 24 * 3600.0
 """Age below which an object, or a list that cannot be read, may still be in the making."""
@@ -75,6 +77,7 @@ def prune(
     dry_run: bool = False,
     lease: Lease | None = None,
     take_over: bool = False,
+    sightings: Path | None = None,
     grace_s: float = GRACE_S,
 ) -> PruneReport:
     """Remove the copies that the policy does not keep, and what no copy uses.
@@ -87,6 +90,7 @@ def prune(
         dry_run: Only say what would go.
         lease: The right to write, if the caller holds it.
         take_over: Take the lease from a machine that may be alive.
+        sightings: File that remembers since when the lease's holder has been silent.
         grace_s: Age that something which no list names must have to go.
 
     Raises:
@@ -98,9 +102,8 @@ def prune(
     with ExitStack() as stack:
         names = list_generations(remote)
         if lease is None and not dry_run and names:
-            fence = max(name.fence for name in names)
             lease = stack.enter_context(
-                Lease.acquire(remote, client, above=fence, take_over=take_over)
+                acquire(remote, client, names, take_over=take_over, sightings=sightings)
             )
         seen = _Seen.look(remote, client, retention or Retention(), grace_s)
         if lease is not None and not dry_run:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dflcolab.errors import SyncError
 from dflcolab.progress import Progress
+from dflcolab.sync.damage import Damage
 from dflcolab.sync.generations import (
     list_generations,
     newest_usable,
@@ -28,15 +29,15 @@ from dflcolab.sync.lease import Lease
 from dflcolab.sync.manifest import GenerationName, Manifest, ModelFacts, Stored
 from dflcolab.sync.memory import Base, Hashes, Memory
 from dflcolab.sync.plan import Known, Plan, Row
-from dflcolab.sync.proof import Proof, is_drive, meaning, proof_of
+from dflcolab.sync.proof import Proof, meaning, proof_of
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.streams import PACK_BYTES, Stream
 from dflcolab.sync.travelling import LocalFile, SourceChangedError, travelling_files
 from dflcolab.sync.upload import Meter, Uploads, in_parallel, write_stream
+from dflcolab.sync.writing import acquire
 from dflcolab.workspace.workspace import Workspace
 
 _ATTEMPTS = 5
-_SETTLE_S = 5.0  # a Drive shows files of other machines late
 _ROOM_BYTES = 100 << 20  # copies below this need no word about the room for the next ones
 
 
@@ -192,6 +193,7 @@ class _Push:
         self.memory = Memory(workspace.root)
         self.hashes: Hashes = self.memory.hashes()
         self.uploads = Uploads(self.memory, remote)
+        self.damage = Damage(self.memory, remote)
         self.notes: list[str] = []
 
     def plan(
@@ -203,15 +205,19 @@ class _Push:
         newest = newest_usable(self.remote, names, notes)
         base, own = self._base(names, newest)
         hashed = self._hash(files)
-        known = Known.of(manifest for manifest in (newest, own) if manifest is not None)
+        damaged = self.damage.paths()
+        manifests = [manifest for manifest in (newest, own) if manifest is not None]
+        known = Known.of(manifests, damaged=damaged)
         known.add(*self.uploads.known())
         plan = Plan.make(hashed, known, pack_bytes=pack_bytes)
         is_done = False
         if newest is not None:
-            if newest.contents == plan.contents:
+            if newest.contents == plan.contents and newest.is_free_of(damaged):
                 is_done, base = True, Base.of(newest)
             elif str(newest.name) not in base.line:
-                unchanged = own is not None and own.contents == plan.contents
+                unchanged = (
+                    own is not None and own.contents == plan.contents and own.is_free_of(damaged)
+                )
                 is_done = unchanged
                 notes.append(_other_line(self.remote, newest, pushed=not unchanged))
         return _Planned(names, newest, base, plan, models, is_done, tuple(notes))
@@ -239,14 +245,12 @@ class _Push:
 
     def acquire(self, names: Sequence[GenerationName], *, take_over: bool) -> Lease:
         """The right to write to the remote."""
-        root = self.remote.local_root
-        lease = Lease.acquire(
+        lease = acquire(
             self.remote,
             self.memory.client,
-            above=max((name.fence for name in names), default=0),
+            names,
             take_over=take_over,
-            sightings=self.memory.folder / "sightings.json",
-            settle_s=_SETTLE_S if root is not None and is_drive(root) else 0.0,
+            sightings=self.memory.sightings,
         )
         if lease.note:
             self.notes.append(lease.note)

@@ -25,8 +25,7 @@ from dflcolab.errors import (
     UnsafeFileError,
 )
 from dflcolab.progress import Progress
-from dflcolab.sync import push as push_module
-from dflcolab.sync import streams
+from dflcolab.sync import streams, writing
 from dflcolab.sync import travelling as travelling_module
 from dflcolab.sync.generations import list_generations, stored_path
 from dflcolab.sync.manifest import GenerationName
@@ -763,7 +762,7 @@ def test_drive_is_believed_only_what_its_marks_say(
         return marks[Path(path).suffix == ".json"].encode()
 
     monkeypatch.setattr(os, "getxattr", getxattr, raising=False)
-    monkeypatch.setattr(push_module, "_SETTLE_S", 0.0)  # what a Drive takes to show files
+    monkeypatch.setattr(writing, "SETTLE_S", 0.0)  # what a Drive takes to show files
     report = push(workspace, tmp_path / "shelf")
 
     assert report.proof is proof
