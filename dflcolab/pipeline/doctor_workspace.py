@@ -104,7 +104,7 @@ def _duties(workspace: Workspace, runtime: Runtime) -> list[str]:
     if not has_chosen(workspace, runtime.where):
         found.append(
             f"Training and merging on {runtime.where.place.value} wait for your choice about its "
-            f"rules; {how_to_choose(workspace, runtime.where)}."
+            f"rules; {how_to_choose(workspace, runtime.where, shown=True)}."
         )
     missing = [side for side, rights in workspace.settings.rights.items() if rights is None]
     if missing:

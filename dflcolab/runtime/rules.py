@@ -70,11 +70,19 @@ def record_choice(workspace: Workspace, where: Where, *, go_on: bool) -> None:
     workspace.update(platform_choice=choice)
 
 
-def how_to_choose(workspace: Workspace, where: Where) -> str:
-    """What to do to record a choice, as the end of a sentence."""
+def how_to_choose(workspace: Workspace, where: Where, *, shown: bool = False) -> str:
+    """What to do to record a choice, as the end of a sentence.
+
+    Args:
+        workspace: The workspace that the choice is for.
+        where: Where the user reads this.
+        shown: The rules stand beside the sentence already.
+    """
     command = f"dflcolab init -w {workspace.root} --platform-choice go-on"
     if where.in_notebook:
         return f"choose in the cell “Rules and consent” and run it, or run `!{command}`"
+    if shown:
+        return f"read them here, then decide with `{command}`"
     return f"read them with `dflcolab doctor -w {workspace.root}`, then decide with `{command}`"
 
 

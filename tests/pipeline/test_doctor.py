@@ -33,6 +33,7 @@ from tests.runtime.runtimes import (
 )
 from tests.runtime.test_newest import index, page, saying
 
+KAGGLE_COMMAND = replace(KAGGLE, where=replace(KAGGLE.where, kernel_generation=None))
 QUICK = DoctorConfig(gpu=False, online=False)
 
 
@@ -164,9 +165,12 @@ def test_damaged_parts_of_a_workspace_are_named(tmp_path: Path, clips):
 
 def test_the_recorded_choice_ends_the_advice(tmp_path: Path, clips):
     root = new_workspace(tmp_path / "w", clips)
+    (before,) = look(root, KAGGLE_COMMAND).advice
+    assert f"read them here, then decide with `dflcolab init -w {root} --platform-choice" in before
+
     init(root, InitConfig(platform_choice="go-on"), where=KAGGLE.where)
 
-    assert look(root, KAGGLE).advice == ()
+    assert look(root, KAGGLE_COMMAND).advice == ()
 
 
 def test_a_newer_version_is_told_with_the_command(tmp_path: Path, clips):
