@@ -41,7 +41,7 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "init": Command(
-        "Make a workspace, bring videos in, record the rights",
+        "Make a workspace, bring videos or DeepFaceLab's folder in, record the rights",
         "dflcolab.pipeline.init:init",
         "dflcolab.workspace.config:InitConfig",
         takes="path",

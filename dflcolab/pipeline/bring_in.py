@@ -23,11 +23,10 @@ from dflcolab.errors import DFLColabError, FormatError, StorageError, WorkspaceE
 from dflcolab.files import exclusive, list_files, sha256_of
 from dflcolab.formats.dfl_jpeg import read_record
 from dflcolab.formats.faceset_pak import PAK_NAME, PakReader
+from dflcolab.pipeline.fetch import fetched_workspace
 from dflcolab.progress import Progress
 from dflcolab.transfer.archive import unpack
-from dflcolab.transfer.content import ARCHIVES, Expected
-from dflcolab.transfer.download import download
-from dflcolab.transfer.links import LinkKind, is_link, parse_link
+from dflcolab.transfer.links import is_link, parse_link
 from dflcolab.workspace.dfl_layout import Found, Material, find_material, find_root
 from dflcolab.workspace.moving import copy_file, move_file
 from dflcolab.workspace.settings import FILE_NAME, read_settings
@@ -83,11 +82,10 @@ def bring_in(
         StorageError: The disk is full, or the drive does not answer.
         Interrupted: The user asked to stop.
     """
+    check_source(source)
     path = Path(source)
     if not path.exists():
-        if not is_link(source):
-            raise WorkspaceError(f"There is no {source}; check the path of --from.")
-        path = _fetched(source, cache, progress)
+        path = fetched_workspace(source, progress, cache)
     busy = WorkspaceError(f"Something is being brought into {workspace.root} already; wait for it.")
     with exclusive(workspace.root / ".bringing-in.lock", busy):
         if path.is_dir():
@@ -95,17 +93,18 @@ def bring_in(
         return _from_archive(workspace, path, source, progress)
 
 
-def _fetched(source: str, cache: Path | None, progress: Progress) -> Path:
-    link = parse_link(source)
-    expected = Expected(kinds=ARCHIVES, what="a zip or tar archive")
-    if link.kind is LinkKind.DRIVE_FOLDER:
-        expected = Expected()
-    found = download(link, expected=expected, cache=cache, progress=progress)
-    if found.sha256 and not found.cached and not link.sha256:
-        progress.message(
-            f"Its SHA-256 is {found.sha256}; it stays in {found.path.parent} for the next time."
-        )
-    return found.path
+def check_source(source: str) -> None:
+    """Refuse at once what is neither a path nor a link.
+
+    Raises:
+        WorkspaceError: There is no such path.
+        DownloadError: It is a link that this program does not fetch.
+    """
+    if Path(source).exists():
+        return
+    if not is_link(source):
+        raise WorkspaceError(f"There is no {source}; check the path of --from.")
+    parse_link(source)
 
 
 def _from_folder(workspace: Workspace, folder: Path, shown: str, progress: Progress) -> BroughtIn:

@@ -10,7 +10,7 @@ from pathlib import Path
 from dflcolab.errors import WorkspaceError
 from dflcolab.files import list_files, natural_key, sha256_of, storage_errors
 from dflcolab.media.probe import probe
-from dflcolab.pipeline.bring_in import bring_in
+from dflcolab.pipeline.bring_in import bring_in, check_source
 from dflcolab.progress import Progress
 from dflcolab.runtime.rules import has_chosen, how_to_choose, platform_rules, record_choice
 from dflcolab.runtime.where import Where, find_out
@@ -99,6 +99,8 @@ def init(
     """
     progress = progress or Progress()
     where = where or find_out()
+    if config.from_ is not None:
+        check_source(config.from_)
     sources = {Side.SRC: _checked(config.src), Side.DST: _checked(config.dst)}
     with storage_errors(root):
         if root.exists() and not root.is_dir():

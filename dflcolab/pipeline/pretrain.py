@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from dflcolab.faceset.faceset import load_many
+from dflcolab.pipeline.fetch import faceset_path
 from dflcolab.pipeline.train import places_of
 from dflcolab.progress import Progress
 from dflcolab.runtime.rules import require_choice
@@ -35,6 +34,7 @@ def pretrain(
     Raises:
         RightsError: The machine's operator has rules, and the user has not chosen yet.
         FacesetError: There are no faces, or they do not fit the model.
+        DownloadError: A faceset cannot be fetched from its address.
         ConfigError: An option is unknown or out of range.
         ModelError: The model is already trained on src and dst, or training diverged.
         StorageError: The disk is full.
@@ -42,7 +42,7 @@ def pretrain(
     """
     require_choice(workspace, where)
     progress = progress or Progress()
-    folders = [Path(text) for text in config.faceset]
+    folders = [faceset_path(text, progress) for text in config.faceset]
     if not folders:
         folders = [workspace.aligned_dir(side) for side in Side]
     faces = load_many(folders, progress=progress)

@@ -100,8 +100,9 @@ class PretrainConfig(TrainConfig):
     """How a model gets its start on a general faceset, before it meets src and dst."""
 
     faceset: tuple[str, ...] = ()
-    """Folders with faces, or faceset.pak files, of many people. Without it, the faces of this
-    workspace, both sides together."""
+    """Folders with faces, or faceset.pak files, of many people; or their addresses: https, or a link
+    of Google Drive, also of an archive, with `#sha256=…` behind it if the hash is known. Without it,
+    the faces of this workspace, both sides together."""
 
 
 @dataclass(frozen=True, kw_only=True)
