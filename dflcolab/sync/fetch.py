@@ -86,7 +86,7 @@ def _fetch_small(remote: Remote, job: _Job, staging: Path, meter: Meter) -> None
     pieces = remote.read_ranges(job.stored, ranges)
     for file, piece in zip(job.files, pieces, strict=True):
         if hashlib.sha256(piece).hexdigest() != file.sha256:
-            raise DamagedError(f"{job.stored} is damaged ({file.path})")
+            raise DamagedError(f"{job.stored} is damaged ({file.path})", [job.stored])
         # Not synced one by one: `place_all` does it for all.
         staged_path(staging, file).write_bytes(piece)
         meter.add(len(piece))
@@ -110,8 +110,8 @@ def _fetch_large(remote: Remote, file: FileEntry, staging: Path, meter: Meter) -
                 meter.add(len(piece))
     if (have, digest.hexdigest()) != (file.size, file.sha256):
         part.unlink()
-        names = ", ".join(dict.fromkeys(span.path for span in file.spans))
-        raise DamagedError(f"{names or file.path} is damaged ({file.path})")
+        paths = list(dict.fromkeys(span.path for span in file.spans))
+        raise DamagedError(f"{', '.join(paths) or file.path} is damaged ({file.path})", paths)
     part.replace(target)
 
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any, Self, cast
@@ -133,6 +133,10 @@ class Manifest:
     models: tuple[ModelFacts, ...]
     objects: tuple[Stored, ...]
     files: tuple[FileEntry, ...]
+
+    def is_free_of(self, damaged: Collection[str]) -> bool:
+        """True if none of its objects is among these paths."""
+        return not any(stored.path in damaged for stored in self.objects)
 
     @property
     def size(self) -> int:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dflcolab.sync.manifest import FileEntry, Manifest, Span, Stored
@@ -31,13 +31,22 @@ class Known:
     spans: dict[str, tuple[Span, ...]] = field(default_factory=dict[str, tuple[Span, ...]])
 
     @classmethod
-    def of(cls, manifests: Iterable[Manifest]) -> Known:
-        """Everything that generations hold; of the same content in two, the first counts."""
+    def of(cls, manifests: Iterable[Manifest], *, damaged: Collection[str] = ()) -> Known:
+        """Everything that generations hold; of the same content in two, the first counts.
+
+        Args:
+            manifests: Of the generations.
+            damaged: Objects that are not referred to.
+        """
         known = cls()
         for manifest in manifests:
             known.add(
                 {stored.path: stored for stored in manifest.objects},
-                {file.sha256: file.spans for file in manifest.files},
+                {
+                    file.sha256: file.spans
+                    for file in manifest.files
+                    if not any(span.path in damaged for span in file.spans)
+                },
             )
         return known
 

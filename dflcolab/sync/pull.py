@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from dflcolab.errors import StorageError, SyncError, UnsafeFileError
 from dflcolab.files import storage_errors
 from dflcolab.progress import Progress
+from dflcolab.sync.damage import Damage
 from dflcolab.sync.fetch import fetch, missing_files, staged_path
 from dflcolab.sync.generations import chosen, list_generations, no_such, usable
 from dflcolab.sync.manifest import FileEntry, GenerationName, Manifest
@@ -133,6 +134,7 @@ def _try_each(
         try:
             job.run()
         except DamagedError as error:
+            Damage(job.memory, remote).add(error.paths)
             notes.append(f"{manifest.name} was skipped: {str(error).rstrip('.')}.")
             continue
         return job.report(notes, dry_run=False)

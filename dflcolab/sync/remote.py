@@ -32,7 +32,16 @@ OnBytes = Callable[[int], None]
 
 
 class DamagedError(FormatError):
-    """Something on the remote is missing, short or altered."""
+    """Something on the remote is missing, short or altered.
+
+    Args:
+        message: The sentence.
+        paths: Paths of the objects below the remote's root.
+    """
+
+    def __init__(self, message: str, paths: Iterable[str]) -> None:
+        super().__init__(message)
+        self.paths = tuple(paths)
 
 
 class Remote:
@@ -256,7 +265,8 @@ class Remote:
                 return self.fs.open(self.path(path), "rb")
             return self.fs.open(self.path(path), "rb", block_size=_BLOCK)
         except FileNotFoundError as error:
-            raise DamagedError(f"{path} is missing on {self.name}; use another copy.") from error
+            sentence = f"{path} is missing on {self.name}; use another copy."
+            raise DamagedError(sentence, [path]) from error
 
     # ---- writing ------------------------------------------------------------------------------
 
