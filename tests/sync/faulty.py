@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import fsspec
@@ -34,13 +35,20 @@ class Cloud:
         files: Where the bytes are: a dictionary, or `fsspec.get_mapper(folder)` for several
             processes.
         quota: Bytes that files and bin together may have.
+        clock: Seconds; when files are written.
     """
 
     def __init__(
-        self, files: MutableMapping[str, bytes] | None = None, *, quota: int | None = None
+        self,
+        files: MutableMapping[str, bytes] | None = None,
+        *,
+        quota: int | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.files: MutableMapping[str, bytes] = {} if files is None else files
         self.quota = quota
+        self.clock = clock
+        self.written: dict[str, float] = {}
         self.bin_bytes = 0
         self.turn = 0
         self.lock = threading.RLock()
@@ -59,7 +67,7 @@ class Cloud:
         while name in self.files:
             n += 1
             name = f"{stem} ({n}){suffix}"
-        self.files[name] = data
+        self.files[name], self.written[name] = data, self.clock()
         return name
 
     def delete(self, path: str) -> None:
@@ -74,11 +82,15 @@ class Cloud:
 
 @dataclass
 class _Pending:
-    """A write (or a deletion, data None) on its way to the cloud; due 0 means at once."""
+    """A write (or a deletion, data None) on its way to the cloud.
+
+    `seen` says that another file of this name was seen here when it was made: that one is replaced.
+    """
 
     path: str
     data: bytes | None
     due: float
+    seen: bool
     lost: bool = False
 
 
@@ -128,6 +140,10 @@ class FaultyStore(AbstractFileSystem):
         with self.cloud.lock:
             self._upload(float("inf"))
 
+    def is_uploaded(self, path: str) -> bool:
+        """What the mount says of a file; LOST ones are said to be uploaded, too."""
+        return not any(pending.path == path for pending in self._queue)
+
     def remount(self) -> None:
         """Mount anew: what was not uploaded is gone, and the cloud is seen as it is."""
         with self.cloud.lock:
@@ -138,7 +154,12 @@ class FaultyStore(AbstractFileSystem):
             self._stored_as: dict[str, str] = {}
             self._dirs: set[str] = set()
             self._stale_until = 0
-            self._look()
+            self.look_again()
+
+    def look_again(self) -> None:
+        """List the cloud anew."""
+        self._listed = {path: len(data) for path, data in self.cloud.files.items()}
+        self._looked_at = self.cloud.turn
 
     def restart(self, *, machine_lost: bool) -> None:
         """A killed program starts again, on the same machine (its cache lives on) or a new one."""
@@ -179,6 +200,14 @@ class FaultyStore(AbstractFileSystem):
                 self._must_be_folder(path, sizes)
             return _entry(path, sizes.get(path, -1))
 
+    def modified(self, path: str) -> datetime:
+        path = self._strip_protocol(path)
+        with self._call("modified", path):
+            if path not in self._sizes():
+                raise _error(errno.ENOENT, path)
+            written = self.cloud.written.get(path, self.cloud.clock())
+            return datetime.fromtimestamp(written, UTC)
+
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
         path = self._strip_protocol(path)
         with self._call("mkdir", path):
@@ -197,9 +226,10 @@ class FaultyStore(AbstractFileSystem):
                 return
             if path not in self._sizes():
                 raise _error(errno.ENOENT, path)
+            seen = path in self._listed and path not in self._gone
             self._own.pop(path, None)
             self._gone.add(path)
-            self._send(_Pending(path, None, self.cloud.turn + self.delay))
+            self._send(_Pending(path, None, self.cloud.turn + self.delay, seen))
 
     _rm = rm_file
 
@@ -247,7 +277,7 @@ class FaultyStore(AbstractFileSystem):
             self._upload(self.cloud.turn)
             turn = self.cloud.turn
             if turn >= self._stale_until and turn - self._looked_at >= self.staleness:
-                self._look()
+                self.look_again()
         return self.cloud.lock
 
     def _next_strike(self, path: str) -> Strike | None:
@@ -274,6 +304,7 @@ class FaultyStore(AbstractFileSystem):
             if strike is not None:
                 self._for_writes.remove(strike)
             half = data[: len(data) // 2]
+            seen = path in self._listed and path not in self._gone
             self._own[path] = half if fault is Fault.TORN else data
             self._add_folder(path.rpartition("/")[0])
             self._gone.discard(path)
@@ -281,7 +312,7 @@ class FaultyStore(AbstractFileSystem):
             sent = half if fault in (Fault.TORN, Fault.CUT) else data
             if fault is Fault.FLIPPED and data:
                 sent = bytes([data[0] ^ 1]) + data[1:]
-            self._send(_Pending(path, sent, due, lost=fault is Fault.LOST))
+            self._send(_Pending(path, sent, due, seen, lost=fault is Fault.LOST))
             if fault is Fault.TORN:
                 raise _error(errno.EIO, path)
 
@@ -294,22 +325,17 @@ class FaultyStore(AbstractFileSystem):
         due = [pending for pending in self._queue if pending.due <= until]
         self._queue = [pending for pending in self._queue if pending.due > until]
         for pending in due:
-            over = self._stored_as.get(pending.path)
-            if over is None and pending.path in self._listed:
-                over = pending.path
+            over = self._stored_as.get(pending.path, pending.path if pending.seen else None)
             if pending.lost:
                 continue
             if pending.data is None:
-                self.cloud.delete(over or pending.path)
+                if over is not None:
+                    self.cloud.delete(over)
                 self._stored_as.pop(pending.path, None)
             else:
                 self._stored_as[pending.path] = self.cloud.put(
                     pending.path, pending.data, over=over
                 )
-
-    def _look(self) -> None:
-        self._listed = {path: len(data) for path, data in self.cloud.files.items()}
-        self._looked_at = self.cloud.turn
 
     def _sizes(self) -> dict[str, int]:
         """What this machine sees: its own writes, and the cloud as it last looked."""
