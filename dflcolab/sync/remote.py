@@ -114,8 +114,9 @@ class Remote:
             raise SyncError(self._sentence(error, doing)) from error
         except Exception as error:
             # Cloud back ends raise their own classes; all of them mean "did not work".
+            reason = " ".join(str(error).split())
             raise SyncError(
-                f"{self.name} failed while {doing} ({type(error).__name__}: {error}); "
+                f"{self.name} failed while {doing} ({type(error).__name__}: {reason}); "
                 "nothing here is lost, try again later."
             ) from error
 
