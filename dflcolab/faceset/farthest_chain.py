@@ -35,7 +35,7 @@ _BLOCK, _STRIP = 128, 4096
 _SIDE = 64
 """Areas along a side, at most."""
 
-_AT_A_TIME = 32
+_AT_A_TIME = 64
 """Comparisons in full between two looks at the largest distance, for each core."""
 
 
