@@ -11,7 +11,7 @@ import errno
 import os
 import shutil
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -155,7 +155,7 @@ def _copy_all(
     """Copy by several threads; bars are moved by this one only, notebooks need that."""
     files = list(files)
     outcomes: dict[Material, Outcome] = {}
-    copied: list[int] = []
+    copied: deque[int] = deque()
 
     def note(n_bytes: int) -> None:
         copied.append(n_bytes)
@@ -185,7 +185,9 @@ def _copy_all(
                     outcomes[material] = future.result()
                     if outcomes[material] != "added":
                         copied.append(material.size)
-                arrived = sum(copied[:])
+                arrived = n_bytes
+                while copied:
+                    arrived += copied.popleft()
                 task.advance(
                     (arrived >> 20) - (n_bytes >> 20), note=f"{len(outcomes)} of {len(files)} files"
                 )

@@ -228,7 +228,7 @@ _TARGETS = st.sampled_from([b"..", b"/", b"a", b"../../victim", b"/etc/passwd"])
 _ITEMS = st.lists(st.builds(Item, _NAMES, _TARGETS, _KINDS), max_size=6)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(items=_ITEMS, mode=st.sampled_from(["zip", *TAR_MODES[:2]]), flips=st.lists(
     st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=3))  # fmt: skip
 def test_nothing_is_ever_written_outside_of_the_target(items, mode, flips):
