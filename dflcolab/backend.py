@@ -22,7 +22,7 @@ with native_messages_hidden():
     # The first look for devices is what talks most.
     tf.config.list_physical_devices()
 
-__all__ = ["fused", "tf"]
+__all__ = ["fused", "per_face", "tf"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,6 +44,25 @@ def fused(function: Callable[..., Any]) -> Callable[..., Any]:
         return (compiled if _can_fuse() else function)(*arguments)
 
     return call
+
+
+def per_face(draw: Callable[[int], Any], count: int, axis: int = 0) -> Any:
+    """Random numbers of some faces, the same however many devices share the batch.
+
+    Drawn for the whole batch; a device keeps those of its own faces.
+
+    Args:
+        draw: From a number of faces to numbers.
+        count: Faces of this device.
+        axis: Axis of the numbers that counts faces.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return draw(count)
+    drawn = draw(count * context.num_replicas_in_sync)
+    start, size = [0] * len(drawn.shape), drawn.shape.as_list()
+    start[axis], size[axis] = context.replica_id_in_sync_group * count, count
+    return tf.slice(drawn, start, size)
 
 
 @functools.cache

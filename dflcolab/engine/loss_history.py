@@ -62,6 +62,19 @@ class LossHistory:
         self._pending.clear()
 
 
+class UnwrittenHistory(LossHistory):
+    """Of a process that leaves writing to another one."""
+
+    def start_at(self, count: int) -> None:
+        """Nothing to do."""
+
+    def append(self, losses: npt.ArrayLike) -> None:
+        """Nothing to do."""
+
+    def flush(self, *, durable: bool = False) -> None:
+        """Nothing to do."""
+
+
 def read_losses(path: Path) -> npt.NDArray[np.float32]:
     """All complete entries, `[N, 2]`; empty when the file is missing."""
     if not path.exists():

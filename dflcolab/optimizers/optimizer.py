@@ -104,7 +104,10 @@ class Optimizer:
                 keep = _keep_mask(name, gradient, settings.dropout_keep, seed)
             variable, slots = self._variables[name], self._slots[name]
             update = self._fused if variable.shape.num_elements() >= _WORTH_FUSING else self._plain
-            changed, *new_slots = update(variable, slots, gradient, rate, keep)
+            # Values, not variables: a compiled function takes the per-device variables of several
+            # devices for one another where their shapes are alike.
+            values = tf.convert_to_tensor(variable), tuple(map(tf.convert_to_tensor, slots))
+            changed, *new_slots = update(*values, gradient, rate, keep)
             variable.assign(changed, read_value=False)
             for slot, value in zip(slots, new_slots, strict=True):
                 slot.assign(value, read_value=False)

@@ -13,7 +13,7 @@ import math
 from typing import NamedTuple
 
 from dflcolab.arrays import Tensor
-from dflcolab.backend import fused, tf
+from dflcolab.backend import fused, per_face, tf
 
 PADDING = 3
 """Pixels that faces carry around them, so that no neighbour of a sampled position is missing."""
@@ -133,7 +133,7 @@ def random_transforms(
     The inverse of: rotate by up to 10 degrees and scale by `1 / (1 + scale)` to `1 + scale` about
     the middle, shift by up to 5 % of the size, then mirror (40 %).
     """
-    drawn = tf.unstack(tf.random.stateless_uniform([5, count], seed))
+    drawn = tf.unstack(per_face(lambda n: tf.random.stateless_uniform([5, n], seed), count, 1))
     angle = (2 * drawn[0] - 1) * (_ROTATION_DEGREES * math.pi / 180)
     smallest, largest = 1 / (1 + scale), 1 + scale
     factor = smallest + drawn[1] * (largest - smallest)
@@ -176,10 +176,16 @@ def random_grids(count: int, size: int, seed: Tensor) -> tuple[Tensor, Tensor]:
     row j and column i, and y at row i and column j: DFL's y map is the transpose of its x map.
     """
     seeds = tf.unstack(tf.random.split(seed, 2))
-    choice = tf.random.stateless_uniform([count], seeds[0], maxval=3, dtype=tf.int32)
+    choice = per_face(
+        lambda n: tf.random.stateless_uniform([n], seeds[0], maxval=3, dtype=tf.int32), count
+    )
     cell = tf.gather([size // 2, size // 4, size // 8], choice)
     limit = 0.5 * (1 + math.erf(_NORMAL_LIMIT / math.sqrt(2)))
-    drawn = tf.random.stateless_uniform([2, count, _GRID, _GRID], seeds[1], 1 - limit, limit)
+    drawn = per_face(
+        lambda n: tf.random.stateless_uniform([2, n, _GRID, _GRID], seeds[1], 1 - limit, limit),
+        count,
+        axis=1,
+    )
     noise = tf.math.ndtri(drawn) / _NORMAL_LIMIT
     return grid_displacement(noise[0], noise[1], cell, size), tf.cast(cell, tf.float32)
 
@@ -294,8 +300,12 @@ def shift_colors(pictures: Tensor, seed: Tensor, power: float) -> Tensor:
     count = pictures.shape[0]
     seeds = tf.unstack(tf.random.split(seed, 2))
     reach = max(1, int(180 * power))
-    degrees = tf.random.stateless_uniform([count], seeds[0], -reach, reach + 1, dtype=tf.int32)
-    moves = (tf.random.stateless_uniform([2, count], seeds[1]) - 0.5) * power
+    degrees = per_face(
+        lambda n: tf.random.stateless_uniform([n], seeds[0], -reach, reach + 1, dtype=tf.int32),
+        count,
+    )
+    drawn = per_face(lambda n: tf.random.stateless_uniform([2, n], seeds[1]), count, axis=1)
+    moves = (drawn - 0.5) * power
     return move_colors(pictures, tf.cast(degrees, tf.float32), moves[0], moves[1])
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dflcolab.arrays import Image, Tensor
-from dflcolab.backend import fused, tf
+from dflcolab.backend import fused, per_face, tf
 from dflcolab.imaging.color_transfer import (
     Moments,
     color_moments,
@@ -192,7 +192,7 @@ def _distribution_cube(source: Tensor, target: Tensor, seed: Tensor) -> Tensor:
 
 def _rotations(rounds: int, count: int, seed: Tensor) -> Tensor:
     """Rotations `[rounds, B, 3, 3]`, evenly over all: unit quaternions of any direction."""
-    drawn = tf.random.stateless_normal([4, rounds, count], seed)
+    drawn = per_face(lambda n: tf.random.stateless_normal([4, rounds, n], seed), count, axis=2)
     w, x, y, z = tf.unstack(drawn / tf.norm(drawn, axis=0))
     rows = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
@@ -278,7 +278,9 @@ def _look_up(faces: Tensor, cube: Tensor) -> Tensor:
 def _transport(source: Tensor, target: Tensor, seed: Tensor) -> Tensor:
     """How far the source points move, `[B, P, 3]`; points are `[B, P, 3]`."""
     count, n_points, _ = source.shape
-    drawn = tf.random.stateless_normal([_STEPS, count, _DIRECTIONS, 3], seed)
+    drawn = per_face(
+        lambda n: tf.random.stateless_normal([_STEPS, n, _DIRECTIONS, 3], seed), count, axis=1
+    )
     directions = drawn / tf.norm(drawn, axis=3, keepdims=True)
     n_lines = count * _DIRECTIONS
     starts = n_points * tf.reshape(tf.range(n_lines), [count, _DIRECTIONS, 1])

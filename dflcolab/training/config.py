@@ -62,6 +62,22 @@ class TrainConfig(Config):
     float32; the demo preset also takes bfloat16 on CPUs that compute in it. Weights, losses and
     optimizer are float32 always."""
 
+    devices: int | Literal["auto"] = "auto"
+    """GPUs of this machine that share each batch. auto: all of them, or the CPU where there is
+    none."""
+
+    across_devices: Literal["mean", "sum"] = option("mean", advanced=True)
+    """How the gradients of several devices are joined. mean: as DeepFaceLab. sum: the same steps as
+    one device would make with the whole batch; differs mostly with clipgrad."""
+
+    hosts: tuple[str, ...] = option((), advanced=True)
+    """Train on several machines at once: host:port of each, in the same order everywhere. Run the
+    same command on all of them, with the same faces and model and with its own --worker; the first
+    one saves. Only on a network that you trust: the ports are open to everybody in it."""
+
+    worker: int = option(0, low=0, advanced=True)
+    """Which of --hosts this machine is, from 0."""
+
     save_minutes: float = option(10.0, low=0.0)
     """Minutes between two saves; what a sudden end can cost at most. 0 = never by time."""
 
@@ -91,6 +107,17 @@ class TrainConfig(Config):
             raise ConfigError(f"batch = {self.batch} is out of range; give 1 or more, or auto.")
         if isinstance(self.accumulate, int) and self.accumulate < 1:
             raise ConfigError(f"accumulate = {self.accumulate} is out of range; give 1 or more.")
+        if isinstance(self.devices, int) and self.devices < 1:
+            raise ConfigError(f"devices = {self.devices} is out of range; give 1 or more, or auto.")
+        bad = [host for host in self.hosts if not re.fullmatch(r"\S+:\d{1,5}", host)]
+        if bad:
+            raise ConfigError(f"hosts = {bad[0]} is no address; write for example 10.0.0.5:2222.")
+        if self.worker >= max(1, len(self.hosts)):
+            raise ConfigError(
+                f"worker = {self.worker}, but there are {len(self.hosts)} hosts; count from 0."
+            )
+        if len(self.hosts) > 1 and self.batch == "auto":
+            raise ConfigError("batch = auto measures one machine; give a number with hosts.")
         if self.deadline is not None:
             parse_duration(self.deadline)
 

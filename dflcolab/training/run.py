@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dflcolab.backend import tf
-from dflcolab.config import to_plain, updated
+from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
 from dflcolab.engine.gpu_trial import try_gpus
 from dflcolab.engine.loss_history import read_losses
-from dflcolab.engine.precision import Precision, choose_precision, prepare_device
-from dflcolab.errors import ConfigError, Interrupted, ModelError
+from dflcolab.engine.precision import choose_precision, prepare_device
+from dflcolab.errors import Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.faceset.held_out import split_held_out
@@ -24,12 +24,12 @@ from dflcolab.files import exclusive
 from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
 from dflcolab.progress import Progress
-from dflcolab.training.batch_size import choose_batch, choose_jit, largest_batch
 from dflcolab.training.color_match import transfers_colors
 from dflcolab.training.config import TrainConfig, parse_duration, with_settings
 from dflcolab.training.dataset import TrainingFaces, prepare_faces
+from dflcolab.training.devices import open_devices
+from dflcolab.training.planning import plan_step
 from dflcolab.training.session import Session, SideFaces, losses_name
-from dflcolab.training.step_plan import StepPlan, device_name, stored_plan
 from dflcolab.training.trainer import (
     Callback,
     PreviewOnSchedule,
@@ -39,7 +39,6 @@ from dflcolab.training.trainer import (
     StopOnRequest,
     TrainingLoop,
 )
-from dflcolab.training.trial import Cost, measure_step, memory_limit
 
 _RECENT = 100
 
@@ -64,7 +63,7 @@ class TrainReport:
         faces: Training faces by side.
         held_out_faces: Held-out faces by side.
         options: The model's options.
-        checkpoint: Folder of the last checkpoint.
+        checkpoint: Folder of the last checkpoint; None for workers beside the first one.
         problems: Sentences about faces or checkpoints that could not be used.
     """
 
@@ -149,7 +148,9 @@ def run_training(
     """
     lock = places.model_dir.with_name(f".{places.model_dir.name}.lock")
     busy = ModelError(f"Another process is training {config.model}; wait until it has ended.")
-    with exclusive(lock, busy):
+    # Workers beside the first one write nothing, and may share its folder.
+    writes = with_settings(config)[0].worker == 0
+    with exclusive(lock, busy) if writes else contextlib.nullcontext():
         return _run_alone(config, places, facesets, face_type, pretrain, progress, list(problems))
 
 
@@ -183,10 +184,15 @@ def _run_alone(
         return _report(config, options, places, checkpoint, notes, began, precision, None, done)
 
     prepare_device()
+    if len(config.hosts) > 1:
+        progress.message(f"Waiting for all {len(config.hosts)} workers.")
+    devices = open_devices(
+        config.devices, hosts=config.hosts, worker=config.worker, across=config.across_devices
+    )
     unsupported = try_gpus().problem
     if unsupported:
         raise ModelError(unsupported)
-    options, plan = plan_step(config, options, state, precision, note)
+    options, plan = plan_step(config, options, state, precision, devices, note)
     sides = {
         side: _side_faces(
             facesets[side], options, config.holdout_share, side, places, progress, notes
@@ -196,80 +202,63 @@ def _run_alone(
     src, dst = sides["src"], sides.get("dst", sides["src"])
     seed = int(state["seed"]) if state else config.seed
     session = Session(
-        places.model_dir, options, src, dst, seed=seed, precision=precision, plan=plan, note=note
+        places.model_dir,
+        options,
+        src,
+        dst,
+        seed=seed,
+        precision=precision,
+        plan=plan,
+        devices=devices,
+        note=note,
     )
-    if checkpoint is None:
-        session.start_new()
-    elif leaves:
-        session.leave_pretraining(checkpoint, note=note)
-        progress.message(f"{config.model} leaves pretraining and starts at iteration 0.")
-    else:
-        session.restore(checkpoint, note=note)
     loop = TrainingLoop(
         session,
-        _callbacks(config, places, progress, target, began),
+        _callbacks(config, places, progress, target, began, writes=devices.is_chief),
         keep=config.keep,
         read_every=config.read_every,
     )
-    loop.run(progress, target=target)
+    with devices.watching_workers(lambda: _last_good(places.model_dir)):
+        devices.refuse_differences(_facts(config, session, checkpoint, target, src, dst))
+        if checkpoint is None:
+            session.start_new()
+        elif leaves:
+            session.leave_pretraining(checkpoint, note=note)
+            progress.message(f"{config.model} leaves pretraining and starts at iteration 0.")
+        else:
+            session.restore(checkpoint, note=note)
+        loop.run(progress, target=target)
+        devices.meet()
     if loop.stopped_because == "interrupted":
         raise Interrupted(
             f"Stopped at iteration {session.iteration} and saved; "
             "run the same command again to go on."
         )
-    assert loop.checkpoint is not None
+    if loop.checkpoint is None:
+        note("The first worker has the losses and the checkpoint.")
     return _report(config, options, places, loop.checkpoint, notes, began, precision, loop, done)
 
 
-def plan_step(
+def _facts(
     config: TrainConfig,
-    options: SwapModelOptions,
-    state: Mapping[str, Any] | None,
-    precision: Precision,
-    note: Callable[[str], None],
-) -> tuple[SwapModelOptions, StepPlan]:
-    """Batch, parts and compiler for this machine: as the checkpoint says, or measured.
+    session: Session,
+    checkpoint: Checkpoint | None,
+    target: int | None,
+    *sides: SideFaces,
+) -> dict[str, object]:
+    """What all workers must have alike, by the words for it."""
+    settings = [config.across_devices, config.read_every, target, session.precision, session.seed]
+    at_once = session.plan.micro_batch
+    return {
+        "options": [to_plain(session.options), settings, at_once],
+        "faces": [side.training.names for side in sides],
+        "checkpoints": checkpoint and [checkpoint.iteration, dict(checkpoint.parts)],
+    }
 
-    Raises:
-        ConfigError: The batch does not fall into that many parts.
-        ModelError: Not even one face at a time fits into memory.
-    """
-    on_gpu = device_name() != "CPU"
-    before = stored_plan(state)
 
-    def trial(size: int, jit: bool) -> Cost:
-        return measure_step(options, precision, size, jit=jit)
-
-    batch_note = before.batch_note if before else ""
-    if config.batch == "auto" and not batch_note:
-        largest = largest_batch(options.resolution, options.batch_size, on_gpu=on_gpu)
-        try:
-            batch, batch_note = choose_batch(trial, largest, memory_limit())
-        except tf.errors.ResourceExhaustedError as error:
-            raise ModelError(
-                "This model does not fit into memory, even with one face at a time; take a lower "
-                "resolution, smaller dims or a smaller preset."
-            ) from error
-        note(batch_note)
-        options = updated(options, {"batch_size": str(batch)})
-    batch = options.batch_size
-    kept = before if before and before.batch == batch else None
-    micro = kept.micro_batch if kept else batch
-    if isinstance(config.accumulate, int):
-        if batch % config.accumulate:
-            raise ConfigError(
-                f"accumulate = {config.accumulate} does not divide the batch of {batch}; give a "
-                "number that does."
-            )
-        micro = batch // config.accumulate
-    jit, jit_note = False, ""
-    if kept and kept.jit_note and config.xla != "off":
-        jit, jit_note = kept.jit, kept.jit_note
-    elif config.xla != "off":
-        jit, jit_note = choose_jit(trial, micro, config.xla, on_gpu=on_gpu)
-        if jit_note:
-            note(jit_note)
-    return options, StepPlan(device_name(), batch, micro, jit, batch_note, jit_note)
+def _last_good(model_dir: Path) -> str:
+    checkpoint = latest_checkpoint(model_dir)
+    return checkpoint.folder.name if checkpoint else "none yet"
 
 
 def resolve_options(
@@ -360,13 +349,21 @@ def _distinct(facesets: Mapping[str, Faceset]) -> list[str]:
 
 
 def _callbacks(
-    config: TrainConfig, places: Places, progress: Progress, target: int | None, began: float
+    config: TrainConfig,
+    places: Places,
+    progress: Progress,
+    target: int | None,
+    began: float,
+    *,
+    writes: bool,
 ) -> list[Callback]:
-    callbacks: list[Callback] = [
-        PreviewOnSchedule(places.history_dir, every=config.preview_every),
-        SaveOnSchedule(every=config.save_every, minutes=config.save_minutes),
-        StopOnRequest(progress, places.stop_file),
-    ]
+    callbacks: list[Callback] = [StopOnRequest(progress, places.stop_file)]
+    if writes:
+        callbacks = [
+            PreviewOnSchedule(places.history_dir, every=config.preview_every),
+            SaveOnSchedule(every=config.save_every, minutes=config.save_minutes),
+            *callbacks,
+        ]
     if target is not None:
         callbacks.append(StopAtTarget(target))
     if config.deadline is not None:
@@ -378,21 +375,26 @@ def _report(
     config: TrainConfig,
     options: SwapModelOptions,
     places: Places,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None,
     notes: list[str],
     began: float,
     precision: str,
     loop: TrainingLoop | None,
     done_before: int,
 ) -> TrainReport:
-    state = checkpoint.state()
+    if checkpoint is not None:
+        iteration, state = checkpoint.iteration, checkpoint.state()
+    else:
+        assert loop is not None
+        iteration = loop.session.iteration
+        state: dict[str, Any] = {"faces": loop.session.face_counts()}
     recent = read_losses(places.model_dir / losses_name(pretraining=options.pretrain))[-_RECENT:]
     known = recent[np.isfinite(recent).all(axis=1)] if len(recent) else recent
     means = known.mean(axis=0) if len(known) else None
     return TrainReport(
         model=config.model,
-        iteration=checkpoint.iteration,
-        iterations_done=checkpoint.iteration - done_before,
+        iteration=iteration,
+        iterations_done=iteration - done_before,
         losses=None if means is None else {"src": float(means[0]), "dst": float(means[1])},
         held_out_losses=state.get("held_out"),
         iterations_per_second=loop.iterations_per_second if loop else 0.0,
@@ -405,6 +407,6 @@ def _report(
         faces={side: int(n["training"]) for side, n in state["faces"].items()},
         held_out_faces={side: int(n["held_out"]) for side, n in state["faces"].items()},
         options=to_plain(options),
-        checkpoint=checkpoint.folder,
+        checkpoint=checkpoint and checkpoint.folder,
         problems=tuple(notes),
     )

@@ -23,7 +23,7 @@ from dflcolab.engine.checkpoint import (
     list_checkpoints,
     write_checkpoint,
 )
-from dflcolab.engine.loss_history import LossHistory
+from dflcolab.engine.loss_history import LossHistory, UnwrittenHistory
 from dflcolab.engine.precision import Precision
 from dflcolab.errors import ModelError
 from dflcolab.models.amp.options import AmpOptions
@@ -34,6 +34,7 @@ from dflcolab.models.saehd.options import SaehdOptions
 from dflcolab.training.augment import PADDING
 from dflcolab.training.color_match import color_change, transfers_colors
 from dflcolab.training.dataset import TrainingFaces
+from dflcolab.training.devices import Devices
 from dflcolab.training.model_state import ModelState
 from dflcolab.training.preview import draw_preview, encode_jpeg, preview_rows
 from dflcolab.training.quick96_objective import repeats_batch
@@ -72,6 +73,7 @@ class Session:
         seed: Root of all random numbers.
         precision: Type the networks compute in.
         plan: In how many parts a batch is worked through, and compiled by what; None: at once.
+        devices: What it trains on; None: the one there is.
         note: Gets a sentence when memory runs out and the step is changed.
 
     Attributes:
@@ -79,6 +81,7 @@ class Session:
         iteration: Finished iterations.
         history: Losses of all iterations.
         options: As given.
+        devices: As given.
     """
 
     def __init__(
@@ -91,12 +94,15 @@ class Session:
         seed: int,
         precision: Precision,
         plan: StepPlan | None = None,
+        devices: Devices | None = None,
         note: Callable[[str], None] = _silent,
     ) -> None:
+        self.devices = devices or Devices()
         self.model_dir = model_dir
         self._note = note
         count = options.batch_size
-        self.plan = plan or StepPlan(device_name(), count, count)
+        n_devices = self.devices.count
+        self.plan = plan or StepPlan(device_name(), count, count // n_devices, devices=n_devices)
         self._go_back: Callable[[], None] = self.start_new
         self.options = options
         self.iteration = 0
@@ -104,7 +110,8 @@ class Session:
         self.precision: Precision = precision
         self._sides = {"src": src, "dst": dst}
         self._positions = {"src": 0, "dst": 0}
-        self.history = LossHistory(model_dir / losses_name(pretraining=options.pretrain))
+        history = LossHistory if self.devices.is_chief else UnwrittenHistory
+        self.history = history(model_dir / losses_name(pretraining=options.pretrain))
         self._samplers = {
             side: Sampler(
                 len(faces.training),
@@ -123,7 +130,9 @@ class Session:
 
     def start_new(self) -> None:
         """Begin with fresh weights at iteration 0."""
-        self._take(ModelState(self.options, seed=self.seed))
+        with self.devices.variables():
+            state = ModelState(self.options, seed=self.seed)
+        self._take(state)
         self._begin_at(0, dict.fromkeys(self._sides, 0))
         self._go_back = self.start_new
 
@@ -192,17 +201,27 @@ class Session:
             if side == "src" and self._color_sampler is not None:
                 change = self._color_change(indices)
             self._positions[side] += count
-            batches.append(faces.training.batch(indices))
+            batches.append(faces.training.batch(self.devices.of_this_worker(indices)))
         while True:
             try:
                 return self._step.step(*batches, tf.constant(self.iteration, tf.int64), change)
-            except tf.errors.ResourceExhaustedError:
+            except tf.errors.ResourceExhaustedError as error:
+                if self.devices.count > 1:
+                    raise self._too_large_for_devices() from error
                 # Only the step is dropped here: the error's frames hold its tensors.
                 begun = int(self._step.begun.numpy()) == self.iteration
             self._shrink(begun)
             if begun:
                 self._go_back()
                 return None
+
+    def _too_large_for_devices(self) -> ModelError:
+        """Memory ran out on one of several: the others may have stepped already."""
+        return ModelError(
+            f"Memory ran out at iteration {self.iteration} with {self.plan.micro_batch} faces at "
+            "once on each of several devices; run again with a smaller --batch or a larger "
+            "--accumulate. Everything up to the last save is kept."
+        )
 
     def _shrink(self, begun: bool) -> None:
         """Half as many faces at once from now on."""
@@ -234,7 +253,18 @@ class Session:
         if src is None or dst is None:
             raise ValueError("ct_mode needs faces that were prepared with their colors")
         references = self._color_sampler.take(self._positions["src"], len(indices))
-        return tf.constant(color_change(self.options.ct_mode, src, indices, dst, references))
+        change = color_change(self.options.ct_mode, src, indices, dst, references)
+        return tf.constant(self.devices.of_this_worker(change))
+
+    def face_counts(self) -> dict[str, dict[str, int]]:
+        """By side: faces in `training`, and `held_out`."""
+        return {
+            side: {
+                "training": len(faces.training),
+                "held_out": len(faces.held_out) if faces.held_out else 0,
+            }
+            for side, faces in self._sides.items()
+        }
 
     def evaluate(self) -> dict[str, float] | None:
         """Mean loss on the held-out faces of each side, unwarped.
@@ -330,13 +360,7 @@ class Session:
                 }
                 for name, scale in self._step.loss_scales.items()
             },
-            "faces": {
-                side: {
-                    "training": len(faces.training),
-                    "held_out": len(faces.held_out) if faces.held_out else 0,
-                }
-                for side, faces in self._sides.items()
-            },
+            "faces": self.face_counts(),
             "held_out": held_out,
             "held_out_loss": score,
             "saved_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -346,14 +370,15 @@ class Session:
         weights = checkpoint.weights()
         if self._judge_changed(checkpoint.state()):
             weights = {n: v for n, v in weights.items() if not n.startswith(("D_src/", "GAN/"))}
-        return ModelState(
-            self.options,
-            seed=self.seed,
-            weights=weights,
-            optimizer=checkpoint.optimizer(),
-            source=str(checkpoint.folder),
-            note=note,
-        )
+        with self.devices.variables():
+            return ModelState(
+                self.options,
+                seed=self.seed,
+                weights=weights,
+                optimizer=checkpoint.optimizer(),
+                source=str(checkpoint.folder),
+                note=note,
+            )
 
     def _judge_changed(self, state: Mapping[str, Any]) -> bool:
         """True if the patch discriminator looks at other patches now, or is of another width.
@@ -380,6 +405,7 @@ class Session:
             seed=self.seed,
             micro_batches=self.plan.parts,
             jit=self.plan.jit,
+            devices=self.devices,
         )
         self._paint = tf.function(self._paint_faces, autograph=False)
 

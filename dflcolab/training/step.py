@@ -14,6 +14,7 @@ from dflcolab.models.quick96 import Quick96Options
 from dflcolab.training.amp_objective import AmpObjective
 from dflcolab.training.augment import Sampled, plain_batch, sample_batch
 from dflcolab.training.color_match import match_colors
+from dflcolab.training.devices import Devices
 from dflcolab.training.model_state import ModelState, optimizer_settings
 from dflcolab.training.objective import Batch, Losses, Objective, Stage
 from dflcolab.training.quick96_objective import Quick96Objective, repeats_batch
@@ -37,9 +38,10 @@ class TrainingStep:
         state: Variables and optimizers; an iteration changes them.
         precision: Type the networks compute in.
         seed: Root of all random numbers of the run.
-        micro_batches: Equal parts that a batch is worked through in, one after the other, to save
-            memory. The gradients of all parts are summed before any weight changes.
-        jit: Compile networks and update with XLA.
+        micro_batches: Equal parts that each device's faces are worked through in, one after the
+            other, to save memory. The gradients of all parts are summed before any weight changes.
+        jit: Compile networks and update with XLA; on one device only.
+        devices: What the state's variables were made on; None: the one there is.
 
     Attributes:
         objective: What is lowered.
@@ -56,20 +58,23 @@ class TrainingStep:
         seed: int = 0,
         micro_batches: int = 1,
         jit: bool = False,
+        devices: Devices | None = None,
     ) -> None:
         self.objective = objective_of(options)
+        self._devices = devices or Devices()
         self._options = options
         self._state = state
         self._settings = optimizer_settings(options)
         self._dtype = compute_dtype(precision)
         self._seed = seed & 0x7FFFFFFF
-        self.loss_scales = {
-            stage.optimizer: LossScale(precision) for stage in self.objective.stages
-        }
         self._micro_batches = micro_batches
         self._run = tf.function(self._train, jit_compile=True, autograph=False) if jit else None
-        self.begun = tf.Variable(tf.constant(-1, tf.int64), trainable=False)
-        self.step = tf.function(self._step, autograph=False)
+        with self._devices.variables():
+            self.loss_scales = {
+                stage.optimizer: LossScale(precision) for stage in self.objective.stages
+            }
+            self.begun = tf.Variable(tf.constant(-1, tf.int64), trainable=False)
+        self.step = self._devices.everywhere(self._step)
         self.fixed_step = tf.function(self._fixed_step, autograph=False)
         self.evaluate = tf.function(self._evaluate, autograph=False)
 
@@ -88,12 +93,14 @@ class TrainingStep:
             iteration: Scalar int64, the number of this step; seeds its random numbers.
             color_change: How the colors of src change (see `color_match`); None: not at all.
         """
+        src_faces, dst_faces = map(self._devices.of_this_device, (src_faces, dst_faces))
         if color_change is not None:
+            color_change = self._devices.of_this_device(color_change)
             seed = self._seeds(iteration, 3)[0]
             src_faces = match_colors(self._options.ct_mode, src_faces, color_change, seed)
         train = self._run or self._train
         shown = train(self._sample(src_faces, dst_faces, iteration), iteration)
-        return tf.stack([tf.reduce_mean(losses) for losses in shown])
+        return self._devices.mean(tf.stack([tf.reduce_mean(losses) for losses in shown]))
 
     def _fixed_step(
         self, src: Sampled, dst: Sampled, iteration: Tensor | int = 0
@@ -148,7 +155,8 @@ class TrainingStep:
         seeds = self._seeds(iteration, 0)
         shown: tuple[Tensor, ...] = ()
         for index, stage in enumerate(self.objective.stages):
-            losses, gradients = self._summed_gradients(stage, batch, seeds[2 * index])
+            losses, own = self._summed_gradients(stage, batch, seeds[2 * index])
+            gradients = self._devices.gradients(own, of_mean=self._options.mean_gradient)
             # No weight moves before all gradients are there: a step that runs out of memory among
             # them can be repeated from where it began.
             with tf.control_dependencies(list(gradients.values())):

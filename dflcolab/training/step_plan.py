@@ -1,6 +1,6 @@
 """How a step runs on this machine: in how many parts, and compiled by what.
 
-A plan is stored in the checkpoint and holds for the device that it was made on.
+A plan is stored in the checkpoint and holds for the devices that it was made on.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ class StepPlan:
     Attributes:
         device: What the plan was made for; see `device_name`.
         batch: Faces per side and step.
-        micro_batch: Faces per side that are worked on at the same time; divides the batch.
+        micro_batch: Faces per side that a device works on at the same time; divides its batch.
         jit: XLA compiles the step.
         batch_note: What was measured to choose the batch; "" where nothing was.
         jit_note: What was measured to choose the compiler; "" where nothing was.
+        devices: How many share the batch evenly.
     """
 
     device: str
@@ -31,23 +32,25 @@ class StepPlan:
     jit: bool = False
     batch_note: str = ""
     jit_note: str = ""
+    devices: int = 1
 
     @property
     def parts(self) -> int:
-        """In how many parts a batch is worked through."""
-        return self.batch // self.micro_batch
+        """In how many parts a device works through its faces."""
+        return self.batch // self.devices // self.micro_batch
 
     def to_plain(self) -> dict[str, Any]:
         """For the checkpoint."""
         return asdict(self)
 
 
-def stored_plan(state: Mapping[str, Any] | None) -> StepPlan | None:
-    """The plan of a checkpoint, where it was made on a device as this one."""
+def stored_plan(state: Mapping[str, Any] | None, devices: int) -> StepPlan | None:
+    """The plan of a checkpoint, where it was made for as many devices, and such as this one."""
     stored = (state or {}).get("step_plan")
     if not isinstance(stored, dict) or stored.get("device") != device_name():
         return None
-    return StepPlan(**stored)
+    plan = StepPlan(**stored)
+    return plan if plan.devices == devices else None
 
 
 def device_name() -> str:

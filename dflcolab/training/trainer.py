@@ -51,6 +51,7 @@ class TrainingLoop:
         self._unread: list[Tensor] = []
         self._last_read = 0.0
         self.stopped_because = ""
+        self._wish = ""
         self.started = time.monotonic()
         self.checkpoint: Checkpoint | None = None
         self.recent: tuple[float, float] = (float("nan"), float("nan"))
@@ -85,6 +86,7 @@ class TrainingLoop:
                 task.advance(note=note)
                 for callback in self._callbacks:
                     callback(self)
+                self._agree()
                 if session.iteration == first + 1:
                     # The first iteration holds the compilation and says nothing about the rate.
                     self.read_losses()
@@ -95,8 +97,10 @@ class TrainingLoop:
         self.save()
 
     def save(self) -> None:
-        """Write a checkpoint, unless this iteration is saved already."""
+        """Write a checkpoint, unless this iteration is saved already, or another worker does."""
         if self.checkpoint and self.checkpoint.iteration == self.session.iteration:
+            return
+        if not self.session.devices.is_chief:
             return
         start = time.monotonic()
         self.read_losses()
@@ -122,8 +126,18 @@ class TrainingLoop:
 
     def _read_if_due(self) -> None:
         waited = time.monotonic() - self._last_read
-        if len(self._unread) >= self._read_every or waited > _READ_SECONDS:
+        # Workers look at the same iterations, so that all of them see a divergence.
+        long_ago = waited > _READ_SECONDS and self.session.devices.workers == 1
+        if len(self._unread) >= self._read_every or long_ago:
             self.read_losses()
+
+    def _agree(self) -> None:
+        """Several workers end together: at the target, or when they next look at the losses."""
+        devices = self.session.devices
+        if devices.workers > 1 and self.stopped_because != "target_iter":
+            self._wish = self.stopped_because or self._wish
+            due = self.session.iteration % self._read_every == 0
+            self.stopped_because = devices.agree(self._wish) if due else ""
 
 
 class StopAtTarget:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dflcolab.arrays import Tensor
-from dflcolab.backend import tf
+from dflcolab.backend import per_face, tf
 from dflcolab.models.amp.options import AmpOptions
 from dflcolab.models.architecture import Architecture
 from dflcolab.models.autoencoder import Decoder, Encoder, Face
@@ -148,7 +148,7 @@ class Amp:
         """
         width = self.size.inter_dims
         ones = int(width * self.size.morph_factor)
-        drawn = tf.random.stateless_uniform([count, width], seed)
+        drawn = per_face(lambda n: tf.random.stateless_uniform([n, width], seed), count)
         ranks = tf.argsort(tf.argsort(drawn, axis=1), axis=1)
         return tf.cast(ranks < ones, tf.float32)
 
