@@ -18,6 +18,7 @@ from dflcolab.sync.manifest import GenerationName, Manifest, ModelFacts
 from dflcolab.sync.memory import Base
 from dflcolab.sync.proof import Proof, meaning, proof_of
 from dflcolab.sync.remote import MANY_ENTRIES, Remote
+from dflcolab.sync.words import counted, megabytes
 
 OBJECT_FOLDERS = ("packs", "objects", "files")
 
@@ -59,7 +60,7 @@ class GenerationInfo:
         models = "".join(f", {_model(model)}" for model in self.models)
         return (
             f"{'* ' if self.apart else '  '}{self.name}: {self.created[:16].replace('T', ' ')}, "
-            f"{self.files} files, {self.size_bytes / 1e6:.1f} MB ({self.own_bytes / 1e6:.1f} MB new)"
+            f"{counted(self.files, 'file')}, {megabytes(self.size_bytes)} ({megabytes(self.own_bytes)} new)"
             f"{models}"
         )
 
@@ -97,8 +98,9 @@ class RemoteStatus:
         if not self.generations:
             return f"{self.remote} holds no copy yet."
         whole = [info for info in self.generations if info.complete]
-        size = f"{self.objects} objects, {self.stored_bytes / 1e6:.1f} MB"
-        lines = [f"{self.remote} holds {len(whole)} whole copies in {size}."]
+        size = f"{counted(self.objects, 'object')}, {megabytes(self.stored_bytes)}"
+        copies = counted(len(whole), "whole copy", "whole copies")
+        lines = [f"{self.remote} holds {copies} in {size}."]
         if whole and self.proof is not None:
             lines.append(f"Newest: {whole[0].line().strip('* ')}.")
             lines.append(f"It is {self.proof}. {meaning(self.proof)}")

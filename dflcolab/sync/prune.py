@@ -21,6 +21,7 @@ from dflcolab.sync.overview import OBJECT_FOLDERS
 from dflcolab.sync.proof import Proof, proof_of
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention, kept_generations
+from dflcolab.sync.words import counted, megabytes
 from dflcolab.sync.writing import acquire
 
 GRACE_S = 24 * 3600.0
@@ -61,8 +62,9 @@ class PruneReport:
     def summary(self) -> str:
         """Copies that go and that stay."""
         would = "would be removed" if self.dry_run else "removed"
-        what = f"{len(self.removed)} copies and {self.objects_removed} objects"
-        lines = [f"{self.remote}: {what} ({self.bytes_removed / 1e6:.1f} MB) {would}."]
+        copies = counted(len(self.removed), "copy", "copies")
+        what = f"{copies} and {counted(self.objects_removed, 'object')}"
+        lines = [f"{self.remote}: {what} ({megabytes(self.bytes_removed)}) {would}."]
         lines += [f"  goes:  {row.name} {row.created[:16]} ({row.reason})" for row in self.removed]
         lines += [f"  stays: {row.name} {row.created[:16]} ({row.reason})" for row in self.kept]
         return "\n".join([*lines, *self.notes])

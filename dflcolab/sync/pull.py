@@ -24,6 +24,7 @@ from dflcolab.sync.manifest import FileEntry, GenerationName, Manifest
 from dflcolab.sync.memory import Base, Hashes, Memory
 from dflcolab.sync.remote import DamagedError, Remote
 from dflcolab.sync.travelling import LocalFile, files_below
+from dflcolab.sync.words import counted, megabytes
 from dflcolab.workspace.moving import free_name
 from dflcolab.workspace.placing import HIDDEN, Move, finish_placing, place_all
 
@@ -64,16 +65,15 @@ class PullReport:
             n_aside = len(self.set_aside)
             aside = f"; {n_aside} that differ here would be set aside" if n_aside else ""
             text = (
-                f"{self.files} files ({self.bytes_read / 1e6:.1f} MB) of {self.name} would be "
-                f"fetched to {self.workspace}{aside}."
+                f"{counted(self.files, 'file')} ({megabytes(self.bytes_read)}) of {self.name} would "
+                f"be fetched to {self.workspace}{aside}."
             )
             return "\n".join([text, *self.notes])
-        same = f"{self.files_unchanged} were the same already; every byte was compared."
-        lines = [f"{self.workspace} holds {self.name} now: {self.files} files written, {same}"]
+        written = f"{counted(self.files, 'file')} written, {self.files_unchanged} the same already"
+        lines = [f"{self.workspace} holds {self.name} now: {written}; every byte was compared."]
         if self.set_aside:
-            lines.append(
-                f"{len(self.set_aside)} files that differed here are in history/replaced/."
-            )
+            what = counted(len(self.set_aside), "file")
+            lines.append(f"Set aside in history/replaced/, since the copy has others: {what}.")
         return "\n".join([*lines, *self.notes])
 
 

@@ -34,6 +34,7 @@ from dflcolab.sync.remote import Remote
 from dflcolab.sync.streams import PACK_BYTES, Stream
 from dflcolab.sync.travelling import LocalFile, SourceChangedError, travelling_files
 from dflcolab.sync.upload import Meter, Uploads, in_parallel, write_stream
+from dflcolab.sync.words import counted, megabytes
 from dflcolab.sync.writing import acquire
 from dflcolab.workspace.workspace import Workspace
 
@@ -77,9 +78,10 @@ class PushReport:
 
     def summary(self) -> str:
         """The report in a few lines; for a dry run, a table."""
-        new = f"{self.files_copied} files ({self.bytes_copied / 1e6:.1f} MB)"
+        new = f"{counted(self.files_copied, 'file')} ({megabytes(self.bytes_copied)})"
         if self.dry_run:
-            text = f"{new} would be copied to {self.remote} as {self.objects_copied} objects"
+            objects = counted(self.objects_copied, "object")
+            text = f"{new} would be copied to {self.remote} as {objects}"
             room = (
                 ""
                 if self.free_bytes is None
@@ -89,7 +91,7 @@ class PushReport:
         if self.new_copy:
             text = (
                 f"{self.remote}: {new} copied as {self.name}, "
-                f"{self.bytes_unchanged / 1e6:.1f} MB were there already"
+                f"{megabytes(self.bytes_unchanged)} were there already"
             )
         else:
             text = f"{self.remote} has everything already ({self.name})"

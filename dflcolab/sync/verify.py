@@ -12,6 +12,7 @@ from dflcolab.sync.generations import chosen, list_generations, no_such, read_ma
 from dflcolab.sync.manifest import Manifest, Stored
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.upload import Meter, in_parallel
+from dflcolab.sync.words import counted, megabytes
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class VerifyReport:
                 f"Damaged on {self.remote}: {', '.join(self.damaged)}. Not whole any more: "
                 f"{', '.join(self.damaged_generations)}; the next push makes a whole copy again."
             )
-        return f"{what}: all {self.objects} objects ({self.size_bytes / 1e6:.1f} MB) match their hashes."
+        read = f"{counted(self.objects, 'object')} ({megabytes(self.size_bytes)})"
+        return f"{what}: {read} read, every byte matches its hash."
 
 
 def verify(
