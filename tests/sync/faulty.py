@@ -311,7 +311,8 @@ class FaultyStore(AbstractFileSystem):
             due = float("inf") if fault is Fault.LATE else self.cloud.turn + self.delay
             sent = half if fault in (Fault.TORN, Fault.CUT) else data
             if fault is Fault.FLIPPED and data:
-                sent = bytes([data[0] ^ 1]) + data[1:]
+                at = min(512, len(data) - 1)  # in a pack, the first byte after a header
+                sent = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
             self._send(_Pending(path, sent, due, seen, lost=fault is Fault.LOST))
             if fault is Fault.TORN:
                 raise _error(errno.EIO, path)

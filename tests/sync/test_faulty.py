@@ -40,7 +40,7 @@ def test_time_brings_it_too():
 
 
 @pytest.mark.parametrize(
-    ("fault", "arrives"), [(Fault.CUT, b"12"), (Fault.FLIPPED, b"0234"), (Fault.LOST, None)]
+    ("fault", "arrives"), [(Fault.CUT, b"12"), (Fault.FLIPPED, b"1235"), (Fault.LOST, None)]
 )
 def test_the_cache_shows_whole_what_the_cloud_got_otherwise_or_never(
     fault: Fault, arrives: bytes | None
