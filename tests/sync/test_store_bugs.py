@@ -1,0 +1,135 @@
+"""The two-machine test can fail: bugs that are put in on purpose are found by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from dflcolab.errors import SyncError
+from dflcolab.sync import generations
+from dflcolab.sync import prune as prune_module
+from dflcolab.sync import push as push_module
+from dflcolab.sync.damage import Damage
+from dflcolab.sync.manifest import Manifest, Stored
+from dflcolab.sync.remote import Remote
+from dflcolab.sync.streams import Stream
+from tests.sync import test_store_properties as properties
+from tests.sync.faults import Fault, Strike
+from tests.sync.test_store_properties import CI, LONG, HonestCloud, TwoMachines
+from tests.sync.two_machines import PATHS
+
+
+def manifest_before_packs(patch: pytest.MonkeyPatch) -> None:
+    in_parallel, write_manifest = push_module.in_parallel, push_module.write_manifest
+    waiting: list[Callable[[], object]] = []
+
+    def promise(streams: Sequence[Stream], write: Any, **options: Any) -> list[Stored]:
+        waiting.append(lambda: in_parallel(streams, write, **options))
+        hashed = [(stream, stream.sha256()) for stream in streams]
+        return [Stored(s.names(digest, 0)[0], s.size, digest) for s, digest in hashed]
+
+    def manifest_first(remote: Remote, manifest: Manifest) -> None:
+        with patch.context() as inner:
+            inner.setattr(generations, "first_missing", lambda remote, manifest: None)
+            write_manifest(remote, manifest)
+        waiting.pop()()
+
+    patch.setattr(push_module, "in_parallel", promise)
+    patch.setattr(push_module, "write_manifest", manifest_first)
+
+
+def prune_that_ignores_the_other_machine(patch: pytest.MonkeyPatch) -> None:
+    list_generations, prune = prune_module.list_generations, prune_module.prune
+
+    def prune_own(remote: Remote, client: str, *arguments: Any, **options: Any) -> Any:
+        def own(remote: Remote) -> Any:
+            return [name for name in list_generations(remote) if name.client == client]
+
+        with patch.context() as inner:
+            inner.setattr(prune_module, "list_generations", own)
+            return prune(remote, client, *arguments, **options)
+
+    patch.setattr(properties, "prune", prune_own)
+
+
+def no_hash_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Remote, "matches", lambda self, stored, on_bytes=None: self.holds(stored))
+
+
+def damage_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Damage, "add", lambda self, paths: None)
+
+
+def a_kill_between(world: HonestCloud) -> None:
+    world.start()
+    world.push(0, {PATHS[0]: b"red"}, [Strike(0, Fault.CRASH, "packs/")], False, False, "pull")
+    world.a_manifest_stands_for_whole_objects()
+
+
+def two_lines_and_a_day(world: TwoMachines) -> None:
+    world.start(0, 0)
+    for which, data in ((0, b"red"), (1, b"sky")):
+        world.push(which, {PATHS[0]: data}, [], True, False, "pull")
+        world.confirm(which, [])
+    world.time_passes(25 * 60)
+    world.prune(1, [], 3, False)
+    world.what_was_confirmed_comes_back()
+
+
+def a_flipped_byte(world: TwoMachines) -> None:
+    world.start(0, 0)
+    world.push(0, {PATHS[0]: b"red"}, [Strike(0, Fault.FLIPPED, "packs/")], False, False, "pull")
+    world.confirm(0, [])
+    world.what_was_confirmed_comes_back()
+
+
+BUGS = [
+    (manifest_before_packs, HonestCloud, a_kill_between),
+    (prune_that_ignores_the_other_machine, TwoMachines, two_lines_and_a_day),
+    (no_hash_check, TwoMachines, a_flipped_byte),
+    (damage_is_forgotten, TwoMachines, a_flipped_byte),
+]
+
+
+def play(world: type[TwoMachines], scene: Callable[[Any], None]) -> None:
+    """A scene and its end, where everything must be well again."""
+    machine = world()
+    try:
+        scene(machine)
+    except BaseException:
+        machine.world.close()
+        raise
+    machine.teardown()
+
+
+@pytest.mark.parametrize(("bug", "world", "scene"), BUGS, ids=lambda value: value.__name__)
+def test_a_scene_that_goes_well_goes_wrong_with_the_bug(
+    bug: Callable[[pytest.MonkeyPatch], None],
+    world: type[TwoMachines],
+    scene: Callable[[Any], None],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    play(world, scene)
+    bug(monkeypatch)
+    with pytest.raises((AssertionError, SyncError)):
+        play(world, scene)
+
+
+@pytest.mark.skipif(not LONG, reason="takes minutes: make soak")
+@pytest.mark.parametrize(("bug", "world", "scene"), BUGS, ids=lambda value: value.__name__)
+def test_the_bug_is_found_without_being_told_where(
+    bug: Callable[[pytest.MonkeyPatch], None],
+    world: type[TwoMachines],
+    scene: Callable[[Any], None],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    bug(monkeypatch)
+    # Found is enough: the example is not made small, and no second one is looked for.
+    quick = settings(CI, max_examples=2000, phases=[Phase.generate], report_multiple_bugs=False)
+
+    with pytest.raises((AssertionError, SyncError)):
+        run_state_machine_as_test(world, settings=quick)
