@@ -8,6 +8,7 @@ so that a second call goes on where the first was stopped.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import time
@@ -15,12 +16,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from dflcolab.errors import DFLColabError, FormatError, StorageError, WorkspaceError
-from dflcolab.files import exclusive, list_files, sha256_of
+from dflcolab.files import exclusive, list_files, sha256_of, write_text
 from dflcolab.formats.dfl_jpeg import read_record
 from dflcolab.formats.faceset_pak import PAK_NAME, PakReader
 from dflcolab.pipeline.fetch import fetched_workspace
@@ -88,9 +90,19 @@ def bring_in(
         path = fetched_workspace(source, progress, cache)
     busy = WorkspaceError(f"Something is being brought into {workspace.root} already; wait for it.")
     with exclusive(workspace.root / ".bringing-in.lock", busy):
-        if path.is_dir():
-            return _from_folder(workspace, path, source, progress)
-        return _from_archive(workspace, path, source, progress)
+        bring = _from_folder if path.is_dir() else _from_archive
+        report = bring(workspace, path, source, progress)
+        _remember(workspace, source)
+    return report
+
+
+def brought_before(workspace: Workspace, source: str) -> bool:
+    """Whether all of a source came in before.
+
+    For callers that run again and again, such as the notebook's cell: bringing it in once more would
+    give the user back what was cleaned away since.
+    """
+    return source in _remembered(workspace)
 
 
 def check_source(source: str) -> None:
@@ -105,6 +117,25 @@ def check_source(source: str) -> None:
     if not is_link(source):
         raise WorkspaceError(f"There is no {source}; check the path of --from.")
     parse_link(source)
+
+
+def _remembered(workspace: Workspace) -> dict[str, str]:
+    """Sources that came in, with the time."""
+    try:
+        return dict(json.loads(_memory(workspace).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _remember(workspace: Workspace, source: str) -> None:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    sources = {**_remembered(workspace), source: now}
+    workspace.history_dir.mkdir(exist_ok=True)
+    write_text(_memory(workspace), json.dumps(sources, indent=1))
+
+
+def _memory(workspace: Workspace) -> Path:
+    return workspace.history_dir / "brought_in.json"
 
 
 def _from_folder(workspace: Workspace, folder: Path, shown: str, progress: Progress) -> BroughtIn:

@@ -121,9 +121,11 @@ class Session:
         src_rights: str,
         dst_rights: str,
         rights_note: str,
+        existing_workspace: str = "",
         local_folder: str = "",
     ) -> None:
         """Open the workspace of this name: the one here, else the stored copy, else a new one."""
+        from dflcolab.pipeline.bring_in import brought_before
         from dflcolab.pipeline.demo_config import sample_workspace
         from dflcolab.pipeline.init import init
         from dflcolab.workspace.config import InitConfig
@@ -134,11 +136,15 @@ class Session:
         root = self._local_root(local_folder) / name
         if self._storage is not None:
             self._storage.fetch_if_new(root, self.progress)
-        if name == DEMO and not src_video and not dst_video:
+        source = self._given_source(existing_workspace)
+        if source is not None and brought_before(Workspace(root), source):
+            source = None
+        if name == DEMO and not src_video and not dst_video and not existing_workspace:
             # Brought once: what the user changed later stays.
             config = InitConfig() if (root / "workspace.toml").exists() else sample_workspace()
         else:
             config = InitConfig(
+                from_=source,
                 src=self._given_paths(src_video),
                 dst=self._given_paths(dst_video),
                 src_rights=_basis(src_rights),
@@ -336,6 +342,20 @@ class Session:
                 path = self._storage.folder / part
             found.append(path)
         return tuple(found)
+
+    def _given_source(self, text: str) -> str | None:
+        """A folder or archive, looked up like other paths, or a link as it is; None for nothing."""
+        text = text.strip()
+        if not text:
+            return None
+        path = Path(text).expanduser()
+        if (
+            not path.exists()
+            and self._storage is not None
+            and (self._storage.folder / text).exists()
+        ):
+            path = self._storage.folder / text
+        return str(path) if path.exists() else text
 
     def _record_choice(self) -> None:
         decision = _DECISIONS[self._choice]

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dflcolab.errors import StorageError, WorkspaceError
@@ -48,7 +50,7 @@ def unpack(
     """
     limits, progress = limits or Limits(), progress or Progress()
     staging = target.with_name(target.name + ".unpacking")
-    with storage_errors(target):
+    with storage_errors(target), _drive_errors(path):
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise WorkspaceError(f"{target} exists already; give another folder for {path.name}.")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +70,20 @@ def unpack(
                 raise
         fsync_dir(target.parent)
     return [target / name for name in found]
+
+
+@contextmanager
+def _drive_errors(path: Path) -> Generator[None]:
+    """Name the archive where its drive went away: the folder that is unpacked to is a local one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EIO, errno.ENOTCONN, errno.ESTALE):
+            raise
+        raise StorageError(
+            f"{path} cannot be read to its end, its drive does not answer; connect it again and run "
+            "the same command."
+        ) from error
 
 
 def _write(archive: Archive, staging: Path, shown: str, progress: Progress) -> list[Path]:

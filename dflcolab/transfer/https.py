@@ -120,25 +120,24 @@ def fetch(
         Interrupted: The user asked to stop; the part is kept.
     """
     failures = 0
-    with progress.task(f"Fetching {link.shown}", total=None, unit="MB") as task:
-        bar = _Bar(progress, task, link.shown)
-        try:
-            while True:
-                progress.raise_if_stopped(STOPPED)
-                before = _size(part)
-                try:
-                    return _once(link, part, expected, bar, patience.timeout_s)
-                except _Lost as lost:
-                    failures = 1 if _size(part) >= before + _ENOUGH else failures + 1
-                    if failures >= patience.tries:
-                        raise Unreachable(
-                            f"{link.shown} cannot be fetched ({lost}); check the network and run "
-                            "again, it goes on where it stopped."
-                        ) from lost
-                    wait_s = lost.wait_s or patience.pause_s * 2 ** (failures - 1)
-                    _wait(min(wait_s, _LONGEST_WAIT_S), progress)
-        finally:
-            bar.close()
+    bar = _Bar(progress, link.shown)
+    try:
+        while True:
+            progress.raise_if_stopped(STOPPED)
+            before = _size(part)
+            try:
+                return _once(link, part, expected, bar, patience.timeout_s)
+            except _Lost as lost:
+                failures = 1 if _size(part) >= before + _ENOUGH else failures + 1
+                if failures >= patience.tries:
+                    raise Unreachable(
+                        f"{link.shown} cannot be fetched ({lost}); check the network and run "
+                        "again, it goes on where it stopped."
+                    ) from lost
+                wait_s = lost.wait_s or patience.pause_s * 2 ** (failures - 1)
+                _wait(min(wait_s, _LONGEST_WAIT_S), progress)
+    finally:
+        bar.close()
 
 
 def still_current(link: Link, known: Remote, patience: Patience) -> bool:
@@ -245,31 +244,30 @@ def _receive(
 
 
 class _Bar:
-    """Megabytes on a task whose total is known only once the server answered."""
+    """Megabytes on a task that is opened when the server says how many there are."""
 
-    def __init__(self, progress: Progress, opened: Task, shown: str) -> None:
+    def __init__(self, progress: Progress, shown: str) -> None:
         self.progress = progress
         self.shown = shown
-        self._task = opened
-        self._total: int | None = None
+        self._task: Task | None = None
         self._bytes = 0
 
     def start(self, done: int, total: int | None) -> None:
-        if total is not None and self._total is None:
-            self._task.close()
-            title = self._task.title
+        if self._task is None:
+            size = None if total is None else total >> 20
             self._task = self.progress.task(
-                title, total=total >> 20, unit="MB", done=min(done, total) >> 20
+                f"Fetching {self.shown}", total=size, unit="MB", done=done >> 20
             )
-            self._total = total
         self._bytes = done
 
     def advance(self, n_bytes: int) -> None:
+        assert self._task is not None, "started before"
         self._task.advance(((self._bytes + n_bytes) >> 20) - (self._bytes >> 20))
         self._bytes += n_bytes
 
     def close(self) -> None:
-        self._task.close()
+        if self._task is not None:
+            self._task.close()
 
 
 class _OnlySafely(urllib.request.HTTPRedirectHandler):

@@ -75,7 +75,7 @@ def zipped(folder: Path, path: Path, top: str = "") -> Path:
 def came_in_whole(root: Path, dfl: Path) -> None:
     found, wanted = contents(root), contents(dfl)
     assert {name: found.get(name) for name in wanted} == wanted
-    assert set(found) - set(wanted) == {"workspace.toml"}
+    assert set(found) - set(wanted) == {"workspace.toml", "history/brought_in.json"}
     record = read_record(root / "data_src" / "aligned" / "00000_0.jpg")
     assert record is not None
     assert record.xseg_mask is not None

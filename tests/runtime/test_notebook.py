@@ -125,6 +125,22 @@ def test_an_own_workspace_gets_no_rights_that_were_not_given(session: Session, c
     assert (session.workspace.root / "data_src.mp4").exists()
 
 
+def test_an_existing_workspace_is_brought_in_once(session: Session, tmp_path: Path):
+    faces = tmp_path / "shelf" / "old" / "data_src" / "aligned"
+    faces.mkdir(parents=True)
+    (faces / "1.jpg").write_bytes(b"face")
+    form = {**FORM, "workspace_name": "mine", "existing_workspace": "old"}
+    session.connect(storage_folder=str(tmp_path / "shelf"))
+
+    session.open(**form)
+    mine = session.workspace.root / "data_src" / "aligned" / "1.jpg"
+    assert mine.read_bytes() == b"face"
+    mine.unlink()  # cleaned away
+    session.open(**form)
+
+    assert not mine.exists()
+
+
 def test_a_wrong_workspace_name_is_one_sentence(session: Session):
     with pytest.raises(StoppedCellError, match="cannot be a folder's name"):
         session.open(**{**FORM, "workspace_name": "../up"})

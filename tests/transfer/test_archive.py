@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tarfile
@@ -194,6 +195,14 @@ def test_a_full_disk_is_seen_first(tmp_path, unpacked, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 100 << 20))
     refused(tmp_path, unpacked, zip_of(*GOOD), StorageError, "too full to unpack")
+
+
+def test_a_drive_that_goes_away_is_named(tmp_path, unpacked, monkeypatch):
+    def gone(*_):
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", gone)
+    refused(tmp_path, unpacked, zip_of(*GOOD), StorageError, "its drive does not answer")
 
 
 def test_a_stop_leaves_nothing_and_files_are_never_overwritten(tmp_path, unpacked):
