@@ -210,7 +210,7 @@ class _Push:
         damaged = self.damage.paths()
         manifests = [manifest for manifest in (newest, own) if manifest is not None]
         known = Known.of(manifests, damaged=damaged)
-        known.add(*self.uploads.known())
+        known.add(*self.uploads.known(damaged))
         plan = Plan.make(hashed, known, pack_bytes=pack_bytes)
         is_done = False
         if newest is not None:

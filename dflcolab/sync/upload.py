@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -103,13 +103,19 @@ class Uploads:
             with self._path.open("a", encoding="utf-8") as stream_out:
                 stream_out.write(json.dumps(row) + "\n")
 
-    def known(self) -> tuple[dict[str, Stored], dict[str, tuple[Span, ...]]]:
-        """Objects that are still there, by path, and where the whole files are in them, by hash."""
+    def known(
+        self, damaged: Collection[str] = ()
+    ) -> tuple[dict[str, Stored], dict[str, tuple[Span, ...]]]:
+        """Objects that are still there, by path, and where the whole files are in them, by hash.
+
+        Args:
+            damaged: Objects that are left out.
+        """
         objects: dict[str, Stored] = {}
         pieces: dict[tuple[str, int], dict[int, Span]] = {}
         for row in self._rows():
             stored = Stored(*row["object"])
-            if not self._remote.holds(stored):
+            if stored.path in damaged or not self._remote.holds(stored):
                 continue
             objects[stored.path] = stored
             for digest, file_size, start, offset, size in row["files"]:

@@ -133,3 +133,17 @@ def test_the_bug_is_found_without_being_told_where(
 
     with pytest.raises((AssertionError, SyncError)):
         run_state_machine_as_test(world, settings=quick)
+
+
+def test_an_unnoted_object_that_was_damaged_is_written_anew():
+    """The manifest was written, then the mount broke: the push failed, its list of objects stayed."""
+
+    def scene(world: TwoMachines) -> None:
+        world.start(0, 0)
+        breaks = [Strike(0, Fault.FLIPPED, "packs/"), Strike(6, Fault.NOT_CONNECTED, "files/")]
+        breaks += [Strike(7, Fault.NOT_CONNECTED, "files/")]
+        world.push(0, {"result.mp4": b"red"}, breaks, False, False, "pull")
+        assert not world.expected
+        world.confirm(0, [])
+
+    play(TwoMachines, scene)
