@@ -27,6 +27,19 @@ from dflcolab.workspace.placing import finish_placing
 from dflcolab.workspace.settings import FILE_NAME
 from dflcolab.workspace.workspace import Side, Workspace
 
+_ONLY_FOR = {
+    "generation": ("pull", "restore", "verify"),
+    "every": ("verify",),
+    "merged": ("push",),
+    "take_over": ("push", "prune"),
+    "dry_run": ("push", "pull", "restore", "prune"),
+    "keep_last": ("push", "prune"),
+    "keep_best": ("push", "prune"),
+    "keep_days": ("push", "prune"),
+    "budget_gb": ("push", "prune"),
+    "prune": ("push",),
+}
+
 SyncReport = PushReport | PullReport | RemoteStatus | LogReport | VerifyReport | PruneReport
 
 
@@ -34,7 +47,8 @@ def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) ->
     """Push, pull, list, verify or prune copies of the workspace `root`.
 
     Raises:
-        ConfigError: No remote was ever given, or `restore` without a generation.
+        ConfigError: No remote was ever given, `restore` without a generation, or an option that
+            the action does not know.
         SyncError: The remote is offline, full, being written by another machine, or holds no whole
             copy.
         WorkspaceError: `root` is no workspace (push), or the remote lies inside it.
@@ -42,6 +56,7 @@ def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) ->
         Interrupted: The user asked to stop.
     """
     progress = progress or Progress()
+    _refuse_ignored(config)
     finish_placing(root)
     if config.action == "push":
         Workspace.open(root)  # the sentence about a missing workspace comes first
@@ -78,6 +93,18 @@ def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) ->
                 dry_run=config.dry_run,
                 take_over=config.take_over,
                 sightings=memory.sightings,
+            )
+
+
+def _refuse_ignored(config: SyncConfig) -> None:
+    """Refuse what the action would not look at: whoever wrote it expects something of it."""
+    defaults = SyncConfig(action=config.action)
+    for name, actions in _ONLY_FOR.items():
+        if config.action not in actions and getattr(config, name) != getattr(defaults, name):
+            option = name.replace("_", "-")
+            raise ConfigError(
+                f"--{option} says nothing to `sync {config.action}`, only to {' and '.join(actions)}; "
+                "leave it out."
             )
 
 

@@ -217,7 +217,8 @@ def from_json(data: bytes, *, source: str) -> Manifest:
     for paths in ([file.path for file in files], [stored.path for stored in objects]):
         if len(set(paths)) < len(paths):
             raise FormatError(f"{source} lists a path twice; this copy cannot be used.")
-    folders = {str(parent) for file in files for parent in PurePosixPath(file.path).parents}
+    folders = {file.path.rpartition("/")[0] for file in files}
+    folders |= {str(parent) for folder in folders for parent in PurePosixPath(folder).parents}
     if any(file.path in folders for file in files):
         raise FormatError(f"{source} lists a file as a folder too; this copy cannot be used.")
     return Manifest(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dflcolab.errors import WorkspaceError
+from dflcolab.errors import ConfigError, WorkspaceError
 from dflcolab.pipeline.sync import complete_checkpoints, sync
 from dflcolab.sync.config import SyncConfig
 from dflcolab.workspace.workspace import Side, Workspace
@@ -70,6 +70,41 @@ def test_half_written_checkpoints_do_not_travel(trained_workspace: Path, tmp_pat
     assert not keep(f"model/tiny/{broken.name}/weights.safetensors")
     assert keep("model/tiny/index.json")
     assert keep("model/old_SAEHD_inter.npy")
+
+
+def test_the_remote_is_asked_for_once(face_workspace: Path, tmp_path: Path):
+    with pytest.raises(ConfigError, match="--remote"):
+        sync(face_workspace, SyncConfig(action="push"))
+
+    sync(face_workspace, SyncConfig(action="push", remote=str(tmp_path / "shelf")))
+
+    assert not sync(face_workspace, SyncConfig(action="push")).new_copy
+    with pytest.raises(ConfigError, match="--generation NUMBER"):
+        sync(face_workspace, SyncConfig(action="restore"))
+
+
+@pytest.mark.parametrize(
+    ("action", "options"),
+    [("push", {"generation": "3"}), ("status", {"dry_run": True}), ("pull", {"keep_last": 5})],
+)
+def test_what_an_action_would_ignore_is_refused(tmp_path: Path, action, options: dict):
+    with pytest.raises(ConfigError, match="leave it out"):
+        sync(tmp_path, SyncConfig(action=action, **options))
+
+
+def test_a_push_keeps_copies_by_the_policy(face_workspace: Path, tmp_path: Path):
+    config = SyncConfig(
+        action="push", remote=str(tmp_path / "shelf"), keep_last=2, keep_days=0, keep_best=False
+    )
+    for number in range(4):
+        (face_workspace / "result.mp4").write_text(str(number))
+        report = sync(face_workspace, config)
+
+    assert "Removed older copies: 000002" in " ".join(report.notes)
+    found = sync(face_workspace, SyncConfig(action="log")).generations
+    assert [info.generation for info in found] == [4, 3]
+    results = (tmp_path / "shelf" / "files").glob("result*.mp4")
+    assert sorted(path.read_text() for path in results) == ["2", "3"]
 
 
 @pytest.mark.parametrize("place", ["inside", "same"])
