@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-fast lint bench notebooks fuzz crash clean
+.PHONY: demo test test-fast lint bench notebooks fuzz crash soak clean
 
 demo: $(READY)
 	$(BIN)/dflcolab demo --out demo
@@ -31,6 +31,13 @@ SEED ?= 3
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --inputs $(N) --seed $(SEED)
+
+# Two machines and one Drive: so many sequences of steps, faults and kills, new ones each time.
+EXAMPLES ?= 5000
+
+soak: $(READY)
+	DFLCOLAB_STORE_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest --timeout 0 \
+	  tests/sync/test_store_properties.py tests/sync/test_store_bugs.py
 
 crash: $(READY)
 	$(BIN)/python -m tests.crash --kills $(KILLS) --seed $(SEED)
