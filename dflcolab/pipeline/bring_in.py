@@ -102,7 +102,7 @@ def brought_before(workspace: Workspace, source: str) -> bool:
     For callers that run again and again, such as the notebook's cell: bringing it in once more would
     give the user back what was cleaned away since.
     """
-    return source in _remembered(workspace)
+    return _known_as(source) in _remembered(workspace)
 
 
 def check_source(source: str) -> None:
@@ -129,9 +129,14 @@ def _remembered(workspace: Workspace) -> dict[str, str]:
 
 def _remember(workspace: Workspace, source: str) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    sources = {**_remembered(workspace), source: now}
+    sources = {**_remembered(workspace), _known_as(source): now}
     workspace.history_dir.mkdir(exist_ok=True)
     write_text(_memory(workspace), json.dumps(sources, indent=1))
+
+
+def _known_as(source: str) -> str:
+    """The source without what may be secret: the query of a link."""
+    return source if Path(source).exists() or not is_link(source) else parse_link(source).shown
 
 
 def _memory(workspace: Workspace) -> Path:

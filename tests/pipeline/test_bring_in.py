@@ -22,7 +22,7 @@ from dflcolab.errors import (
 )
 from dflcolab.files import sha256_of
 from dflcolab.formats.dfl_jpeg import read_record
-from dflcolab.pipeline.bring_in import bring_in
+from dflcolab.pipeline.bring_in import bring_in, brought_before
 from dflcolab.pipeline.fetch import faceset_path
 from dflcolab.pipeline.init import init
 from dflcolab.pipeline.model import model
@@ -301,13 +301,15 @@ def test_a_link_is_fetched_once_and_brought_in(tmp_path, dfl, server):
     server.script.content = source.read_bytes()
     init(tmp_path / "w", InitConfig())
     workspace = Workspace.open(tmp_path / "w")
-    link = server.url("workspace.zip") + f"#sha256={sha256_of(source)}"
+    link = server.url("workspace.zip?key=secret") + f"#sha256={sha256_of(source)}"
 
     for _ in range(2):
         bring_in(workspace, link, progress=Progress(), cache=tmp_path / "cache")
 
     came_in_whole(tmp_path / "w", dfl)
     assert len(server.script.seen) == 1
+    assert brought_before(workspace, link)
+    assert "secret" not in (workspace.history_dir / "brought_in.json").read_text()
     with pytest.raises(DownloadError, match="is a picture and not a zip"):
         server.script.content = REAL_FACE.read_bytes()
         bring_in(workspace, server.url("x"), progress=Progress(), cache=tmp_path / "cache")
