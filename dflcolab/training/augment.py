@@ -71,20 +71,21 @@ def sample_batch(
     seeds = tf.unstack(tf.random.split(seed, 3))
     transforms = random_transforms(count, size, seeds[0], flip=flip, scale=scale)
     if random_warp:
-        target, masks, warped = _warped_views(
-            faces, transforms, *random_grids(count, size, seeds[1])
-        )
+        cut, warped = _cut_and_warped(faces, transforms, *random_grids(count, size, seeds[1]))
+        target, masks = parted(cut)
     else:
-        target, masks = _views(faces, transforms)
+        target, masks = parted(_cut(faces, transforms))
         warped = target
     if hsv_power > 0:
         warped = shift_colors(warped, seeds[2], hsv_power)
     return Sampled(warped=warped, target=target, mask=masks[..., :1], eyes_mouth=masks[..., 1:])
 
 
-def views_at(faces: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures and masks at the positions; eyes and mouth reach 1 where there are any."""
-    cut = resample(faces, positions)
+def parted(cut: Tensor) -> tuple[Tensor, Tensor]:
+    """Resampled faces as pictures and masks; eyes and mouth reach 1 where there are any.
+
+    Not fused with the resampling, which the largest value would make happen twice.
+    """
     eyes_mouth = cut[..., 4:5]
     peak = tf.reduce_max(eyes_mouth, axis=[1, 2, 3], keepdims=True)
     masks = tf.concat([cut[..., 3:4], tf.math.divide_no_nan(eyes_mouth, peak)], axis=3)
@@ -92,21 +93,21 @@ def views_at(faces: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @fused
-def _views(faces: Tensor, transforms: Tensor) -> tuple[Tensor, Tensor]:
-    """Target pictures and masks."""
-    return views_at(faces, affine_positions(transforms, faces.shape[1] - 2 * PADDING))
+def _cut(faces: Tensor, transforms: Tensor) -> Tensor:
+    """Target pictures and masks, `[B, R, R, 5]`."""
+    return resample(faces, affine_positions(transforms, faces.shape[1] - 2 * PADDING))
 
 
 @fused
-def _warped_views(
+def _cut_and_warped(
     faces: Tensor, transforms: Tensor, displacement: Tensor, cell: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Target pictures, masks and warped pictures."""
+) -> tuple[Tensor, Tensor]:
+    """Target pictures and masks, `[B, R, R, 5]`, and warped pictures."""
     size = faces.shape[1] - 2 * PADDING
     positions = affine_positions(transforms, size)
     displaced = warp_positions(positions, (displacement, cell), size)
     warped = tf.clip_by_value(resample(dark_outside(faces[..., :3]), displaced), 0.0, 1.0)
-    return (*views_at(faces, positions), warped)
+    return resample(faces, positions), warped
 
 
 def dark_outside(pictures: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which batch and which compiler suit this machine, by steps that were measured."""
+"""Which batch suits this machine, by steps that were measured."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def choose_batch(trial: Trial, largest: int, limit: int | None) -> tuple[int, st
             ending = "a larger one would need too much memory"
             break
         try:
-            costs[size] = trial(size, False)
+            costs[size] = trial(size)
         except tf.errors.ResourceExhaustedError:
             if not costs:
                 raise
@@ -66,31 +66,3 @@ def _expected(costs: dict[int, Cost], size: int) -> float:
     (small, less), (large, more) = list(costs.items())[-2:]
     per_face = max(0, more.peak_bytes - less.peak_bytes) / (large - small)
     return more.peak_bytes + per_face * (size - large)
-
-
-def choose_jit(trial: Trial, batch: int, wanted: str, *, on_gpu: bool) -> tuple[bool, str]:
-    """Whether XLA compiles the step, and a sentence where something was measured.
-
-    Args:
-        trial: Measures a batch.
-        batch: Faces per side that are worked on at once.
-        wanted: `off`; `auto`: the faster way on GPUs, never on CPUs; `on`: the faster way anywhere.
-        on_gpu: Where the step runs.
-    """
-    if wanted == "off" or (wanted == "auto" and not on_gpu):
-        return False, ""
-    plain = trial(batch, False)
-    try:
-        compiled = trial(batch, True)
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        card = (
-            " The GPU is not supported by this TensorFlow; run `dflcolab doctor`."
-            if "CUDA_ERROR_INVALID_PTX" in str(error)
-            else ""
-        )
-        return False, f"XLA cannot compile this step ({reason}); it runs without.{card}"
-    milliseconds = f"{compiled.seconds * 1e3:.0f} ms with it, {plain.seconds * 1e3:.0f} without"
-    if compiled.seconds >= plain.seconds:
-        return False, f"XLA is no faster ({milliseconds}); it is left out."
-    return True, f"XLA compiles the step ({milliseconds})."

@@ -53,9 +53,10 @@ class TrainConfig(Config):
     """In how many parts a batch is worked through, to save memory; the result is the same. auto:
     in one, and in more once memory has run out."""
 
-    xla: Literal["auto", "on", "off"] = option("off", advanced=True)
-    """Compile the step with XLA. auto: on GPUs, where some measured steps are faster with it. on:
-    the same on CPUs as well. off: never."""
+    xla: Literal["auto", "on", "off"] = option("auto", advanced=True)
+    """Compile the step with XLA where a few measured steps are faster with it. auto: tried on GPUs,
+    once for a model and in runs that are long enough for it, for 3 minutes at most. on: tried
+    anywhere. off: never."""
 
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """Number type of the networks. auto: bfloat16 or float16 on GPUs with tensor cores, else

@@ -192,7 +192,16 @@ def _run_alone(
     unsupported = try_gpus().problem
     if unsupported:
         raise ModelError(unsupported)
-    options, plan = plan_step(config, options, state, precision, devices, note)
+    options, plan = plan_step(
+        config,
+        options,
+        state,
+        precision,
+        devices,
+        note,
+        iterations=None if target is None else target - done,
+        progress=progress,
+    )
     sides = {
         side: _side_faces(
             facesets[side], options, config.holdout_share, side, places, progress, notes

@@ -184,7 +184,8 @@ class Session:
 
         Where memory runs out, the step is made anew for half as many faces at once, with the same
         batch in more parts. It is repeated; or, if it had begun to change weights, the session is
-        back at its last save (or start), and None is returned.
+        back at its last save (or start), and None is returned. The same where XLA fails, whose
+        step is made anew without it.
 
         Raises:
             ModelError: Not even one face at a time fits.
@@ -209,8 +210,15 @@ class Session:
                 if self.devices.count > 1:
                     raise self._too_large_for_devices() from error
                 # Only the step is dropped here: the error's frames hold its tensors.
-                begun = int(self._step.begun.numpy()) == self.iteration
-            self._shrink(begun)
+                begun, failure = self._has_begun(), None
+            except tf.errors.OpError as error:
+                if not self.plan.jit:
+                    raise
+                begun, failure = self._has_begun(), str(error).strip().splitlines()[0][:160]
+            if failure is None:
+                self._shrink(begun)
+            else:
+                self._leave_jit(failure, begun)
             if begun:
                 self._go_back()
                 return None
@@ -222,6 +230,18 @@ class Session:
             "once on each of several devices; run again with a smaller --batch or a larger "
             "--accumulate. Everything up to the last save is kept."
         )
+
+    def _has_begun(self) -> bool:
+        """True if this iteration may have changed weights."""
+        return int(self._step.begun.numpy()) == self.iteration
+
+    def _leave_jit(self, failure: str, begun: bool) -> None:
+        """No XLA from now on."""
+        after = "training goes on from the last save" if begun else "the iteration is repeated"
+        note = f"XLA failed at iteration {self.iteration} ({failure}); {after}, without it."
+        self.plan = self.plan.without_jit(note)
+        self._note(note)
+        self._rebuild_step()
 
     def _shrink(self, begun: bool) -> None:
         """Half as many faces at once from now on."""
@@ -240,6 +260,10 @@ class Session:
             f"batches of {plan.batch} are worked through {smaller} at a time from now on, with the "
             f"same result, and {after}."
         )
+        self._rebuild_step()
+
+    def _rebuild_step(self) -> None:
+        """The step anew, by the plan as it is now; loss scales stay."""
         old = self._step
         self._build_step()
         for name, scale in old.loss_scales.items():

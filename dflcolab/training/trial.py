@@ -110,5 +110,5 @@ def memory_limit() -> int | None:
     return psutil.Process().memory_info().rss + psutil.virtual_memory().available
 
 
-Trial = Callable[[int, bool], Cost]
-"""From faces per side, and whether XLA compiles, to the cost."""
+Trial = Callable[[int], Cost]
+"""From faces per side to the cost."""

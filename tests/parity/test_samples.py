@@ -82,7 +82,8 @@ def _stored(entry: Entry, name: str, flags: int = cv2.IMREAD_COLOR) -> np.ndarra
 def test_target_and_masks_are_those_of_deepfacelab(entry: Entry):
     matrix, _ = _draws(entry.value)
     size = entry.value["resolution"]
-    found = augment.views_at(_prepared(entry), augment.affine_positions(matrix, size))
+    cut = augment.resample(_prepared(entry), augment.affine_positions(matrix, size))
+    found = augment.parted(cut)
     target, masks = (part[0].numpy() * 255 for part in found)
     parts = {
         "target": (target, _stored(entry, "target")),
