@@ -102,6 +102,15 @@ class Memory:
         self.write("state.json", self._state)
         self._is_new = False
 
+    def noted(self, remote: str) -> list[str]:
+        """Names that this workspace gave or knows, though the remote may not show them any more.
+
+        An upload can get lost with its machine's mount: its name is not given again all the same.
+        """
+        writing = _texts(self._state.get("writing"))
+        announced = writing[1:2] if writing[:1] == [remote] else []
+        return [*self.base(remote).line[:1], *announced]
+
     def arrived(self, remote: str, names: Collection[str]) -> Base | None:
         """The announced generation, if it is among those of the remote."""
         found = _texts(self._state.get("writing"))

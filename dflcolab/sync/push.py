@@ -20,7 +20,6 @@ from dflcolab.sync.damage import Damage
 from dflcolab.sync.generations import (
     list_generations,
     newest_usable,
-    read_manifest,
     stored_path,
     usable,
     write_manifest,
@@ -155,7 +154,7 @@ def push(
         for attempt in range(_ATTEMPTS):
             try:
                 planned = plan()
-                if planned.is_done:
+                if planned.held is not None:
                     return job.finish_unchanged(planned)
                 if lease is None:
                     lease = stack.enter_context(job.acquire(planned.names, take_over=take_over))
@@ -171,14 +170,22 @@ def push(
 
 @dataclass(frozen=True)
 class _Planned:
-    """A plan, and the state of the remote for which it was made."""
+    """A plan, and the state of the remote for which it was made.
+
+    Attributes:
+        names: Generations that were there.
+        base: What the workspace grew out of; what it holds, if `held` is known.
+        plan: What is to be written.
+        models: State of the models.
+        held: The generation that holds the workspace as it is; None if there is none yet.
+        notes: For the user.
+    """
 
     names: list[GenerationName]
-    newest: Manifest | None
     base: Base
     plan: Plan
     models: tuple[ModelFacts, ...]
-    is_done: bool
+    held: Manifest | None
     notes: tuple[str, ...]
 
 
@@ -212,17 +219,16 @@ class _Push:
         known = Known.of(manifests, damaged=damaged)
         known.add(*self.uploads.known(damaged))
         plan = Plan.make(hashed, known, pack_bytes=pack_bytes)
-        is_done = False
-        if newest is not None:
-            if newest.contents == plan.contents and newest.is_free_of(damaged):
-                is_done, base = True, Base.of(newest)
-            elif str(newest.name) not in base.line:
-                unchanged = (
-                    own is not None and own.contents == plan.contents and own.is_free_of(damaged)
-                )
-                is_done = unchanged
-                notes.append(_other_line(self.remote, newest, pushed=not unchanged))
-        return _Planned(names, newest, base, plan, models, is_done, tuple(notes))
+        held = next(
+            (m for m in manifests if m.contents == plan.contents and m.is_free_of(damaged)), None
+        )
+        if newest is not None and held is newest:
+            base = Base.of(newest)
+        elif newest is not None and str(newest.name) not in base.line:
+            notes.append(_other_line(self.remote, newest, pushed=held is None))
+        else:
+            held = None  # it grew out of the newest, so it has to be newer than that
+        return _Planned(names, base, plan, models, held, tuple(notes))
 
     def _base(
         self, names: Sequence[GenerationName], newest: Manifest | None
@@ -250,7 +256,7 @@ class _Push:
         lease = acquire(
             self.remote,
             self.memory.client,
-            names,
+            self._ever(names),
             take_over=take_over,
             sightings=self.memory.sightings,
         )
@@ -258,11 +264,16 @@ class _Push:
             self.notes.append(lease.note)
         return lease
 
+    def _ever(self, names: Sequence[GenerationName]) -> list[GenerationName]:
+        """Those that are there and those that were: no name is given twice."""
+        noted = map(GenerationName.parse, self.memory.noted(self.remote.name))
+        return [*names, *(name for name in noted if name is not None)]
+
     def finish_unchanged(self, planned: _Planned) -> PushReport:
         """Nothing to write: only remember what is there."""
         self.memory.set_base(self.remote.name, planned.base)
         self._save_hashes(planned.plan)
-        return self.report(planned, name=planned.base.name)
+        return self.report(planned)
 
     def write(self, planned: _Planned, lease: Lease) -> PushReport:
         """Write the objects, then the manifest."""
@@ -273,7 +284,7 @@ class _Push:
                 f"{self.remote.name} has {free >> 20} MB free and {plan.n_bytes >> 20} MB are to be "
                 "copied; free some space there, empty its bin too, and push again."
             )
-        number = max((name.number for name in planned.names), default=0) + 1
+        number = max((name.number for name in self._ever(planned.names)), default=0) + 1
         total = sum(stream.n_bytes_to_move for stream in plan.streams)
         with self.progress.task("Copying and reading back", total=total >> 20, unit="MB") as task:
 
@@ -305,8 +316,7 @@ class _Push:
         self.memory.set_base(self.remote.name, Base.of(manifest))
         self.uploads.clear()
         self._save_hashes(plan)
-        done = replace(planned, newest=manifest)
-        return self.report(done, name=str(manifest.name), new_copy=True, free=free)
+        return self.report(replace(planned, held=manifest), new_copy=True, free=free)
 
     def _save_hashes(self, plan: Plan) -> None:
         self.hashes.save(file.path for file, _ in plan.files)
@@ -331,46 +341,36 @@ class _Push:
         self,
         planned: _Planned,
         *,
-        name: str = "",
         new_copy: bool = False,
         dry_run: bool = False,
         free: int | None = None,
     ) -> PushReport:
         """What is told to the user."""
-        plan = planned.plan
+        plan, held = planned.plan, planned.held
         writes = new_copy or dry_run
-        proof = Proof.SAVED_HERE
-        if not dry_run:
-            proof = self._proof(name, planned.newest if new_copy else None)
-        elif plan.streams:
+        if dry_run and plan.streams:
             free = self._room(plan)
-        parsed = GenerationName.parse(name)
         new_bytes = plan.n_bytes if writes else 0
         new = plan.new_contents if writes else set[str]()
         return PushReport(
             remote=self.remote.name,
-            name=name,
-            generation=parsed.number if parsed else 0,
+            name=str(held.name) if held else "",
+            generation=held.name.number if held else 0,
             new_copy=new_copy,
             files_copied=sum(digest in new for _, digest in plan.files),
             objects_copied=len(plan.streams) if writes else 0,
             bytes_copied=new_bytes,
             bytes_unchanged=sum(file.size for file, digest in plan.files if digest not in new),
-            proof=proof,
+            proof=Proof.SAVED_HERE if dry_run or held is None else self._proof(held),
             dry_run=dry_run,
             table=plan.table(),
             free_bytes=free,
             notes=tuple(dict.fromkeys((*planned.notes, *self.notes))),
         )
 
-    def _proof(self, name: str, manifest: Manifest | None) -> Proof:
-        parsed = GenerationName.parse(name)
-        if parsed is None:
-            return Proof.SAVED_HERE
-        manifest = manifest or read_manifest(self.remote, parsed)
-        return proof_of(
-            self.remote, [stored_path(parsed), *(stored.path for stored in manifest.objects)]
-        )
+    def _proof(self, held: Manifest) -> Proof:
+        paths = [stored_path(held.name), *(stored.path for stored in held.objects)]
+        return proof_of(self.remote, paths)
 
 
 def _other_line(remote: Remote, newest: Manifest, *, pushed: bool) -> str:

@@ -135,6 +135,17 @@ def test_the_bug_is_found_without_being_told_where(
         run_state_machine_as_test(world, settings=quick)
 
 
+def test_the_name_of_a_copy_that_never_arrived_is_not_given_again():
+    def scene(world: TwoMachines) -> None:
+        world.start(200, 0)
+        for data in (b"red", b"sky"):
+            world.push(0, {PATHS[0]: data}, [], True, False, "pull")
+            world.mount_anew(0, False)
+        assert len(world.expected) == 2
+
+    play(TwoMachines, scene)
+
+
 def test_an_unnoted_object_that_was_damaged_is_written_anew():
     """The manifest was written, then the mount broke: the push failed, its list of objects stayed."""
 
