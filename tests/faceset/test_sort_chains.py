@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dflcolab.errors import FacesetError, StorageError
-from dflcolab.faceset import sort_by_likeness, sort_keys
+from dflcolab.errors import FacesetError, Interrupted, StorageError
+from dflcolab.faceset import farthest_chain, sort_by_likeness, sort_keys
 from dflcolab.faceset.config import SortKind
 from dflcolab.faceset.farthest_chain import FarthestChain
 from dflcolab.faceset.histogram_chain import CHUNK, chunks, histogram_chain, pair_distances
 from dflcolab.faceset.pixel_chain import PixelChain
 from dflcolab.faceset.sort import sort_faces
 from tests.faceset.test_sort import FACES
+from tests.stopping import StopAfter
 
 
 def naive_histogram_chain(roots):
@@ -148,6 +149,17 @@ def test_pictures_of_two_sizes_cannot_be_compared_by_pixels(tmp_path: Path):
 
     with pytest.raises(FacesetError, match=r"1\.jpg has 96 x 96 pixels"):
         sort_faces(paths, SortKind.ABSDIFF)
+
+
+def test_a_stop_ends_comparing_all_pairs(monkeypatch):
+    monkeypatch.setattr(farthest_chain, "_BLOCK", 2)
+    progress = StopAfter(1, title="Comparing")
+
+    with pytest.raises(Interrupted):
+        sort_faces(sorted(FACES.iterdir()), SortKind.ABSDIFF, dissimilar=True, progress=progress)
+
+    comparing = progress.tasks[-1]
+    assert 0 < comparing.done < comparing.total
 
 
 def test_damaged_pictures_are_set_aside_by_absdiff(tmp_path: Path):
