@@ -93,6 +93,7 @@ def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) ->
                 dry_run=config.dry_run,
                 take_over=config.take_over,
                 sightings=memory.sightings,
+                unused_since=memory.unused_since,
             )
 
 
@@ -217,6 +218,7 @@ def push_workspace(
             lease=lease,
             take_over=take_over,
             sightings=memory.sightings,
+            unused_since=memory.unused_since,
         )
     except Interrupted:
         raise

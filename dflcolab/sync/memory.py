@@ -72,6 +72,11 @@ class Memory:
         self._is_new = self._state != known
 
     @property
+    def unused_since(self) -> Path:
+        """File for since when objects of remotes have been unused."""
+        return self.folder / "unused.json"
+
+    @property
     def sightings(self) -> Path:
         """File for what was seen of a lease's holder."""
         return self.folder / "sightings.json"

@@ -21,8 +21,9 @@ from dflcolab.sync.overview import OBJECT_FOLDERS
 from dflcolab.sync.proof import Proof, proof_of
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention, kept_generations
+from dflcolab.sync.waiting import Waiting
 from dflcolab.sync.words import counted, megabytes
-from dflcolab.sync.writing import acquire
+from dflcolab.sync.writing import acquire, shows_late
 
 GRACE_S = 24 * 3600.0
 """Age below which an object, or a list that cannot be read, may still be in the making."""
@@ -80,6 +81,7 @@ def prune(
     lease: Lease | None = None,
     take_over: bool = False,
     sightings: Path | None = None,
+    unused_since: Path | None = None,
     grace_s: float = GRACE_S,
 ) -> PruneReport:
     """Remove the copies that the policy does not keep, and what no copy uses.
@@ -93,6 +95,8 @@ def prune(
         lease: The right to write, if the caller holds it.
         take_over: Take the lease from a machine that may be alive.
         sightings: File that remembers since when the lease's holder has been silent.
+        unused_since: File that remembers since when objects have been unused, for places that show
+            files of other machines late (see `waiting`).
         grace_s: Age that something which no list names must have to go.
 
     Raises:
@@ -114,6 +118,9 @@ def prune(
                 lease.check()
                 remote.delete(stored_path(name))
         unused = _unused_objects(remote, seen, grace_s, progress)
+        if shows_late(remote):
+            waiting = Waiting(unused_since, remote.name)
+            unused = _ripe(waiting, remote, seen, unused, grace_s, remember=not dry_run)
         if lease is not None and not dry_run:
             for path in unused:
                 progress.raise_if_stopped()
@@ -238,6 +245,26 @@ def _unused_objects(
             if path in dropped or _is_old(remote, path, grace_s):
                 unused[path] = size
     return unused
+
+
+def _ripe(
+    waiting: Waiting,
+    remote: Remote,
+    seen: _Seen,
+    unused: dict[str, int],
+    grace_s: float,
+    *,
+    remember: bool,
+) -> dict[str, int]:
+    """Those objects that have been unused long enough, however late other lists are shown."""
+    ripe = waiting.ripe(unused, wait_s=grace_s, remember=remember)
+    left = [size for path, size in unused.items() if path not in ripe]
+    if left:
+        seen.notes.append(
+            f"No copy on {remote.name} uses {counted(len(left), 'object')} ({megabytes(sum(left))}) any "
+            "more; that goes after a day, since copies of other machines are shown late there."
+        )
+    return {path: size for path, size in unused.items() if path in ripe}
 
 
 def _objects_of(seen: _Seen, name: GenerationName) -> tuple[Stored, ...]:

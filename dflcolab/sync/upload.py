@@ -24,6 +24,7 @@ from dflcolab.sync.remote import Remote
 from dflcolab.sync.streams import Stream
 from dflcolab.sync.travelling import SourceChangedError
 
+_REUSE_S = 12 * 3600.0  # half of what an object that no list names is given before it goes
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -117,6 +118,8 @@ class Uploads:
             stored = Stored(*row["object"])
             if stored.path in damaged or not self._remote.holds(stored):
                 continue
+            if not _is_young(self._remote, stored.path):
+                continue
             objects[stored.path] = stored
             for digest, file_size, start, offset, size in row["files"]:
                 found = pieces.setdefault((digest, file_size), {})
@@ -174,13 +177,23 @@ def write_stream(
         size = remote.size_of(name)
         if size is None:
             remote.write_new(stored, _checked(stream, digest), on_bytes=meter.add)
-        elif size != stream.size or not remote.matches(stored, on_bytes=meter.add):
+        elif not (
+            size == stream.size
+            and _is_young(remote, name)
+            and remote.matches(stored, on_bytes=meter.add)
+        ):
             continue
         uploads.add(stored, stream)
         return stored
     raise SyncError(
         f"{remote.name} holds too many broken files named {names[0]}; choose another folder."
     )
+
+
+def _is_young(remote: Remote, path: str) -> bool:
+    """False for an object so old that another machine may be removing it: no list may name it."""
+    age_s = remote.age_s(path)
+    return age_s is None or age_s < _REUSE_S
 
 
 def _checked(stream: Stream, digest: str) -> Iterator[bytes]:

@@ -16,6 +16,12 @@ SETTLE_S = 5.0
 """What a Drive takes to show files of other machines, at best."""
 
 
+def shows_late(remote: Remote) -> bool:
+    """True for a mounted Drive: what other machines wrote is seen after a while only."""
+    root = remote.local_root
+    return root is not None and is_drive(root)
+
+
 def acquire(
     remote: Remote,
     client: str,
@@ -36,7 +42,6 @@ def acquire(
     Raises:
         SyncError: Another machine holds it, or the remote does not answer.
     """
-    root = remote.local_root
     return Lease.acquire(
         remote,
         client,
@@ -44,5 +49,5 @@ def acquire(
         take_over=take_over,
         sightings=sightings,
         place=find_out().place.value,
-        settle_s=SETTLE_S if root is not None and is_drive(root) else 0.0,
+        settle_s=SETTLE_S if shows_late(remote) else 0.0,
     )

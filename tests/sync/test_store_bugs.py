@@ -75,8 +75,9 @@ def two_lines_and_a_day(world: TwoMachines) -> None:
     for which, data in ((0, b"red"), (1, b"sky")):
         world.push(which, {PATHS[0]: data}, [], True, False, "pull")
         world.confirm(which, [])
-    world.time_passes(25 * 60)
-    world.prune(1, [], 3, False)
+    for _ in range(2):  # the first notes what looks unused
+        world.time_passes(25 * 60)
+        world.prune(1, [], 3, False)
     world.what_was_confirmed_comes_back()
 
 
@@ -142,6 +143,31 @@ def test_the_name_of_a_copy_that_never_arrived_is_not_given_again():
             world.push(0, {PATHS[0]: data}, [], True, False, "pull")
             world.mount_anew(0, False)
         assert len(world.expected) == 2
+
+    play(TwoMachines, scene)
+
+
+def test_what_a_copy_that_is_shown_late_uses_stays_and_goes_when_it_is_really_unused():
+    """The second machine does not see yet that the first one's new copy uses an old one's object."""
+
+    def scene(world: TwoMachines) -> None:
+        world.start(0, 1000)
+        old, other, third = PATHS[:3]
+        world.push(0, {old: b"red"}, [], False, False, "pull")
+        world.mount_anew(1, True)
+        world.pull(1, [], False)
+        world.push(1, {other: b"sky"}, [], True, False, "pull")
+        world.push(1, {old: b"sky"}, [], True, False, "pull")
+        world.mount_anew(0, True)
+        world.push(0, {third: b"red"}, [], True, False, "pull")
+        world.confirm(0, [])
+        world.prune(1, [], 1, False)
+        world.what_was_confirmed_comes_back()
+        objects = sum("packs/" in path for path in world.world.cloud.files)
+        for _ in range(2):
+            world.time_passes(25 * 60)
+            world.prune(1, [], 1, False)
+        assert sum("packs/" in path for path in world.world.cloud.files) < objects
 
     play(TwoMachines, scene)
 

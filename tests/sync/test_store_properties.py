@@ -205,7 +205,15 @@ class TwoMachines(RuleBasedStateMachine):
     def _prune(self, machine: Machine, *, last: int) -> None:
         self.pruned_to = min(self.pruned_to, last)
         policy = Retention(last=last, best=False, days=0)
-        prune(machine.remote, machine.client, policy, take_over=True)
+        memory = Memory(machine.root)
+        prune(
+            machine.remote,
+            memory.client,
+            policy,
+            take_over=True,
+            sightings=memory.sightings,
+            unused_since=memory.unused_since,
+        )
 
     def _let_go_what_was_pruned(self) -> None:
         """A confirmed generation may be missing if as many newer ones as the policy says are whole."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-from dflcolab.sync import holder, lease, memory, prune, push, remote
+from dflcolab.sync import holder, lease, memory, prune, push, remote, waiting
 from dflcolab.sync.lease import Lease
 from dflcolab.sync.memory import Memory
 from dflcolab.sync.proof import Proof
@@ -132,7 +132,9 @@ class World:
         enter(mock.patch.object(memory.secrets, "token_hex", self._token))
         enter(mock.patch.object(lease.random, "uniform", lambda low, high: low))
         options = {"clock": lambda: self.now, "sleep": self._sleep}
-        enter(mock.patch.object(remote, "time", SimpleNamespace(time=lambda: self.now)))
+        for module in (remote, waiting):
+            enter(mock.patch.object(module, "time", SimpleNamespace(time=lambda: self.now)))
+        enter(mock.patch.object(prune, "shows_late", return_value=True))
         enter(mock.patch.object(prune, "proof_of", OneAtATime.proof))
         enter(mock.patch.object(push, "proof_of", OneAtATime.proof))
         enter(mock.patch.object(push, "datetime", SimpleNamespace(now=self._datetime)))
