@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -166,7 +166,12 @@ def latest_checkpoint(
 
 
 def write_checkpoint(
-    model_dir: Path, contents: Contents, *, keep: int = 3, best: str | None = None
+    model_dir: Path,
+    contents: Contents,
+    *,
+    keep: int = 3,
+    best: str | None = None,
+    in_use: Callable[[], Collection[str]] = tuple,
 ) -> Checkpoint:
     """Save everything as one new checkpoint, then drop the oldest ones.
 
@@ -175,6 +180,7 @@ def write_checkpoint(
         contents: What to save.
         keep: How many of the latest stay.
         best: Name of a checkpoint folder that stays in any case; "" = this one.
+        in_use: Asked for the names of folders that somebody is copying; those stay until later.
 
     Raises:
         StorageError: Disk full, read-only or gone. Earlier checkpoints are untouched.
@@ -206,7 +212,7 @@ def write_checkpoint(
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         remove_leftovers(model_dir)
-        _prune(model_dir, keep, folder.name if best == "" else best)
+        _prune(model_dir, keep, folder.name if best == "" else best, in_use())
     return Checkpoint(folder, contents.iteration, serial, parts)
 
 
@@ -280,11 +286,11 @@ def _write_synced(path: Path, data: bytes) -> tuple[int, str]:
     return len(data), sha256_of(path)
 
 
-def _prune(model_dir: Path, keep: int, best: str | None) -> None:
+def _prune(model_dir: Path, keep: int, best: str | None, in_use: Collection[str]) -> None:
     checkpoints = list_checkpoints(model_dir)
     kept = [c.folder.name for c in checkpoints[-keep:]]
     for checkpoint in checkpoints[:-keep]:
-        if checkpoint.folder.name == best:
+        if checkpoint.folder.name == best or checkpoint.folder.name in in_use:
             kept.insert(0, checkpoint.folder.name)
             continue
         # First the name: a half-deleted folder must not look like a checkpoint.

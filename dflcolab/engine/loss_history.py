@@ -61,6 +61,12 @@ class LossHistory:
                     os.fsync(stream.fileno())
         self._pending.clear()
 
+    def force(self) -> None:
+        """Force what was written to the disk; may run in another thread."""
+        if self.path.exists():
+            with storage_errors(self.path), self.path.open("rb") as stream:
+                os.fsync(stream.fileno())
+
 
 class UnwrittenHistory(LossHistory):
     """Of a process that leaves writing to another one."""

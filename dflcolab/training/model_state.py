@@ -122,6 +122,11 @@ class ModelState:
                 self.optimizers[group.optimizer].load(slots, source=source)
         self._resting = self._those_at_rest(stored, optimizer or {})
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of a copy, at most: weights, and two slots for each."""
+        return 3 * sum(4 * variable.shape.num_elements() for variable in self.variables.values())
+
     def weights(self) -> dict[str, Array]:
         """Full variable name to array, as a checkpoint holds it."""
         values = {name: variable.numpy() for name, variable in self.variables.items()}

@@ -32,6 +32,7 @@ from dflcolab.training.planning import plan_step
 from dflcolab.training.session import Session, SideFaces, losses_name
 from dflcolab.training.trainer import (
     Callback,
+    Copies,
     PreviewOnSchedule,
     SaveOnSchedule,
     StopAtDeadline,
@@ -126,6 +127,7 @@ def run_training(
     pretrain: bool,
     progress: Progress,
     problems: Sequence[str] = (),
+    copies: Copies | None = None,
 ) -> TrainReport:
     """Make or resume a model and train it until the config, the user or the clock says stop.
 
@@ -138,6 +140,7 @@ def run_training(
             pretraining for good.
         progress: Shows the work and carries the wish to stop.
         problems: Sentences from earlier steps for the report.
+        copies: Copies checkpoints elsewhere meanwhile.
 
     Raises:
         ConfigError: An option is unknown or out of range.
@@ -151,7 +154,9 @@ def run_training(
     # Workers beside the first one write nothing, and may share its folder.
     writes = with_settings(config)[0].worker == 0
     with exclusive(lock, busy) if writes else contextlib.nullcontext():
-        return _run_alone(config, places, facesets, face_type, pretrain, progress, list(problems))
+        return _run_alone(
+            config, places, facesets, face_type, pretrain, progress, list(problems), copies
+        )
 
 
 def _run_alone(
@@ -162,6 +167,7 @@ def _run_alone(
     pretrain: bool,
     progress: Progress,
     notes: list[str],
+    copies: Copies | None,
 ) -> TrainReport:
     """`run_training` while no other process trains the model."""
     began = time.monotonic()
@@ -223,9 +229,10 @@ def _run_alone(
     )
     loop = TrainingLoop(
         session,
-        _callbacks(config, places, progress, target, began, writes=devices.is_chief),
+        _callbacks(config, places, progress, target, began, copies, writes=devices.is_chief),
         keep=config.keep,
         read_every=config.read_every,
+        in_use=copies.in_use if copies else tuple,
     )
     with devices.watching_workers(lambda: _last_good(places.model_dir)):
         devices.refuse_differences(_facts(config, session, checkpoint, target, src, dst))
@@ -363,6 +370,7 @@ def _callbacks(
     progress: Progress,
     target: int | None,
     began: float,
+    copies: Copies | None,
     *,
     writes: bool,
 ) -> list[Callback]:
@@ -375,8 +383,12 @@ def _callbacks(
         ]
     if target is not None:
         callbacks.append(StopAtTarget(target))
+    if copies is not None:
+        callbacks.append(copies)
     if config.deadline is not None:
-        callbacks.append(StopAtDeadline(parse_duration(config.deadline), since=began))
+        seconds = parse_duration(config.deadline)
+        copy_seconds = copies.seconds_needed if copies else lambda: 0.0
+        callbacks.append(StopAtDeadline(seconds, since=began, copy_seconds=copy_seconds))
     return callbacks
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
 from dflcolab.config import to_plain
+from dflcolab.engine.background_save import BackgroundSaver, fits_into_memory
 from dflcolab.engine.checkpoint import (
     Checkpoint,
     Contents,
@@ -82,6 +83,8 @@ class Session:
         history: Losses of all iterations.
         options: As given.
         devices: As given.
+        checkpoint: The last one that this session wrote and that stands.
+        save_seconds: How long it took, from the begin to the marker.
     """
 
     def __init__(
@@ -104,6 +107,10 @@ class Session:
         n_devices = self.devices.count
         self.plan = plan or StepPlan(device_name(), count, count // n_devices, devices=n_devices)
         self._go_back: Callable[[], None] = self.start_new
+        self._saver = BackgroundSaver()
+        self._told_of_memory = False
+        self.checkpoint: Checkpoint | None = None
+        self.save_seconds = 0.0
         self.options = options
         self.iteration = 0
         self.seed = seed
@@ -220,6 +227,7 @@ class Session:
             else:
                 self._leave_jit(failure, begun)
             if begun:
+                self.settle()
                 self._go_back()
                 return None
 
@@ -320,30 +328,100 @@ class Session:
         src, dst = (_preview_faces(self._sides[side], rows) for side in ("src", "dst"))
         return encode_jpeg(draw_preview(src, dst, self._paint))
 
+    @property
+    def is_saving(self) -> bool:
+        """True while a checkpoint is being written."""
+        return self._saver.is_busy
+
     def save(self, *, keep: int, preview: bytes) -> Checkpoint:
-        """Write a checkpoint of the present state.
+        """Write a checkpoint of the present state, and wait until it stands.
 
         Raises:
             ModelError: A weight is not a finite number; the earlier checkpoints stay.
             StorageError: The disk is full.
         """
+        self.begin_save(keep=keep, preview=preview)
+        self.settle()
+        assert self.checkpoint is not None
+        return self.checkpoint
+
+    def begin_save(
+        self, *, keep: int, preview: bytes, in_use: Callable[[], Collection[str]] = tuple
+    ) -> None:
+        """Copy the present state into memory; the disk gets it while training goes on.
+
+        One save at a time: this one waits until the one before stands. Where memory is too small for
+        a copy beside the training, it waits for the disk as well.
+
+        Args:
+            keep: Checkpoints that stay on disk.
+            preview: A JPEG file.
+            in_use: Asked for the names of checkpoints that must stay for now.
+
+        Raises:
+            ModelError: A weight is not a finite number; the earlier checkpoints stay.
+            StorageError: The disk is full.
+        """
+        self.settle()
+        began = time.monotonic()
+        beside = fits_into_memory(self._state.n_bytes)
+        if not beside and not self._told_of_memory:
+            self._told_of_memory = True
+            self._note(
+                f"Memory has no room for a copy of the model ({self._state.n_bytes >> 20} MB), so "
+                "training waits while it is saved."
+            )
+        contents = self._contents(preview)
+        best = self._best_before(contents.state["held_out_loss"])
+
+        def write() -> Checkpoint:
+            self.history.force()
+            checkpoint = write_checkpoint(
+                self.model_dir, contents, keep=keep, best=best, in_use=in_use
+            )
+            self.save_seconds = time.monotonic() - began
+            return checkpoint
+
+        self._saver.begin(write)
+        if not beside:
+            self.settle()
+
+    def look_for_saved(self) -> None:
+        """Take notice of a save that has ended since; does not wait.
+
+        Raises:
+            StorageError: It failed; the earlier checkpoints are untouched.
+        """
+        self._take_notice(self._saver.finished())
+
+    def settle(self) -> None:
+        """Wait for the save that is being written.
+
+        Raises:
+            StorageError: It failed; the earlier checkpoints are untouched.
+        """
+        self._take_notice(self._saver.settle())
+
+    def _take_notice(self, checkpoint: Checkpoint | None) -> None:
+        if checkpoint is not None:
+            self.checkpoint = checkpoint
+            self._go_back = functools.partial(self.restore, checkpoint)
+
+    def _contents(self, preview: bytes) -> Contents:
+        """A copy of everything as it is now."""
         weights = self._state.weights()
         if not all(np.isfinite(value).all() for value in weights.values()):
             raise self.diverged()
-        self.history.flush(durable=True)
+        self.history.flush()
         held_out = self.evaluate()
         score = None if held_out is None else held_out["src"] + held_out["dst"]
-        contents = Contents(
+        return Contents(
             iteration=self.iteration,
             weights=weights,
             optimizer=self._state.optimizer(),
             state=self._summary(held_out, score),
             preview=preview,
         )
-        best = self._best_before(score)
-        checkpoint = write_checkpoint(self.model_dir, contents, keep=keep, best=best)
-        self._go_back = functools.partial(self.restore, checkpoint)
-        return checkpoint
 
     def diverged(self) -> ModelError:
         """The error that tells of losses or weights that are no numbers any more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from dflcolab.arrays import Tensor
 from dflcolab.engine.checkpoint import Checkpoint
 from dflcolab.files import storage_errors, write_bytes
 from dflcolab.progress import Progress
+from dflcolab.sync.proof import Proof
 from dflcolab.training.session import Session
 
 _READ_SECONDS = 2.0
@@ -25,6 +26,18 @@ class Callback(Protocol):
     def __call__(self, loop: TrainingLoop) -> None: ...
 
 
+class Copies(Callback, Protocol):
+    """Copies checkpoints to another place while training goes on; a callback like the others."""
+
+    def in_use(self) -> Collection[str]:
+        """Names of the checkpoint folders that are being copied: they must stay for now."""
+        ...
+
+    def seconds_needed(self) -> float:
+        """How long a last copy will take."""
+        ...
+
+
 class TrainingLoop:
     """Runs iterations of a session.
 
@@ -33,18 +46,29 @@ class TrainingLoop:
         callbacks: Called in order after each iteration.
         keep: Checkpoints that stay on disk.
         read_every: Iterations between two looks at the losses.
+        in_use: Asked for the names of checkpoints that must stay for now.
 
     Attributes:
         stopped_because: Why the loop ended or is to end; empty while it goes on.
         started: Time of the start, `time.monotonic`.
-        checkpoint: The last one written by this run.
+        checkpoint: The last one written by this run that stands.
+        stalled_seconds: How long all saves together have kept the steps waiting.
         recent: The losses read last, `[src, dst]`.
     """
 
     def __init__(
-        self, session: Session, callbacks: Sequence[Callback], *, keep: int, read_every: int
+        self,
+        session: Session,
+        callbacks: Sequence[Callback],
+        *,
+        keep: int,
+        read_every: int,
+        in_use: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self.session = session
+        self._in_use = in_use
+        self._progress = Progress()
+        self._begun_at: int | None = None
         self._callbacks = callbacks
         self._keep = keep
         self._read_every = read_every
@@ -56,10 +80,17 @@ class TrainingLoop:
         self.checkpoint: Checkpoint | None = None
         self.recent: tuple[float, float] = (float("nan"), float("nan"))
         self.iterations_per_second = 0.0
-        self.save_seconds = 0.0
+        self.stalled_seconds = 0.0
+
+    @property
+    def save_seconds(self) -> float:
+        """How long a save takes, from its begin to its marker; 0 before the first one."""
+        return self.session.save_seconds
 
     def run(self, progress: Progress, *, target: int | None) -> None:
-        """Train until a callback sets `stopped_because`, then save.
+        """Train until a callback sets `stopped_because`, then save and wait for the save.
+
+        Whatever else ends it, a save that has begun is finished.
 
         Args:
             progress: Shows the iterations.
@@ -69,6 +100,15 @@ class TrainingLoop:
             ModelError: The losses are no numbers any more.
             StorageError: A checkpoint could not be written.
         """
+        self._progress = progress
+        try:
+            self._train(progress, target)
+            self.save()
+        finally:
+            self.session.settle()
+        self._acknowledge()
+
+    def _train(self, progress: Progress, target: int | None) -> None:
         session = self.session
         first = session.iteration
         with progress.task("Training", total=target, unit="iterations", done=first) as task:
@@ -82,6 +122,8 @@ class TrainingLoop:
                     continue
                 self._unread.append(losses)
                 self._read_if_due()
+                session.look_for_saved()
+                self._acknowledge()
                 note = "src {:.4f} dst {:.4f}".format(*self.recent)
                 task.advance(note=note)
                 for callback in self._callbacks:
@@ -94,18 +136,34 @@ class TrainingLoop:
             self.read_losses()
             seconds = time.monotonic() - steady
             self.iterations_per_second = (session.iteration - steady_from) / max(seconds, 1e-9)
-        self.save()
 
     def save(self) -> None:
-        """Write a checkpoint, unless this iteration is saved already, or another worker does."""
-        if self.checkpoint and self.checkpoint.iteration == self.session.iteration:
-            return
-        if not self.session.devices.is_chief:
+        """Begin a checkpoint, unless this iteration is saved already, or another worker does.
+
+        One that is still being written is waited for.
+
+        Raises:
+            ModelError: The losses or weights are no numbers any more.
+            StorageError: A checkpoint could not be written.
+        """
+        if self._begun_at == self.session.iteration or not self.session.devices.is_chief:
             return
         start = time.monotonic()
         self.read_losses()
-        self.checkpoint = self.session.save(keep=self._keep, preview=self.session.preview())
-        self.save_seconds = time.monotonic() - start
+        self.session.settle()
+        self._acknowledge()
+        self._begun_at = self.session.iteration
+        self.session.begin_save(
+            keep=self._keep, preview=self.session.preview(), in_use=self._in_use
+        )
+        self.stalled_seconds += time.monotonic() - start
+
+    def _acknowledge(self) -> None:
+        """Tell of a checkpoint as soon as it stands."""
+        checkpoint = self.session.checkpoint
+        if checkpoint is not None and checkpoint is not self.checkpoint:
+            self.checkpoint = checkpoint
+            self._progress.message(f"Iteration {checkpoint.iteration}: {Proof.SAVED_HERE}.")
 
     def read_losses(self) -> None:
         """Bring the losses that are still on the device over, and look at them.
@@ -152,13 +210,22 @@ class StopAtTarget:
 
 
 class StopAtDeadline:
-    """Ends the loop so early that the last save fits into the time."""
+    """Ends the loop so early that the last save, and a copy of it, fit into the time.
 
-    def __init__(self, seconds: float, *, since: float) -> None:
+    Args:
+        seconds: Length of the run.
+        since: When it began, `time.monotonic`.
+        copy_seconds: Asked for the time of a copy.
+    """
+
+    def __init__(
+        self, seconds: float, *, since: float, copy_seconds: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self._end = since + seconds
+        self._copy_seconds = copy_seconds
 
     def __call__(self, loop: TrainingLoop) -> None:
-        if time.monotonic() + loop.save_seconds >= self._end:
+        if time.monotonic() + loop.save_seconds + self._copy_seconds() >= self._end:
             loop.stopped_because = loop.stopped_because or "deadline"
 
 
@@ -181,7 +248,11 @@ class StopOnRequest:
 
 
 class SaveOnSchedule:
-    """Saves every so many iterations, and every so many minutes."""
+    """Saves every so many iterations, and every so many minutes.
+
+    While a save is being written, one that is due by time is put off until that one stands; one
+    that is due by iterations waits for it, since those iterations were asked for.
+    """
 
     def __init__(self, *, every: int, minutes: float) -> None:
         self._every = every
@@ -191,7 +262,7 @@ class SaveOnSchedule:
     def __call__(self, loop: TrainingLoop) -> None:
         by_count = self._every > 0 and loop.session.iteration % self._every == 0
         by_time = self._seconds > 0 and time.monotonic() - self._last >= self._seconds
-        if by_count or by_time:
+        if by_count or (by_time and not loop.session.is_saving):
             loop.save()
             self._last = time.monotonic()
 
