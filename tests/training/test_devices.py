@@ -70,7 +70,7 @@ def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Children]:
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_two_devices_go_on_as_one_would(children: Children, kind: str):
     folder, process = children[kind]
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=900)
     assert process.returncode == 0, said[-3000:]
 
     one, two = (np.load(folder / f"{name}.npz") for name in ("one", "two"))
@@ -114,7 +114,7 @@ def _kill(root: Path, victim: int) -> Killed:
     ]  # fmt: skip
     workspace = Workspace.open(root)
     try:
-        end = time.monotonic() + 240
+        end = time.monotonic() + 600
         while latest_checkpoint(workspace.model_dir("m")) is None and time.monotonic() < end:
             assert all(worker.poll() is None for worker in workers), workers[0].communicate()
             time.sleep(0.1)
