@@ -212,7 +212,7 @@ class Session:
             batches.append(faces.training.batch(self.devices.of_this_worker(indices)))
         while True:
             try:
-                return self._step.step(*batches, tf.constant(self.iteration, tf.int64), change)
+                return self._step.step(*batches, number_tensor(self.iteration), change)
             except tf.errors.ResourceExhaustedError as error:
                 if self.devices.count > 1:
                     raise self._too_large_for_devices() from error
@@ -513,6 +513,15 @@ class Session:
 
     def _paint_faces(self, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return self._step.objective.views(Weights(self._state.variables), src, dst)
+
+
+def number_tensor(number: int) -> Tensor:
+    """An int64 tensor that is forgotten after use.
+
+    TensorFlow keeps every number of Python that it ever turned into a tensor, for good: one new
+    number per iteration is 750 bytes each time.
+    """
+    return tf.constant(np.int64(number))
 
 
 def restarted_networks(options: SaehdOptions | AmpOptions) -> tuple[str, ...]:

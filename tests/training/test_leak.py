@@ -51,6 +51,23 @@ def test_a_flat_curve_has_no_slope_whatever_came_before():
     assert abs(slope(samples, after=300)) < 1e-3
 
 
+def test_counting_iterations_takes_no_memory():
+    """The long benchmark found 350 to 460 bytes per iteration: TensorFlow's cache of numbers."""
+    script = """
+import psutil
+from dflcolab.training.session import number_tensor
+resident = psutil.Process().memory_info
+for number in range(1000):
+    number_tensor(number)
+before = resident().rss
+for number in range(10**6, 10**6 + 20_000):
+    number_tensor(number)
+print((resident().rss - before) / 20_000)
+"""
+    # Numbers of Python cost 750 bytes each here; one page (4 kB) more or less is 0.2 a number.
+    assert _slope_in_a_fresh_process(script) < 50
+
+
 @pytest.mark.slow
 def test_resident_size_is_flat_after_warm_up(face_workspace: Path):
     script = f"""
