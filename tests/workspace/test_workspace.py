@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dflcolab.errors import ConfigError, RightsError, WorkspaceError
@@ -161,19 +161,26 @@ _rights = st.none() | st.builds(Rights, st.sampled_from(RightsBasis), st.text(ma
     src=_rights,
     dst=_rights,
     choice=st.none() | st.builds(PlatformChoice, st.text(), st.text(min_size=1), st.text()),
+    remote=st.text(max_size=30),
 )
+@settings(deadline=None)  # every write waits for the disk
 def test_settings_come_back_as_written(
-    tmp_path_factory: pytest.TempPathFactory, name, face_type, src, dst, choice
+    tmp_path_factory: pytest.TempPathFactory, name, face_type, src, dst, choice, remote
 ):
     root = tmp_path_factory.mktemp("settings")
-    settings = WorkspaceSettings(
-        name=name, face_type=face_type, rights_src=src, rights_dst=dst, platform_choice=choice
+    written = WorkspaceSettings(
+        name=name,
+        face_type=face_type,
+        rights_src=src,
+        rights_dst=dst,
+        platform_choice=choice,
+        remote=remote,
     )
 
     write_settings(root, WorkspaceSettings(name="before", rights_src=Rights(RightsBasis.SELF)))
-    write_settings(root, settings)
+    write_settings(root, written)
 
-    assert read_settings(root) == settings
+    assert read_settings(root) == written
 
 
 def test_a_chosen_person_is_written_read_and_forgotten(workspace: Workspace):
