@@ -8,6 +8,7 @@ goes unless a newer copy is proven.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ from dflcolab.sync.writing import acquire, shows_late
 
 GRACE_S = 24 * 3600.0
 """Age below which an object, or a list that cannot be read, may still be in the making."""
+LATE_S = 3600.0
+"""Time for which objects of removed copies stay on a Drive: no list that is shown later names them."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,11 @@ def prune(
                 progress.raise_if_stopped()
                 lease.check()
                 remote.delete(stored_path(name))
-        unused = _unused_objects(remote, seen, grace_s, progress)
-        if shows_late(remote):
-            waiting = Waiting(unused_since, remote.name)
-            unused = _ripe(waiting, remote, seen, unused, grace_s, remember=not dry_run)
+        waiting = Waiting(unused_since, remote.name) if shows_late(remote) else None
+        dropped = waiting.known() if waiting else set[str]()
+        unused = _unused_objects(remote, seen, dropped, grace_s, progress)
+        if waiting is not None:
+            unused = _ripe(waiting, remote, seen, unused, remember=not dry_run)
         if lease is not None and not dry_run:
             for path in unused:
                 progress.raise_if_stopped()
@@ -217,7 +221,7 @@ def _is_proven(remote: Remote, manifest: Manifest, client: str) -> bool:
 
 
 def _unused_objects(
-    remote: Remote, seen: _Seen, grace_s: float, progress: Progress
+    remote: Remote, seen: _Seen, dropped: Collection[str], grace_s: float, progress: Progress
 ) -> dict[str, int]:
     """Objects, with their sizes, that no remaining copy names: those of copies that go, and old ones."""
     going = set(seen.going)
@@ -235,7 +239,7 @@ def _unused_objects(
         if name not in going
         for stored in manifest.objects
     }
-    dropped = {stored.path for name in going for stored in _objects_of(seen, name)}
+    dropped = {*dropped, *(stored.path for name in going for stored in _objects_of(seen, name))}
     unused: dict[str, int] = {}
     for folder in OBJECT_FOLDERS:
         for path, size in sorted(remote.files_below(folder).items()):
@@ -252,17 +256,16 @@ def _ripe(
     remote: Remote,
     seen: _Seen,
     unused: dict[str, int],
-    grace_s: float,
     *,
     remember: bool,
 ) -> dict[str, int]:
     """Those objects that have been unused long enough, however late other lists are shown."""
-    ripe = waiting.ripe(unused, wait_s=grace_s, remember=remember)
+    ripe = waiting.ripe(unused, wait_s=LATE_S, remember=remember)
     left = [size for path, size in unused.items() if path not in ripe]
     if left:
         seen.notes.append(
             f"No copy on {remote.name} uses {counted(len(left), 'object')} ({megabytes(sum(left))}) any "
-            "more; that goes after a day, since copies of other machines are shown late there."
+            "more; that goes after an hour, since copies of other machines are shown late there."
         )
     return {path: size for path, size in unused.items() if path in ripe}
 

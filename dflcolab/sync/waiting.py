@@ -2,7 +2,7 @@
 """Since when this machine has seen that no copy on a remote uses an object.
 
 Where files of other machines are shown late, a list that is not seen yet may name an object that looks
-unused: it goes only once it has looked so for a day. Clocks of other machines play no part.
+unused: it goes only once it has looked so for an hour. Clocks of other machines play no part.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ class Waiting:
         self._path = path
         self._remote = remote
 
+    def known(self) -> set[str]:
+        """All that were unused when this machine looked last."""
+        return set(self._mine())
+
     def ripe(self, unused: Iterable[str], *, wait_s: float, remember: bool = True) -> set[str]:
         """Those that have been unused for `wait_s` whenever this machine looked.
 
@@ -38,9 +42,7 @@ class Waiting:
             wait_s: Seconds by this machine's clock.
             remember: False only looks.
         """
-        now, all_known = time.time(), self._read()
-        known = all_known.get(self._remote)
-        before = cast(dict[str, Any], known) if isinstance(known, dict) else {}
+        now, all_known, before = time.time(), self._read(), self._mine()
         since: dict[str, float] = {}
         for path in unused:
             first = before.get(path)
@@ -53,6 +55,10 @@ class Waiting:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 write_text(self._path, json.dumps({**all_known, self._remote: since}))
         return {path for path, first in since.items() if now - first >= wait_s}
+
+    def _mine(self) -> dict[str, Any]:
+        found = self._read().get(self._remote)
+        return cast(dict[str, Any], found) if isinstance(found, dict) else {}
 
     def _read(self) -> dict[str, Any]:
         if self._path is None:

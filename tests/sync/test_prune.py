@@ -10,6 +10,8 @@ import pytest
 
 from dflcolab.errors import SyncError
 from dflcolab.sync import proof as proof_module
+from dflcolab.sync import prune as prune_module
+from dflcolab.sync import waiting
 from dflcolab.sync.generations import list_generations, stored_path
 from dflcolab.sync.manifest import GenerationName
 from dflcolab.sync.memory import Memory
@@ -158,3 +160,25 @@ def test_a_prune_may_fail_anywhere_and_the_next_one_ends_it(
     assert numbers(remote) == [3]
     pull(remote, tmp_path / "back")
     assert (tmp_path / "back" / "result.mp4").read_bytes() == b"2" * 1000
+
+
+def test_on_a_drive_room_is_free_an_hour_after_copies_went(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Not after a day: a session that pushes a model every ten minutes would fill the Drive."""
+    shelf = tmp_path / "shelf"
+    remote = Remote.open(shelf)
+    fill(workspace, remote, 3)
+    monkeypatch.setattr(prune_module, "shows_late", lambda _: True)
+    unused_since = Memory(workspace.root).unused_since
+    now = time.time()
+
+    def go(minutes: float) -> int:
+        monkeypatch.setattr(waiting.time, "time", lambda: now + 60 * minutes)
+        return prune(remote, "someone0", LAST, unused_since=unused_since).objects_removed
+
+    assert go(0) == 0
+    assert numbers(remote) == [3]
+    assert go(30) == 0
+    assert go(61) == 3  # two results and a face
+    assert not verify(remote).damaged
