@@ -105,11 +105,13 @@ COMMANDS: dict[str, Command] = {
         "Give a model a start on a general faceset",
         "dflcolab.pipeline.pretrain:pretrain",
         "dflcolab.training.config:PretrainConfig",
+        takes="path",
     ),
     "train": Command(
         "Train a model on src and dst; goes on from the last checkpoint",
         "dflcolab.pipeline.train:train",
         "dflcolab.training.config:TrainConfig",
+        takes="path",
     ),
     "merge": Command(
         "Put the trained face into the dst frames",

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dflcolab.errors import ConfigError, DFLColabError, Interrupted, WorkspaceError
 from dflcolab.faceset.folder_lock import using
 from dflcolab.faceset.renaming import recover
+from dflcolab.pipeline.travelling_checkpoints import TravellingCheckpoints
 from dflcolab.progress import Progress
 from dflcolab.sync.config import SyncConfig
 from dflcolab.sync.damage import Damage
 from dflcolab.sync.lease import Lease
-from dflcolab.sync.manifest import ModelFacts
 from dflcolab.sync.memory import Memory
 from dflcolab.sync.overview import LogReport, RemoteStatus, log, status
 from dflcolab.sync.prune import PruneReport, prune
@@ -22,6 +23,7 @@ from dflcolab.sync.pull import PullReport, pull
 from dflcolab.sync.push import PushReport, push
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention
+from dflcolab.sync.travelling import SourceChangedError
 from dflcolab.sync.verify import VerifyReport, verify
 from dflcolab.workspace.placing import finish_placing
 from dflcolab.workspace.settings import FILE_NAME
@@ -39,6 +41,8 @@ _ONLY_FOR = {
     "budget_gb": ("push", "prune"),
     "prune": ("push",),
 }
+
+_CHOICES = 3
 
 SyncReport = PushReport | PullReport | RemoteStatus | LogReport | VerifyReport | PruneReport
 
@@ -73,6 +77,7 @@ def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) ->
             )
             if not config.dry_run:
                 remember(root, remote)
+                Memory(root).note_choice(report.name if config.action == "restore" else "")
             return report
         case "status":
             return status(remote, memory.base(remote.name))
@@ -118,6 +123,16 @@ def _remote(root: Path, config: SyncConfig) -> Remote:
         raise ConfigError(
             "Say once where the copies are: --remote FOLDER, or an address such as gs://bucket/folder."
         )
+    return open_remote(root, address)
+
+
+def open_remote(root: Path, address: str) -> Remote:
+    """The remote at an address, for copies of the workspace at `root`.
+
+    Raises:
+        WorkspaceError: It lies inside the workspace.
+        SyncError: The address is not understood.
+    """
     remote = Remote.open(address)
     shelf = remote.local_root
     if shelf is not None and _overlap(shelf, root):
@@ -169,6 +184,7 @@ def push_workspace(
     lease: Lease | None = None,
     take_over: bool = False,
     retention: Retention | None = None,
+    on_chosen: Callable[[TravellingCheckpoints], None] = lambda _: None,
 ) -> PushReport:
     """Copy a workspace as it should be found again: faces in place, checkpoints complete.
 
@@ -182,6 +198,7 @@ def push_workspace(
         take_over: Take the lease from a machine that may be alive.
         retention: Remove older copies that this does not keep; None keeps all. Trouble with that is
             a note in the report.
+        on_chosen: Told which checkpoints are about to be copied.
 
     Raises:
         SyncError: The remote is offline or full, or a file has a name that cannot travel.
@@ -194,13 +211,12 @@ def push_workspace(
                 recover(workspace.aligned_dir(side))  # a killed sort hides the faces it was moving
                 # Names that a sort changes under the copying would copy one face twice, another never.
                 stack.enter_context(using(workspace.aligned_dir(side), progress=progress))
-        report = push(
+        report = _push_chosen(
             workspace,
             remote,
             progress,
+            on_chosen,
             merged=merged,
-            keep=complete_checkpoints(workspace),
-            models=lambda: model_facts(workspace),
             dry_run=dry_run,
             lease=lease,
             take_over=take_over,
@@ -231,6 +247,25 @@ def push_workspace(
     return replace(report, notes=(*report.notes, *notes))
 
 
+def _push_chosen(
+    workspace: Workspace,
+    remote: Remote,
+    progress: Progress,
+    on_chosen: Callable[[TravellingCheckpoints], None],
+    **how: Any,
+) -> PushReport:
+    """Push with the latest checkpoints; those that a training removes meanwhile are chosen anew."""
+    for attempt in range(_CHOICES):
+        chosen = TravellingCheckpoints.of(workspace)
+        on_chosen(chosen)
+        try:
+            return push(workspace, remote, progress, keep=chosen.keeps, models=chosen.facts, **how)
+        except SourceChangedError:
+            if chosen.are_there or attempt == _CHOICES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
 def pull_workspace(
     root: Path,
     remote: Remote,
@@ -253,52 +288,6 @@ def pull_workspace(
                 recover(aligned)
                 stack.enter_context(using(aligned, progress=progress))
         return pull(remote, root, progress, generation=generation, dry_run=dry_run)
-
-
-def complete_checkpoints(workspace: Workspace) -> Callable[[str], bool]:
-    """Which files of `model/` to copy: of checkpoints only those whose marker is there now."""
-    from dflcolab.engine.checkpoint import list_checkpoints
-
-    whole: set[str] = set()
-    if workspace.models_dir.is_dir():
-        for folder in workspace.models_dir.iterdir():
-            if folder.is_dir():
-                whole |= {f"model/{folder.name}/{c.folder.name}" for c in list_checkpoints(folder)}
-
-    def keep(path: str) -> bool:
-        parts = path.split("/")
-        if len(parts) > 3 and parts[2].startswith("ckpt-"):
-            return "/".join(parts[:3]) in whole
-        return True
-
-    return keep
-
-
-def model_facts(workspace: Workspace) -> list[ModelFacts]:
-    """How far each model's latest complete checkpoint is."""
-    from dflcolab.engine.checkpoint import list_checkpoints
-
-    found: list[ModelFacts] = []
-    if not workspace.models_dir.is_dir():
-        return found
-    for folder in sorted(workspace.models_dir.iterdir()):
-        checkpoints = list_checkpoints(folder) if folder.is_dir() else []
-        if not checkpoints:
-            continue
-        try:
-            state = checkpoints[-1].state()
-        except DFLColabError:
-            state = {}
-        loss = state.get("held_out_loss")
-        found.append(
-            ModelFacts(
-                name=folder.name,
-                iteration=checkpoints[-1].iteration,
-                held_out_loss=float(loss) if isinstance(loss, (int, float)) else None,
-                pretraining=state.get("pretraining") is True,
-            )
-        )
-    return found
 
 
 def _overlap(shelf: Path, root: Path) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from dflcolab.errors import ConfigError, DFLColabError, Interrupted, WorkspaceEr
 from dflcolab.progress import NotebookProgress, Progress
 from dflcolab.runtime import rules
 from dflcolab.runtime.advice import runtime_advice
-from dflcolab.runtime.autopush import AutoPush
 from dflcolab.runtime.cells import cell
 from dflcolab.runtime.description import Runtime, find_runtime
 from dflcolab.runtime.drive import Drive, drive_for
@@ -250,9 +249,16 @@ class Session:
             deadline=_duration(pretrain_minutes),
             target_iter=pretrain_iterations or None,
             faceset=(faceset,) if faceset else (),
+            remote=self._copies_address(),
         )
         with self._copied_when_stopped():
-            report = pretrain(self.workspace, config, progress=self.progress, where=self.where)
+            report = pretrain(
+                self.workspace,
+                config,
+                progress=self.progress,
+                where=self.where,
+                copying=self._copying,
+            )
         show_report(report)
         show_preview(self.workspace, model_name)
         self._copy()
@@ -279,12 +285,18 @@ class Session:
             deadline=_duration(train_minutes),
             target_iter=target_iterations or None,
             set=tuple(options.split()),
+            remote=self._copies_address(),
+            push_minutes=copy_every_minutes,
         )
-        with self._copied_when_stopped(), self._copies(copy_every_minutes) as copies:
-            report = train(self.workspace, config, progress=self.progress, where=self.where)
+        with self._copied_when_stopped():
+            report = train(
+                self.workspace,
+                config,
+                progress=self.progress,
+                where=self.where,
+                copying=self._copying,
+            )
         show_report(report)
-        if copies.problem:
-            show_text(copies.problem)
         show_preview(self.workspace, model_name)
         self._copy()
 
@@ -367,12 +379,13 @@ class Session:
 
         return bool(list_checkpoints(self.workspace.model_dir(model_name)))
 
-    def _copies(self, minutes: float) -> AutoPush:
-        """Copies every few minutes while a step runs; none without storage."""
-        storage, workspace = self._storage, self.workspace
-        if storage is None:
-            return AutoPush(lambda: None, 0)
-        return AutoPush(lambda: storage.push(workspace, Progress()), minutes)
+    def _copies_address(self) -> str:
+        """Where training copies to; "" without storage."""
+        return "" if self._storage is None else str(self._storage.address(self.workspace))
+
+    def _copying(self) -> AbstractContextManager[object]:
+        """To have around every copy that training makes."""
+        return nullcontext() if self._storage is None else self._storage.copying()
 
     @contextmanager
     def _copied_when_stopped(self) -> Iterator[None]:

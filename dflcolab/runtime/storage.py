@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from dflcolab.errors import DFLColabError, Interrupted
 from dflcolab.pipeline.sync import push_workspace
 from dflcolab.progress import Progress
-from dflcolab.runtime.autopush import AutoPush
 from dflcolab.runtime.drive import Drive
 from dflcolab.runtime.results import show_report
 from dflcolab.runtime.show import show_text
@@ -56,18 +57,29 @@ class Storage:
         Raises:
             SyncError: The storage is offline or full, or another machine writes there.
         """
-        shelf = self.shelf / workspace.root.name
         with self._drive.copying():
+            shelf = self.address(workspace)
             return push_workspace(workspace, shelf, progress, retention=Retention())
 
     def copy(self, workspace: Workspace, progress: Progress) -> None:
         """Copy what is new; trouble with the storage is told and stops nothing."""
-        attempt = AutoPush(lambda: self.push(workspace, progress), 0)
-        attempt.attempt()
-        if attempt.problem:
-            show_text(attempt.problem)
-        elif attempt.last is not None and attempt.last.new_copy:
-            show_text(attempt.last.summary())
+        try:
+            report = self.push(workspace, progress)
+        except Interrupted:
+            raise
+        except (DFLColabError, OSError) as failure:
+            show_text(str(failure))
+        else:
+            if report.new_copy:
+                show_text(report.summary())
+
+    def address(self, workspace: Workspace) -> Path:
+        """Where the copies of a workspace are."""
+        return self.shelf / workspace.root.name
+
+    def copying(self) -> AbstractContextManager[object]:
+        """To have around every copy: the drive is not pulled away below one."""
+        return self._drive.copying()
 
     def disconnect(self) -> None:
         """Wait until everything has left this machine, and disconnect.

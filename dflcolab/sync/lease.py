@@ -63,6 +63,10 @@ class _Seen:
         return f"{FOLDER}/{self.fence:06d}-{self.owner}-{last}.json"
 
 
+class LeaseLostError(SyncError):
+    """Another machine has taken the lease over."""
+
+
 class Lease:
     """The right to write, held until `release`; made by `acquire`.
 
@@ -182,8 +186,9 @@ class Lease:
         """Make sure, as far as the remote shows it, that the lease is still held.
 
         Raises:
-            SyncError: It was lost to another machine, or nobody could be told for so long that it
-                may have been; or the remote does not answer.
+            LeaseLostError: It was lost to another machine.
+            SyncError: Nobody could be told for so long that it may have been lost, or the remote does
+                not answer.
         """
         silent_s = self._clock() - self._last_beat
         if silent_s > self._expiry_s:
@@ -195,7 +200,7 @@ class Lease:
             same = other.fence == self.fence and other.owner < self._mine.owner and other.beat > 0
             if other.fence > self.fence or same:
                 who = _read(self._remote, other.stored).sentence()
-                raise SyncError(
+                raise LeaseLostError(
                     f"{self._remote.name} was taken over by {who}; this copy was not finished: stop "
                     "one of the two machines, then run the same step again on the other."
                 )

@@ -98,6 +98,16 @@ class Memory:
         self.write("state.json", self._state)
         self._is_new = False
 
+    def note_choice(self, name: str) -> None:
+        """Remember that the user went back to this generation; "" that there was no such wish."""
+        self._state["restored"] = name
+        self.write("state.json", self._state)
+        self._is_new = False
+
+    def is_choice(self, name: str) -> bool:
+        """True if the user went back to this generation by name or number."""
+        return bool(name) and self._state.get("restored") == name
+
     def announce(self, remote: str, base: Base) -> None:
         """Remember a generation whose manifest is about to be written.
 

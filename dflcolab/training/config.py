@@ -85,6 +85,15 @@ class TrainConfig(Config):
     save_every: int = option(0, low=0)
     """Iterations between two saves, besides the saves by time; 0 = never by iterations."""
 
+    remote: str = ""
+    """Where copies go while training: a folder (for example on a mounted Drive) or an address such as
+    gs://bucket/folder. Once given, here or to sync, it is remembered in workspace.toml. Training
+    begins with the newest state, the one here or the one there; an empty machine fetches everything."""
+
+    push_minutes: float = option(20.0, low=0.0)
+    """Minutes between two copies of what is new to the remote, made beside the training; the last one
+    is made at the end. 0 = no copies."""
+
     keep: int = option(3, low=1, high=100, advanced=True)
     """How many of the latest checkpoints stay on disk, besides the best one."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from dflcolab.files import exclusive
 from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
 from dflcolab.progress import Progress
+from dflcolab.sync.copy_state import CopyState
 from dflcolab.training.color_match import transfers_colors
 from dflcolab.training.config import TrainConfig, parse_duration, with_settings
 from dflcolab.training.dataset import TrainingFaces, prepare_faces
@@ -66,6 +68,7 @@ class TrainReport:
         options: The model's options.
         checkpoint: Folder of the last checkpoint; None for workers beside the first one.
         problems: Sentences about faces or checkpoints that could not be used.
+        copy: The newest copy on the remote, and how far it is proven; None without a remote.
     """
 
     model: str
@@ -85,6 +88,7 @@ class TrainReport:
     options: dict[str, Any]
     checkpoint: Path | None
     problems: tuple[str, ...]
+    copy: CopyState | None = None
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -98,6 +102,8 @@ class TrainReport:
             lines.append("Losses: src {src:.4f}, dst {dst:.4f}.".format(**self.losses))
         if self.held_out_losses:
             lines.append("Held-out: src {src:.4f}, dst {dst:.4f}.".format(**self.held_out_losses))
+        if self.copy:
+            lines.append(self.copy.sentence())
         return "\n".join([*lines, *self.problems])
 
 
@@ -149,14 +155,23 @@ def run_training(
         StorageError: The disk is full.
         Interrupted: The user asked to stop; everything is saved.
     """
-    lock = places.model_dir.with_name(f".{places.model_dir.name}.lock")
-    busy = ModelError(f"Another process is training {config.model}; wait until it has ended.")
     # Workers beside the first one write nothing, and may share its folder.
     writes = with_settings(config)[0].worker == 0
-    with exclusive(lock, busy) if writes else contextlib.nullcontext():
+    with training_alone(places.model_dir) if writes else contextlib.nullcontext():
         return _run_alone(
             config, places, facesets, face_type, pretrain, progress, list(problems), copies
         )
+
+
+def training_alone(model_dir: Path) -> AbstractContextManager[None]:
+    """Keeps other processes from training this model, or changing it, meanwhile.
+
+    Raises:
+        ModelError: Another process trains it.
+    """
+    lock = model_dir.with_name(f".{model_dir.name}.lock")
+    busy = ModelError(f"Another process is training {model_dir.name}; wait until it has ended.")
+    return exclusive(lock, busy)
 
 
 def _run_alone(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dflcolab.errors import ConfigError, WorkspaceError
-from dflcolab.pipeline.sync import complete_checkpoints, sync
+from dflcolab.pipeline.sync import sync
+from dflcolab.pipeline.travelling_checkpoints import TravellingCheckpoints
 from dflcolab.sync.config import SyncConfig
 from dflcolab.workspace.workspace import Side, Workspace
 from tests.conftest import CommandLine
@@ -29,14 +30,16 @@ def test_a_trained_workspace_goes_on_training_on_another_machine(
     assert (model["name"], model["iteration"]) == ("tiny", 6)
     assert not cli.report("sync", "verify", "-w", trained_workspace)["damaged"]
 
+    # One command on an empty machine: fetch, train, and copy back.
     other = tmp_path / "other"
-    cli.report("sync", "pull", "-w", other, "--remote", shelf)
-    trained = cli.report("train", "-w", other, "--model", "tiny", "--target-iter", 8)
+    trained = cli.report("train", "-w", other, "--model", "tiny", "--target-iter", 8,
+                         "--remote", shelf)  # fmt: skip
 
     assert trained["iteration"] == 8
     assert trained["resumed_from"] == 6
+    assert (trained["copy"]["iteration"], trained["copy"]["proof"]) == (8, "written and read back")
 
-    assert cli.report("sync", "push", "-w", other)["generation"] == 2
+    assert not cli.report("sync", "push", "-w", other)["new_copy"]
     assert cli.report("sync", "prune", "-w", other, "--dry-run", "--keep-last", 1, "--keep-days", 0,
                       "--no-keep-best")["removed"]  # fmt: skip
     assert cli.report("sync", "restore", "-w", other, "--generation", 1)["generation"] == 1
@@ -64,7 +67,7 @@ def test_half_written_checkpoints_do_not_travel(trained_workspace: Path, tmp_pat
     shutil.copytree(whole, broken)
     (broken / "complete.json").unlink()
 
-    keep = complete_checkpoints(workspace)
+    keep = TravellingCheckpoints.of(workspace).keeps
 
     assert keep(f"model/tiny/{whole.name}/weights.safetensors")
     assert not keep(f"model/tiny/{broken.name}/weights.safetensors")

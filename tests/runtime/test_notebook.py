@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import threading
@@ -15,7 +14,6 @@ import pytest
 from dflcolab.errors import SyncError
 from dflcolab.runtime import notebook as notebook_module
 from dflcolab.runtime import rules, show, storage
-from dflcolab.runtime.autopush import AutoPush
 from dflcolab.runtime.drive import FolderDrive
 from dflcolab.runtime.notebook import Session
 from dflcolab.runtime.show import StoppedCellError
@@ -230,27 +228,6 @@ def test_the_stop_button_asks_for_a_safe_stop(session: Session, monkeypatch: pyt
     session.show_machine()
     assert not session.progress.stop_requested
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [OSError(errno.ENOTCONN, "Transport endpoint is not connected"), ValueError("not foreseen")],
-)
-def test_copies_are_made_while_a_step_runs_and_failures_wait(failure: Exception):
-    calls = []
-
-    def push():
-        calls.append(len(calls))
-        if len(calls) == 1:
-            raise failure
-        return "report"
-
-    with AutoPush(push, minutes=0.02 / 60) as copies:
-        deadline = time.monotonic() + 5
-        while len(calls) < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
-    assert copies.last == "report"
-    assert copies.problem == ""
 
 
 def test_a_wrong_variable_is_one_sentence(monkeypatch: pytest.MonkeyPatch, shown: list[str]):

@@ -1,0 +1,328 @@
+"""Copies beside the training, and where training begins: here or with a copy."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dflcolab.engine.checkpoint import Contents, latest_checkpoint, write_checkpoint
+from dflcolab.errors import WorkspaceError
+from dflcolab.pipeline import background_push
+from dflcolab.pipeline.background_push import BackgroundPush
+from dflcolab.pipeline.newest_state import start_at_newest
+from dflcolab.pipeline.sync import pull_workspace, push_workspace, sync
+from dflcolab.progress import Progress
+from dflcolab.sync.config import SyncConfig
+from dflcolab.sync.generations import list_generations, read_manifest
+from dflcolab.sync.lease import Lease
+from dflcolab.sync.proof import Proof
+from dflcolab.sync.remote import Remote
+from dflcolab.workspace.settings import WorkspaceSettings, write_settings
+from dflcolab.workspace.workspace import Workspace
+
+
+class _Messages(Progress):
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def _save(workspace: Workspace, iteration: int, **state: Any) -> None:
+    values = np.full(1000, iteration, np.float32)
+    contents = Contents(
+        iteration, {"w": values}, {"iters:0": values}, {"pretraining": False, **state}
+    )
+    write_checkpoint(workspace.model_dir("m"), contents)
+
+
+def _iteration(root: Path) -> int:
+    found = latest_checkpoint(Workspace.open(root).model_dir("m"))
+    assert found is not None
+    return found.iteration
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    root = tmp_path / "here"
+    root.mkdir()
+    write_settings(root, WorkspaceSettings(name="test"))
+    _save(Workspace.open(root), 10)
+    return Workspace.open(root)
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Remote:
+    return Remote.open(tmp_path / "shelf")
+
+
+def _until(done: Callable[[], object], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.01)
+
+
+def _copies(workspace: Workspace, remote: Remote, progress: Progress, **how: Any):
+    how = {"minutes": 0.03 / 60, "first_pause_s": 0.05, **how}
+    return BackgroundPush(workspace, "m", remote, progress=progress, **how)
+
+
+_LOOP: Any = SimpleNamespace(checkpoint=None)
+
+
+# ---- beside the training ----------------------------------------------------------------------------
+
+
+def test_each_new_state_is_copied_under_one_lease_and_told_with_its_proof(
+    workspace: Workspace, remote: Remote
+):
+    progress = _Messages()
+    with _copies(workspace, remote, progress) as copies:
+        _until(lambda: copies.state.iteration == 10)
+        busy = pytest.raises(Exception, match="is being written by another program")
+        with busy:
+            Lease.acquire(remote, "somebody")
+        _save(workspace, 20)
+        _until(lambda: copies.state.iteration == 20)
+        copies(_LOOP)
+        assert "Iteration 20 on" in progress.texts[-1]
+        assert "written and read back. Every byte was read back" in progress.texts[-1]
+        _save(workspace, 30)  # the last copy is made on leaving
+    assert copies.state.iteration == 30
+    assert copies.state.proof is Proof.READ_BACK
+    fences = {name.fence for name in list_generations(remote)}
+    assert len(fences) == 1
+    Lease.acquire(remote, "somebody").release()  # the lease was given back
+
+
+def test_only_the_latest_and_the_best_checkpoint_travel(workspace: Workspace, remote: Remote):
+    for iteration, loss in ((20, 0.1), (30, 0.3), (40, 0.2)):
+        _save(workspace, iteration, held_out_loss=loss)
+    push_workspace(workspace, remote, Progress())
+    manifest = read_manifest(remote, list_generations(remote)[0])
+    folders = {file.path.split("/")[2] for file in manifest.files if "/ckpt-" in file.path}
+    assert folders == {"ckpt-000000020", "ckpt-000000040"}
+    assert [facts.iteration for facts in manifest.models] == [40]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [OSError(errno.ENOTCONN, "Transport endpoint is not connected"), ValueError("not foreseen")],
+)
+def test_offline_is_one_sentence_training_goes_on_and_the_copy_catches_up(
+    workspace: Workspace, remote: Remote, monkeypatch: pytest.MonkeyPatch, failure: Exception
+):
+    attempts: list[float] = []
+    online = threading.Event()
+
+    def push(*words: Any, **how: Any):
+        if not online.is_set():
+            attempts.append(time.monotonic())
+            raise failure
+        return push_workspace(*words, **how)
+
+    monkeypatch.setattr(background_push, "push_workspace", push)
+    progress = _Messages()
+    with _copies(workspace, remote, progress) as copies:
+        _until(lambda: len(attempts) == 4)
+        copies(_LOOP)
+        (sentence,) = progress.texts
+        assert str(failure) in sentence
+        assert "Training goes on" in sentence
+        first, second, third = np.diff(attempts)
+        assert second > first
+        assert third > second
+        online.set()
+        _until(lambda: not copies.state.problem)
+        copies(_LOOP)
+    assert progress.texts[1].startswith("It answers again. Iteration 10 on")
+    assert copies.state.iteration == 10
+
+
+def test_without_the_remote_until_the_end_the_report_says_what_is_missing(
+    workspace: Workspace, tmp_path: Path
+):
+    (tmp_path / "file").write_text("no folder")
+    with _copies(workspace, Remote.open(tmp_path / "file"), _Messages()) as copies:
+        pass
+    assert "Nothing of it is on" in copies.state.sentence()
+    assert "saved on this machine only. The last copy failed:" in copies.state.sentence()
+
+
+def test_a_second_interrupt_gives_the_copy_up(
+    workspace: Workspace, remote: Remote, monkeypatch: pytest.MonkeyPatch
+):
+    hangs = threading.Event()
+
+    def push(_workspace: Workspace, _remote: Remote, progress: Progress, **_how: Any):
+        hangs.set()
+        while True:
+            progress.raise_if_stopped()
+            time.sleep(0.01)
+
+    monkeypatch.setattr(background_push, "push_workspace", push)
+    begin = time.monotonic()
+    copies = _copies(workspace, remote, _Messages())
+
+    def train() -> None:
+        with copies:
+            assert hangs.wait(20)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    assert time.monotonic() - begin < 20
+    assert "given up, since you pressed Ctrl-C again" in copies.state.problem
+    assert _iteration(workspace.root) == 10
+
+
+def test_checkpoints_that_are_being_copied_are_named_and_the_time_is_estimated(
+    workspace: Workspace, remote: Remote
+):
+    inside, goes_on = threading.Event(), threading.Event()
+
+    @contextmanager
+    def copying():
+        yield
+        inside.set()
+        goes_on.wait(20)
+
+    with _copies(workspace, remote, _Messages(), copying=copying) as copies:
+        assert inside.wait(20)
+        assert set(copies.in_use()) == {"ckpt-000000010"}
+        goes_on.set()
+        _until(lambda: copies.state.iteration == 10)
+        assert 0 < copies.seconds_needed() < 60
+
+
+# ---- where training begins --------------------------------------------------------------------------
+
+
+def _elsewhere(remote: Remote, root: Path, iteration: int, **state: Any) -> None:
+    """Another machine goes on from the copy, and pushes."""
+    pull_workspace(root, remote, Progress())
+    _save(Workspace.open(root), iteration, **state)
+    push_workspace(Workspace.open(root), remote, Progress())
+
+
+def _start(root: Path, remote: Remote | None) -> tuple[str, ...]:
+    return start_at_newest(root, "m", remote.name if remote else "", Progress()).notes
+
+
+def test_an_empty_machine_fetches_everything_and_remembers_where_from(
+    workspace: Workspace, remote: Remote, tmp_path: Path
+):
+    push_workspace(workspace, remote, Progress())
+    start = start_at_newest(tmp_path / "empty", "m", remote.name, Progress())
+    assert _iteration(tmp_path / "empty") == 10
+    assert start.workspace.settings.remote == remote.name
+    assert "every byte was compared" in start.notes[0]
+    with pytest.raises(WorkspaceError, match="init"):
+        start_at_newest(tmp_path / "none", "m", "", Progress())
+
+
+def test_what_grew_out_of_the_state_here_is_fetched_and_the_other_way_round_it_stays(
+    workspace: Workspace, remote: Remote, tmp_path: Path
+):
+    push_workspace(workspace, remote, Progress())
+    assert _start(workspace.root, remote) == ()
+    _elsewhere(remote, tmp_path / "other", 50)
+
+    (note,) = _start(workspace.root, remote)
+
+    assert _iteration(workspace.root) == 50
+    assert "history/replaced/" in note
+    _save(workspace, 60)
+    assert _start(workspace.root, remote) == ()
+    assert _iteration(workspace.root) == 60
+
+
+@pytest.mark.parametrize(("there", "wins"), [(90, "there"), (15, "here")])
+def test_of_two_lines_the_one_whose_model_is_further_wins_and_both_are_kept(
+    workspace: Workspace, remote: Remote, tmp_path: Path, there: int, wins: str
+):
+    push_workspace(workspace, remote, Progress())
+    other = tmp_path / "other"
+    _elsewhere(remote, other, there)
+    _save(workspace, 20)  # this machine went on as well
+
+    notes = " ".join(_start(workspace.root, remote))
+
+    if wins == "there":
+        assert _iteration(workspace.root) == there
+        kept = list((workspace.root / "history" / "replaced").rglob("complete.json"))
+        assert "ckpt-000000020" in {path.parent.name for path in kept}
+        assert "Set aside in history/replaced/" in notes
+    else:
+        assert _iteration(workspace.root) == 20
+        assert "comes from another line (iteration 15) and stays there" in notes
+
+
+def test_training_is_further_than_pretraining(workspace: Workspace, remote: Remote, tmp_path: Path):
+    push_workspace(workspace, remote, Progress())
+    _elsewhere(remote, tmp_path / "other", 99_000, pretraining=True)
+    _start(workspace.root, remote)
+    assert _iteration(workspace.root) == 10
+
+
+def test_a_damaged_state_here_is_replaced_by_the_copy_and_a_damaged_copy_is_passed_over(
+    workspace: Workspace, remote: Remote, tmp_path: Path
+):
+    push_workspace(workspace, remote, Progress())
+    place = workspace.model_dir("m") / "ckpt-000000010" / "weights.safetensors"
+    place.write_bytes(b"damaged")
+    _start(workspace.root, remote)
+    assert _iteration(workspace.root) == 10
+    assert place.stat().st_size > 1000
+
+    _elsewhere(remote, tmp_path / "other", 50)
+    for pack in (Path(remote.root) / "packs").iterdir():
+        data = bytearray(pack.read_bytes())
+        data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
+        pack.write_bytes(data)
+    notes = _start(workspace.root, remote)
+    assert _iteration(workspace.root) == 10
+    assert "holds no whole copy" in notes[0]
+
+
+def test_an_older_copy_that_was_brought_back_is_left_alone(workspace: Workspace, remote: Remote):
+    push_workspace(workspace, remote, Progress())
+    _save(workspace, 20)
+    push_workspace(workspace, remote, Progress())
+    config = SyncConfig(action="restore", remote=remote.name, generation="1")
+    sync(workspace.root, config)
+    assert _start(workspace.root, remote) == ()
+    assert _iteration(workspace.root) == 10
+
+
+def test_an_offline_remote_is_one_sentence_and_a_folder_that_is_gone_another(
+    workspace: Workspace, remote: Remote, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    push_workspace(workspace, remote, Progress())
+    _start(workspace.root, remote)
+
+    def dead(*_words: Any):
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Remote, "_info", dead)
+        (note,) = _start(workspace.root, remote)
+    assert "is offline" in note
+    assert note.endswith("Training goes on with what is here.")
+
+    shutil.rmtree(tmp_path / "shelf")
+    (note,) = _start(workspace.root, None)
+    assert "is not on this machine" in note
