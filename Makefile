@@ -24,18 +24,20 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-# Hostile and damaged files (N of them) and killed verbs (KILLS of them); SEED repeats a run.
+# Hostile and damaged files (N of them) and killed programs (KILLS of them); SEED repeats a run.
 N ?= 20000
-KILLS ?= 330
+KILLS ?= 500
 SEED ?= 3
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --inputs $(N) --seed $(SEED)
 
-# Two machines and one Drive: so many sequences of steps, faults and kills, new ones each time.
+# Training and sync killed KILLS times. Then two machines and one Drive: so many sequences of steps,
+# faults and kills, new ones each time.
 EXAMPLES ?= 5000
 
 soak: $(READY)
+	$(BIN)/python -m tests.soak --kills $(KILLS) --seed $(SEED)
 	DFLCOLAB_STORE_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest --timeout 0 \
 	  tests/sync/test_store_properties.py tests/sync/test_store_bugs.py
 
