@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from tests.troubleshooting.page import row_named
+from tests.troubleshooting.said import listening
+
 # Quiet and reproducible TensorFlow, also in the processes that tests start.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -107,3 +110,17 @@ def face_workspace(_faces_once: Path, tmp_path: Path) -> Path:
 def trained_workspace(_trained_once: Path, tmp_path: Path) -> Path:
     """`face_workspace` with a model `tiny` trained for a few iterations."""
     return _copies(_trained_once, tmp_path)()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item):
+    """A test marked `bad_day("row", …)` shows the messages of these rows of docs/troubleshooting.md."""
+    names = [name for mark in item.iter_markers("bad_day") for name in mark.args]
+    if not names:
+        return (yield)
+    with listening() as heard:
+        result = yield
+        texts = heard.texts()
+    for name in names:
+        assert any(map(row_named(name).tells, texts)), f"{name} was not said, but {texts}"
+    return result

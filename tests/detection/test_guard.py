@@ -40,6 +40,7 @@ def test_a_single_high_frame_is_no_reason_to_refuse(monkeypatch):
     assert verdict.worst == pytest.approx(0.95)
 
 
+@pytest.mark.bad_day("explicit-footage")
 def test_footage_with_a_fifth_of_high_frames_is_refused_by_name(monkeypatch):
     scoring(monkeypatch, [0.1] * 16 + [0.9] * 4)
 
@@ -54,6 +55,7 @@ def test_no_frames_are_no_reason_to_refuse():
     assert guard.check_frames([]).allowed
 
 
+@pytest.mark.bad_day("guard-missing")
 def test_without_the_classifier_nothing_passes_unseen(monkeypatch):
     real_import = builtins.__import__
 

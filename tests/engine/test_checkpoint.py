@@ -92,6 +92,7 @@ def test_a_folder_without_a_marker_does_not_exist(tmp_path: Path):
     assert found.iteration == 10
 
 
+@pytest.mark.bad_day("no-whole-checkpoint")
 def test_training_never_starts_anew_over_broken_checkpoints(tmp_path: Path):
     for iteration in (10, 20):
         folder = write_checkpoint(tmp_path, _contents(iteration)).folder

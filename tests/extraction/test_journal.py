@@ -47,6 +47,7 @@ def test_a_torn_last_line_is_dropped_and_written_anew(path, lost):
         assert journal.source("data_src.mp4").faces == {"0": 1, "1": 1}
 
 
+@pytest.mark.bad_day("extract-other-options")
 def test_other_options_are_refused_with_the_way_to_start_over(path):
     fill(path, {"0": 1})
 
@@ -54,6 +55,7 @@ def test_other_options_are_refused_with_the_way_to_start_over(path):
         fill(path, {"1": 1}, size=256)
 
 
+@pytest.mark.bad_day("journal-line")
 def test_a_damaged_line_is_named(path):
     fill(path, {"0": 1})
     path.write_bytes(path.read_bytes().replace(b'"frames"', b'"fr"'))
@@ -62,6 +64,7 @@ def test_a_damaged_line_is_named(path):
         fill(path, {"1": 1})
 
 
+@pytest.mark.bad_day("extracting-twice")
 def test_two_extractions_of_one_side_cannot_run_at_once(path):
     with Journal(path, OPTIONS), pytest.raises(FacesetError, match="Another extraction"):
         fill(path, {"0": 1})

@@ -102,6 +102,7 @@ def test_the_packs_own_copy_of_the_metadata_counts(tmp_path: Path):
     assert found.source_rect is not None  # from the picture file
 
 
+@pytest.mark.bad_day("face-plain-picture")
 def test_pictures_without_own_metadata_use_the_packs(tmp_path: Path):
     config = {"filename": "a.jpg", "landmarks": record().landmarks.tolist(), "face_type": 4}
     path = write_raw(tmp_path / "faceset.pak", [config], [jpeg()])
@@ -143,6 +144,7 @@ def test_files_that_are_no_packs_are_refused(data: bytes, tmp_path: Path):
         PakReader(path)
 
 
+@pytest.mark.bad_day("face-cut")
 def test_a_table_that_points_outside_is_refused(tmp_path: Path):
     write_pak(tmp_path / "faceset.pak", items_in(tmp_path))
     data = bytearray((tmp_path / "faceset.pak").read_bytes())

@@ -104,6 +104,7 @@ def test_frames_are_listed_in_natural_order_without_other_files(tmp_path):
     assert list_frames(tmp_path / "nowhere") == []
 
 
+@pytest.mark.bad_day("frame-damaged")
 def test_reading_ahead_keeps_the_order_and_stops_at_the_damaged_one(tmp_path):
     paths = [tmp_path / f"{k:05d}.png" for k in range(12)]
     for k, path in enumerate(paths):

@@ -35,18 +35,21 @@ def test_tells_the_facts_of_a_shipped_clip(clips):
     assert info.color.matrix == 6
 
 
+@pytest.mark.bad_day("video-not-one")
 def test_a_text_file_called_mp4_is_refused_in_one_sentence(tmp_path):
     path = tmp_path / "notes.mp4"
     path.write_text("This is not a video, whatever its name says.\n" * 50)
     assert "not a video" in refusal_of(path)
 
 
+@pytest.mark.bad_day("video-empty")
 def test_an_empty_file_is_refused_in_one_sentence(tmp_path):
     path = tmp_path / "empty.mp4"
     path.write_bytes(b"")
     assert "empty" in refusal_of(path)
 
 
+@pytest.mark.bad_day("video-not-there")
 def test_a_missing_file_is_refused_in_one_sentence(tmp_path):
     assert "no video" in refusal_of(tmp_path / "gone.mp4")
 
@@ -57,12 +60,14 @@ def test_a_folder_is_refused_in_one_sentence(tmp_path):
     refusal_of(folder)
 
 
+@pytest.mark.bad_day("video-picture")
 def test_a_picture_called_mp4_is_refused_in_one_sentence(tmp_path):
     path = tmp_path / "picture.mp4"
     path.write_bytes(cv2.imencode(".png", np.zeros((20, 30, 3), np.uint8))[1].tobytes())
     assert "picture" in refusal_of(path)
 
 
+@pytest.mark.bad_day("video-sound-only")
 def test_sound_without_video_is_refused_in_one_sentence(tmp_path):
     path = tmp_path / "song.mp4"
     source = make_video(tmp_path / "whole.mp4", audio="aac")
@@ -75,6 +80,7 @@ def test_sound_without_video_is_refused_in_one_sentence(tmp_path):
     assert "sound but no video" in refusal_of(path)
 
 
+@pytest.mark.bad_day("video-incomplete")
 def test_a_video_whose_index_is_cut_off_is_called_incomplete(tmp_path):
     whole = make_video(tmp_path / "whole.mp4")
     path = tmp_path / "cut.mp4"

@@ -191,6 +191,7 @@ def _fails_at(n: int):
     return move
 
 
+@pytest.mark.bad_day("bring-in-drive-gone")
 def test_a_drive_that_hesitates_is_asked_again_and_one_that_is_gone_is_named(
     tmp_path, dfl, monkeypatch
 ):
@@ -284,6 +285,7 @@ def test_damaged_material_comes_in_with_a_word(tmp_path, dfl):
     assert not (tmp_path / "w" / "data_src" / "elsewhere").exists()
 
 
+@pytest.mark.bad_day("bring-in-itself")
 def test_a_workspace_does_not_come_into_itself(tmp_path, dfl):
     with pytest.raises(WorkspaceError, match="lie in each other"):
         init(dfl, InitConfig(from_=str(dfl)))

@@ -148,6 +148,7 @@ def test_masks_become_a_video_of_the_same_frames(workspace):
     assert not path.exists()
 
 
+@pytest.mark.bad_day("merged-missing")
 def test_missing_merged_frames_are_refused_with_number_and_name(workspace):
     for k in (4, 7):
         (workspace.merged_dir / f"{k:05d}.png").unlink()
@@ -168,6 +169,7 @@ def test_missing_merged_frames_may_be_filled_from_the_original(workspace):
     assert video.filled == 3
 
 
+@pytest.mark.bad_day("no-merged")
 def test_without_merged_frames_it_says_what_to_do(workspace):
     for path in list_frames(workspace.merged_dir):
         path.unlink()

@@ -103,6 +103,7 @@ def test_a_second_video_gets_a_prefix_and_deletes_nothing(workspace, tmp_path):
     assert set(record["videos"]) == {"data_src.mp4", "data_src_2.mp4"}
 
 
+@pytest.mark.bad_day("frames-of-earlier")
 def test_frames_of_an_earlier_video_of_that_name_are_not_mixed_in(workspace):
     frames(workspace, SRC)
     make_video(workspace.root / "data_src.mp4", n_frames=9)
@@ -112,6 +113,7 @@ def test_frames_of_an_earlier_video_of_that_name_are_not_mixed_in(workspace):
     assert frames(workspace, SRC).written == 9
 
 
+@pytest.mark.bad_day("no-video")
 def test_a_side_without_video_is_refused_with_the_remedy(workspace):
     with pytest.raises(WorkspaceError, match="--dst VIDEO"):
         frames(workspace, FramesConfig(side="dst"))

@@ -77,6 +77,7 @@ def test_a_file_that_is_no_video_is_refused_before_anything_is_made(tmp_path: Pa
     assert not (tmp_path / "w").exists()
 
 
+@pytest.mark.bad_day("video-missing")
 def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(WorkspaceError, match=r"no .*nowhere\.mp4"):
         init(tmp_path / "w", InitConfig(dst=(tmp_path / "nowhere.mp4",)))
@@ -119,6 +120,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path):
         init(tmp_path / "w", InitConfig(src=(tmp_path / "empty",)))
 
 
+@pytest.mark.bad_day("workspace-is-file")
 def test_a_file_in_place_of_the_workspace_is_one_sentence(tmp_path: Path):
     (tmp_path / "w").write_text("")
 
@@ -136,6 +138,7 @@ def test_a_stop_while_copying_leaves_no_half_video(tmp_path: Path, clips):
     assert not [path.name for path in (tmp_path / "w").iterdir() if "mp4" in path.name]
 
 
+@pytest.mark.bad_day("init-disk-full")
 def test_a_video_that_cannot_fit_is_refused_before_copying(
     tmp_path: Path, clips, monkeypatch: pytest.MonkeyPatch
 ):

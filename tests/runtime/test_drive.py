@@ -21,6 +21,8 @@ from tests.sync.faults import Fault, Strike
 from tests.sync.faulty import FaultyStore
 from tests.sync.mounted_folder import MountedFolder
 
+bad_day = pytest.mark.bad_day
+
 
 class MessageError(Exception):
     """Stands for `google.colab._message.MessageError`."""
@@ -59,56 +61,86 @@ def drive_that(error: BaseException | None, mount_point: Path) -> ColabDrive:
 # What google.colab.drive raises, word for word.
 _HELP = "https://research.google.com/colaboratory/faq.html#drive-timeout"
 FAILURES = [
-    (
+    pytest.param(
         NotImplementedError("google.colab.drive is unsupported in this environment."),
         "in this kind of Colab; use a folder or a bucket.",
+        marks=bad_day("drive-unsupported"),
     ),
-    (ValueError("mount failed"), "stopped; run this cell again in a minute."),
-    (
+    pytest.param(
+        ValueError("mount failed"),
+        "stopped; run this cell again in a minute.",
+        marks=bad_day("drive-program-stopped"),
+    ),
+    pytest.param(
         ValueError(
             f"mount failed: timeout during initial read of root folder; for more info: {_HELP}"
         ),
         "too many files to be read in time; move them into folders at drive.google.com, then",
+        marks=bad_day("drive-too-many-files"),
     ),
-    (
+    pytest.param(
         ValueError("mount failed: invalid oauth code"),
         "did not accept the code; run this cell again.",
+        marks=bad_day("drive-code"),
     ),
-    (ValueError("Mountpoint must not contain a space."), "space in its name; use /content/drive."),
-    (ValueError("Mountpoint must not be a symlink"), "is a link; use /content/drive."),
-    (
+    pytest.param(
+        ValueError("Mountpoint must not contain a space."),
+        "space in its name; use /content/drive.",
+        marks=bad_day("drive-space-in-name"),
+    ),
+    pytest.param(
+        ValueError("Mountpoint must not be a symlink"),
+        "is a link; use /content/drive.",
+        marks=bad_day("drive-link"),
+    ),
+    pytest.param(
         ValueError("Mountpoint must not already contain files"),
         "files of this machine lie in .*; move them to another folder, then run this cell again.",
+        marks=bad_day("drive-files-in-the-way"),
     ),
-    (
+    pytest.param(
         ValueError("Mountpoint must either be a directory or not exist"),
         "a file is in the way at .*; rename it, then run this cell again.",
+        marks=bad_day("drive-file-in-the-way"),
     ),
-    (
+    pytest.param(
         ValueError("Mountpoint must be in a directory that exists"),
         "does not exist; use /content/drive.",
+        marks=bad_day("drive-no-parent"),
     ),
-    (
+    pytest.param(
         ValueError(
             "The domain policy has disabled Drive File Stream: "
             "https://support.google.com/a/answer/7496409"
         ),
         "administrator .* does not allow it; open this notebook with another account.",
+        marks=bad_day("drive-domain"),
     ),
-    (
+    pytest.param(
         MessageError("Error: credential propagation was unsuccessful"),
         "did not grant access .*; run this cell again and allow it",
+        marks=bad_day("drive-no-access"),
     ),
-    (TIMEOUT("Timeout exceeded."), "program does not answer; run this cell again in a minute."),
-    (
+    pytest.param(
+        TIMEOUT("Timeout exceeded."),
+        "program does not answer; run this cell again in a minute.",
+        marks=bad_day("drive-program-silent"),
+    ),
+    pytest.param(
         OSError(errno.ENOTCONN, "Transport endpoint is not connected"),
         "connection to it broke; run this cell again.",
+        marks=bad_day("drive-connection-broke"),
     ),
-    (
+    pytest.param(
         subprocess.CalledProcessError(1, ["/bin/mount"]),
         "Colab says .*; run this cell again in a minute.",
+        marks=bad_day("drive-something-new"),
     ),
-    (ValueError("something new"), "Colab says something new; run this cell again in a minute."),
+    pytest.param(
+        ValueError("something new"),
+        "Colab says something new; run this cell again in a minute.",
+        marks=bad_day("drive-something-new"),
+    ),
 ]
 
 
@@ -130,6 +162,7 @@ def test_a_mounted_drive_gives_the_users_folder(tmp_path: Path):
     assert drive_that(None, tmp_path).mount() == tmp_path / "MyDrive"
 
 
+@pytest.mark.bad_day("drive-not-there")
 def test_a_mount_without_the_users_folder_is_told(tmp_path: Path):
     with pytest.raises(SyncError, match="is not there; run this cell again"):
         drive_that(None, tmp_path).mount()
@@ -144,12 +177,14 @@ def test_a_mount_without_the_users_folder_is_told(tmp_path: Path):
     ],
     ids=lambda error: type(error).__name__,
 )
+@pytest.mark.bad_day("drive-flush-failed")
 def test_a_failed_flush_says_to_leave_the_machine_running(tmp_path: Path, error: BaseException):
     with pytest.raises(SyncError, match="leave this machine running"):
         drive_that(error, tmp_path).flush()
 
 
 @pytest.mark.parametrize("call", ["mount", "flush", "remount", "fresh_look"])
+@pytest.mark.bad_day("drive-no-colab")
 def test_without_colab_the_sentence_points_to_a_folder(call: str):
     drive = ColabDrive(load=lambda: __import__("google.colab.drive_that_is_not_there"))
 
@@ -208,6 +243,7 @@ def test_only_a_mount_that_broke_is_mounted_by_force(
     mount.released.set()
 
 
+@pytest.mark.bad_day("drive-mounted-silent")
 def test_a_mount_that_stays_broken_is_told(tmp_path: Path):
     mount = Mount(tmp_path, "broken")
     mount.stand_in = SimpleNamespace(mount=lambda *args, **options: None)
@@ -218,6 +254,7 @@ def test_a_mount_that_stays_broken_is_told(tmp_path: Path):
 
 
 @pytest.mark.parametrize("call", ["mount", "remount", "flush", "fresh_look"])
+@pytest.mark.bad_day("drive-copy-running")
 def test_nothing_is_pulled_away_below_a_running_copy(tmp_path: Path, call: str):
     mount = Mount(tmp_path, "broken")
 
@@ -228,6 +265,7 @@ def test_nothing_is_pulled_away_below_a_running_copy(tmp_path: Path, call: str):
     assert mount.forced == [True]
 
 
+@pytest.mark.bad_day("drive-no-cell")
 def test_a_thread_does_not_try_what_only_a_cell_can(tmp_path: Path):
     mount = Mount(tmp_path, "broken")
     said: list[str] = []
@@ -271,6 +309,7 @@ def test_space_is_what_the_mount_says(tmp_path: Path):
         assert usage.used_bytes < usage.total_bytes
 
 
+@pytest.mark.bad_day("drive-space-unknown")
 def test_space_of_a_mount_that_is_gone_is_a_sentence(tmp_path: Path):
     drive = ColabDrive(tmp_path / "gone", load=StandIn)
 
@@ -290,6 +329,7 @@ def test_a_folder_stands_for_drive_elsewhere(tmp_path: Path):
     assert drive.fresh_look() == drive.remount() == tmp_path / "shelf"
 
 
+@pytest.mark.bad_day("storage-folder-unusable")
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path):
     (tmp_path / "file").write_text("")
 

@@ -60,6 +60,7 @@ def test_the_choice_is_recorded_once(workspace: Workspace):
     assert workspace.settings.platform_choice.time == "2026-01-01"
 
 
+@pytest.mark.bad_day("rules-declined")
 def test_a_choice_can_be_taken_back(workspace: Workspace):
     rules.record_choice(workspace, COMMAND, go_on=True)
     rules.record_choice(workspace, COMMAND, go_on=False)
@@ -68,6 +69,7 @@ def test_a_choice_can_be_taken_back(workspace: Workspace):
         rules.require_choice(workspace, COMMAND)
 
 
+@pytest.mark.bad_day("rules-undecided")
 def test_a_choice_for_one_place_does_not_hold_for_another(workspace: Workspace):
     rules.record_choice(workspace, KAGGLE.where, go_on=True)
 

@@ -98,6 +98,7 @@ def test_a_damaged_picture_is_named_and_left_out(face_workspace: Path, tmp_path:
     assert len(faces.yaws) == len(faces.names) == len(faces)
 
 
+@pytest.mark.bad_day("face-type-too-narrow")
 def test_faces_narrower_than_the_model_are_refused_by_name(faceset, tmp_path: Path):
     with pytest.raises(FacesetError, match=r"00001_0\.jpg is a whole_face picture.*head"):
         _prepare(faceset, tmp_path, [], face_type=FaceType.HEAD)

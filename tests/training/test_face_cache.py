@@ -157,6 +157,7 @@ def test_a_shortened_file_is_not_used(tmp_path: Path):
     assert open_cached(tmp_path, "key", (4, 4, 5)) is None
 
 
+@pytest.mark.bad_day("face-cache-disk-full")
 def test_too_little_room_is_one_sentence_and_leaves_nothing(tmp_path: Path):
     with pytest.raises(StorageError, match=r"take \d+\.\d GB .* free some space") as caught:
         build_cached(tmp_path, "key", 1 << 60, [], dict)

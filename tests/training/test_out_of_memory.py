@@ -92,6 +92,7 @@ def test_training_goes_on_with_half_as_many_faces_at_once(
             assert distance <= 0.05 * np.linalg.norm(value) + 1e-9, name
 
 
+@pytest.mark.bad_day("out-of-memory")
 def test_a_single_face_that_does_not_fit_ends_the_run_in_one_sentence(tmp_path, monkeypatch):
     _limit(monkeypatch, 0, at=1)
     session, notes = _session(tmp_path)

@@ -119,11 +119,13 @@ def test_hostile_entries_are_refused_before_anything_is_written(
     refused(tmp_path, unpacked, make(*GOOD, *items), UnsafeFileError, words)
 
 
+@pytest.mark.bad_day("archive-link")
 def test_hard_links_of_tars_are_refused(tmp_path, unpacked):
     data = tar_of(*GOOD, Item("h", b"/etc/passwd", HARD))
     refused(tmp_path, unpacked, data, UnsafeFileError, "link or a device")
 
 
+@pytest.mark.bad_day("archive-bomb", "archive-many")
 def test_bombs(tmp_path, unpacked):
     small = Limits(honest=1 << 20)
     for data in (zip_of(Item("a", bytes(8 << 20))), *(
@@ -142,6 +144,7 @@ def test_a_tar_whose_header_claims_gigabytes_does_not_fill_the_memory(tmp_path, 
     refused(tmp_path, unpacked, data, UnsafeFileError, "far more")
 
 
+@pytest.mark.bad_day("archive-damaged-by", "archive-size-lies")
 def test_sizes_that_lie(tmp_path, unpacked):
     """The size in the directory is smaller or larger than what the data unpacks to."""
     for size in (4000, 6000):
@@ -160,6 +163,7 @@ def test_cut_off_ones_leave_nothing(tmp_path, unpacked, data):
         refused(tmp_path, unpacked, cut, FormatError, "damaged or cut off")
 
 
+@pytest.mark.bad_day("archive-damaged")
 def test_a_tar_cut_between_two_files_is_noticed(tmp_path, unpacked):
     data = tar_of(*GOOD)
     refused(tmp_path, unpacked, data[:1536], FormatError, "damaged or cut off")
@@ -171,6 +175,7 @@ def test_a_flipped_bit_leaves_nothing(tmp_path, unpacked):
     refused(tmp_path, unpacked, bytes(data), FormatError, "damaged")
 
 
+@pytest.mark.bad_day("archive-password", "archive-rar", "archive-other")
 def test_protected_and_foreign_ones(tmp_path, unpacked):
     data = bytearray(zip_of(*GOOD))
     data[data.index(b"PK\x01\x02") + 8] |= 1
@@ -191,12 +196,14 @@ def test_japanese_and_other_names(unpacked, tmp_path):
         assert [path.name for path in unpacked(data)] == [Path(wanted).name]
 
 
+@pytest.mark.bad_day("unpack-disk-full")
 def test_a_full_disk_is_seen_first(tmp_path, unpacked, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 100 << 20))
     refused(tmp_path, unpacked, zip_of(*GOOD), StorageError, "too full to unpack")
 
 
+@pytest.mark.bad_day("archive-drive-gone")
 def test_a_drive_that_goes_away_is_named(tmp_path, unpacked, monkeypatch):
     def gone(*_):
         raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
@@ -205,6 +212,7 @@ def test_a_drive_that_goes_away_is_named(tmp_path, unpacked, monkeypatch):
     refused(tmp_path, unpacked, zip_of(*GOOD), StorageError, "its drive does not answer")
 
 
+@pytest.mark.bad_day("archive-target-exists")
 def test_a_stop_leaves_nothing_and_files_are_never_overwritten(tmp_path, unpacked):
     data = zip_of(Item("a", os.urandom(3 << 20)), Item("b"))
     with pytest.raises(Interrupted):
@@ -240,6 +248,7 @@ _ITEMS = st.lists(st.builds(Item, _NAMES, _TARGETS, _KINDS), max_size=6)
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(items=_ITEMS, mode=st.sampled_from(["zip", *TAR_MODES[:2]]), flips=st.lists(
     st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=3))  # fmt: skip
+@pytest.mark.bad_day("archive-absolute", "archive-outside", "archive-twice")
 def test_nothing_is_ever_written_outside_of_the_target(items, mode, flips):
     data = bytearray(zip_of(*items) if mode == "zip" else tar_of(*items, mode=mode))
     for share, mask in flips:

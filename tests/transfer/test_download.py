@@ -66,6 +66,7 @@ def test_without_a_mark_of_the_content_nothing_is_added_to_a_part(get, server):
     assert ranges(server) == ["", ""]
 
 
+@pytest.mark.bad_day("download-stopped")
 def test_a_file_that_changed_in_between_is_never_mixed(get, server):
     with pytest.raises(Interrupted):
         get(progress=StopAfter(1, title="Fetching"))
@@ -98,6 +99,7 @@ def test_a_stalled_server_is_given_up_and_asked_again(get, server):
     assert get().sha256 == SHA
 
 
+@pytest.mark.bad_day("download-offline")
 def test_one_sentence_after_the_last_try(get, server):
     server.script.faults = ["503"] * 9
 
@@ -114,6 +116,7 @@ def test_retry_after_is_obeyed(get, server):
     assert time.monotonic() - start >= 1.0
 
 
+@pytest.mark.bad_day("download-unencrypted-redirect")
 def test_redirects_are_followed_but_not_out_of_the_web(get, server):
     server.script.faults = ["redirect"]
     assert get().path.name == "here.bin"
@@ -156,6 +159,7 @@ def test_a_pinned_file_comes_once_and_is_asked_for_no_more(get, server):
     assert len(server.script.seen) == 1
 
 
+@pytest.mark.bad_day("download-hash")
 def test_a_wrong_hash_is_refused_and_the_file_forgotten(get, server, tmp_path):
     with pytest.raises(DownloadError, match=f"{SHA} and not the pinned 0000"):
         get("file.bin#sha256=" + "0" * 64)
@@ -183,6 +187,7 @@ def test_an_unpinned_file_is_asked_after(get, server):
     assert len(list(found.path.parent.iterdir())) == 1
 
 
+@pytest.mark.bad_day("download-server-error")
 def test_the_cached_file_serves_when_the_server_is_away(get, server):
     get()
     server.script.faults = ["503"]
@@ -192,6 +197,7 @@ def test_the_cached_file_serves_when_the_server_is_away(get, server):
     assert any("does not answer" in text for text in progress.messages)
 
 
+@pytest.mark.bad_day("download-web-page", "download-other-kind")
 def test_a_web_page_is_no_archive_and_is_not_gone_on_with(get, server, tmp_path):
     expected = Expected(kinds=ARCHIVES, what="an archive")
     server.script.content = b"<!DOCTYPE html><html><title>Sign in</title></html>"
@@ -206,6 +212,7 @@ def test_a_web_page_is_no_archive_and_is_not_gone_on_with(get, server, tmp_path)
     assert not list(tmp_path.glob("cache/*/part"))
 
 
+@pytest.mark.bad_day("download-too-small", "download-too-large")
 def test_sizes_are_checked_before_and_during(get, server, tmp_path):
     with pytest.raises(DownloadError, match="more than"):
         get(expected=Expected(largest=1_000_000))
@@ -220,6 +227,7 @@ def test_sizes_are_checked_before_and_during(get, server, tmp_path):
         get("tiny.bin", expected=Expected(smallest=100))
 
 
+@pytest.mark.bad_day("bring-in-disk-full", "download-disk-full")
 def test_a_full_disk_is_seen_before_the_first_byte(get, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 1000))

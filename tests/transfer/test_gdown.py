@@ -67,6 +67,7 @@ def test_what_google_says_instead_of_the_file(drive, order, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.bad_day("gdown-offline")
 def test_failures_without_and_with_an_exception(drive):
     words = "share it" if drive.version == 5 else "ended early"
     with pytest.raises(DownloadError, match=words):
@@ -92,6 +93,7 @@ def test_a_folder_cannot_lead_out(drive, path, tmp_path):
     assert not (tmp_path / "cache" / "evil").exists()
 
 
+@pytest.mark.bad_day("gdown-folder-private", "gdown-folder-empty")
 def test_a_folder_that_cannot_be_listed_is_never_taken_in_part(drive):
     with pytest.raises(DownloadError, match="50 files" if drive.version == 5 else "cannot list"):
         drive(FOLDER, folder="many", file="picture")
@@ -101,6 +103,7 @@ def test_a_folder_that_cannot_be_listed_is_never_taken_in_part(drive):
         drive(FOLDER, folder=[], file="picture")
 
 
+@pytest.mark.bad_day("gdown-stalled")
 def test_a_silent_drive_is_given_up_and_its_process_ended(drive):
     start = time.monotonic()
     with pytest.raises(DownloadError, match="Nothing comes"):

@@ -85,6 +85,7 @@ def test_a_kill_between_any_two_steps_leaves_the_old_or_leads_to_the_new(
     assert not finish_placing(tmp_path)
 
 
+@pytest.mark.bad_day("placing-elsewhere")
 def test_while_one_places_another_waits_outside(tmp_path: Path):
     start(tmp_path)
     (tmp_path / HIDDEN / "moves.json").write_text("{}")
@@ -106,6 +107,7 @@ def test_while_one_places_another_waits_outside(tmp_path: Path):
         "nonsense",
     ],
 )
+@pytest.mark.bad_day("placing-foreign")
 def test_a_journal_from_a_stranger_moves_nothing(tmp_path: Path, moves: object):
     root = tmp_path / "w"
     start(root)

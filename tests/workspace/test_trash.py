@@ -170,6 +170,7 @@ def test_removed_faces_are_selected_by_check_name_or_pattern(trash: Trash, patte
     assert [entry.name for entry in trash.select(patterns)] == expected
 
 
+@pytest.mark.bad_day("trash-nothing")
 def test_a_pattern_that_names_nothing_says_what_there_is(trash: Trash):
     trash.move([Removal(trash.home / "00001.jpg", "blur: soft")])
 

@@ -32,11 +32,13 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace.open(tmp_path)
 
 
+@pytest.mark.bad_day("workspace-missing")
 def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path):
     with pytest.raises(WorkspaceError, match=r"no workspace at .*nothing.*dflcolab init"):
         Workspace.open(tmp_path / "nothing")
 
 
+@pytest.mark.bad_day("workspace-of-dfl")
 def test_a_deepfacelab_folder_is_told_to_run_init(tmp_path: Path):
     (tmp_path / "data_src").mkdir()
 
@@ -44,6 +46,7 @@ def test_a_deepfacelab_folder_is_told_to_run_init(tmp_path: Path):
         Workspace.open(tmp_path)
 
 
+@pytest.mark.bad_day("workspace-not-one")
 def test_any_other_folder_is_no_workspace(tmp_path: Path):
     with pytest.raises(WorkspaceError, match=r"has no workspace\.toml"):
         Workspace.open(tmp_path)
@@ -67,6 +70,7 @@ def test_each_video_has_its_own_frame_prefix(workspace: Workspace):
     assert prefixes == ["", "2-", "beach-", "holiday-"]
 
 
+@pytest.mark.bad_day("two-videos-one-name")
 def test_two_videos_that_would_share_frame_names_are_refused(workspace: Workspace):
     for name in ("data_src.mp4", "data_src.mkv"):
         (workspace.root / name).write_bytes(b"")
@@ -76,11 +80,13 @@ def test_two_videos_that_would_share_frame_names_are_refused(workspace: Workspac
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "a\\b", ".hidden", "a:b"])
+@pytest.mark.bad_day("model-name")
 def test_a_models_name_cannot_lead_out_of_its_folder(workspace: Workspace, name: str):
     with pytest.raises(WorkspaceError, match="cannot be a model's name"):
         workspace.model_dir(name)
 
 
+@pytest.mark.bad_day("rights-missing")
 def test_rights_are_asked_for_until_both_sides_have_them(workspace: Workspace):
     with pytest.raises(RightsError, match=r"src and dst.*--src-rights KIND --dst-rights KIND"):
         require_rights(workspace)
@@ -145,6 +151,7 @@ def test_broken_toml_is_one_sentence(workspace: Workspace):
         Workspace.open(workspace.root)
 
 
+@pytest.mark.bad_day("settings-encoding")
 def test_text_in_another_encoding_is_one_sentence(workspace: Workspace):
     (workspace.root / "workspace.toml").write_bytes(b'name = "\xff\xfe"')
 
@@ -203,6 +210,7 @@ def test_a_choice_takes_the_place_of_a_note_and_leaves_the_other(workspace: Work
 
 
 @pytest.mark.parametrize("name", ["../x.npy", "a/b.npy", "a\\\\b.npy", ".hidden"])
+@pytest.mark.bad_day("settings-vectors")
 def test_the_file_of_a_chosen_person_lies_in_the_workspace(workspace: Workspace, name: str):
     path = workspace.root / "workspace.toml"
     path.write_text(f'[people.dst]\nreference = "auto"\nvectors = "{name}"\n')
