@@ -10,7 +10,7 @@ demo: $(READY)
 	$(BIN)/dflcolab demo --out demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not notebook"
