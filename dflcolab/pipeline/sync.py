@@ -13,7 +13,10 @@ from dflcolab.faceset.folder_lock import using
 from dflcolab.faceset.renaming import recover
 from dflcolab.pipeline.travelling_checkpoints import TravellingCheckpoints
 from dflcolab.progress import Progress
+from dflcolab.runtime.drive import ColabDrive
+from dflcolab.runtime.where import find_out
 from dflcolab.sync.config import SyncConfig
+from dflcolab.sync.confirmed import Confirmed
 from dflcolab.sync.damage import Damage
 from dflcolab.sync.lease import Lease
 from dflcolab.sync.memory import Memory
@@ -25,6 +28,7 @@ from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention
 from dflcolab.sync.travelling import SourceChangedError
 from dflcolab.sync.verify import VerifyReport, verify
+from dflcolab.sync.writing import shows_late
 from dflcolab.workspace.placing import finish_placing
 from dflcolab.workspace.settings import FILE_NAME
 from dflcolab.workspace.workspace import Side, Workspace
@@ -80,26 +84,49 @@ def sync(root: Path, config: SyncConfig, *, progress: Progress | None = None) ->
                 Memory(root).note_choice(report.name if config.action == "restore" else "")
             return report
         case "status":
-            return status(remote, memory.base(remote.name))
+            confirmed = Confirmed(memory, remote).known()
+            return status(remote, memory.base(remote.name), confirmed)
         case "log":
             return log(remote)
         case "verify":
+            fresh = shows_late(remote) and find_out().can_mount_drive
+            if fresh:
+                ColabDrive().fresh_look()
             report = verify(
-                remote, generation=config.generation, every=config.every, progress=progress
+                remote,
+                generation=config.generation,
+                every=config.every,
+                fresh=fresh,
+                progress=progress,
             )
-            Damage(memory, remote).add(report.damaged)
+            report.note(memory, remote)
             return report
         case "prune":
-            return prune(
+            return _prune(
+                memory,
                 remote,
-                memory.client,
                 retention_of(config),
                 progress,
                 dry_run=config.dry_run,
                 take_over=config.take_over,
-                sightings=memory.sightings,
-                unused_since=memory.unused_since,
             )
+
+
+def _prune(
+    memory: Memory, remote: Remote, retention: Retention, progress: Progress, **how: Any
+) -> PruneReport:
+    """Prune with what this workspace remembers."""
+    return prune(
+        remote,
+        memory.client,
+        retention,
+        progress,
+        sightings=memory.sightings,
+        unused_since=memory.unused_since,
+        damage=Damage(memory, remote),
+        confirmed=Confirmed(memory, remote),
+        **how,
+    )
 
 
 def _refuse_ignored(config: SyncConfig) -> None:
@@ -224,27 +251,58 @@ def push_workspace(
         )
     if retention is None or not report.new_copy:
         return report
+    notes = _tidied(
+        Memory(workspace.root), remote, retention, progress, lease=lease, take_over=take_over
+    )
+    return replace(report, notes=(*report.notes, *notes))
+
+
+def _tidied(
+    memory: Memory, remote: Remote, retention: Retention, progress: Progress, **how: Any
+) -> list[str]:
+    """Prune, and what there is to say of it; trouble is only told."""
     try:
-        memory = Memory(workspace.root)
-        pruned = prune(
-            remote,
-            memory.client,
-            retention,
-            progress,
-            lease=lease,
-            take_over=take_over,
-            sightings=memory.sightings,
-            unused_since=memory.unused_since,
-        )
+        pruned = _prune(memory, remote, retention, progress, **how)
     except Interrupted:
         raise
     except DFLColabError as error:
-        return replace(report, notes=(*report.notes, f"Older copies were not removed: {error}"))
+        return [f"Older copies were not removed: {error}"]
     notes = list(pruned.notes)
     if pruned.removed:
         names = ", ".join(row.name for row in pruned.removed)
         notes.insert(0, f"Removed older copies: {names} ({pruned.bytes_removed / 1e6:.1f} MB).")
-    return replace(report, notes=(*report.notes, *notes))
+    return notes
+
+
+def confirm_newest(
+    root: Path,
+    remote: Remote,
+    progress: Progress,
+    *,
+    fresh_look: Callable[[], object],
+    retention: Retention | None = None,
+) -> VerifyReport:
+    """Read the newest copy on a mounted Drive back over the network, then remove older ones.
+
+    Args:
+        root: The workspace.
+        remote: Where the copies are.
+        progress: Shows the reading and carries the wish to stop.
+        fresh_look: Has everything uploaded, and makes the mount anew.
+        retention: Which copies stay; None keeps all.
+
+    Raises:
+        SyncError: The Drive could not be connected anew or does not answer, or holds no copy.
+        Interrupted: The user asked to stop.
+    """
+    fresh_look()
+    report = verify(remote, fresh=True, progress=progress)
+    memory = Memory(root)
+    report.note(memory, remote)
+    if retention is not None and not report.damaged:
+        notes = _tidied(memory, remote, retention, progress)
+        report = replace(report, notes=tuple(notes))
+    return report
 
 
 def _push_chosen(

@@ -325,14 +325,21 @@ class Session:
 
     @cell
     def finish(self, *, disconnect_drive: bool) -> None:
-        """Copy everything to the storage and say how far the copy is proven."""
+        """Copy everything to the storage, and read it back from there over the network."""
         if self._storage is None:
             show_text(
                 f"No storage is connected; the workspace is in {self.workspace.root}, "
                 "saved on this machine."
             )
             return
-        show_report(self._storage.push(self.workspace, self.progress))
+        for _ in range(2):  # what is found damaged is copied once more
+            show_report(self._storage.push(self.workspace, self.progress))
+            found = self._storage.confirm(self.workspace, self.progress)
+            if found is None:
+                break
+            show_report(found)
+            if not found.damaged:
+                break
         if disconnect_drive:
             self._storage.disconnect()
             self._storage = None

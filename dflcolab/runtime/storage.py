@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from dflcolab.errors import DFLColabError, Interrupted
-from dflcolab.pipeline.sync import push_workspace
+from dflcolab.pipeline.sync import confirm_newest, push_workspace
 from dflcolab.progress import Progress
 from dflcolab.runtime.drive import Drive
 from dflcolab.runtime.results import show_report
@@ -16,6 +16,8 @@ from dflcolab.sync.pull import is_unfinished, pull
 from dflcolab.sync.push import PushReport
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention
+from dflcolab.sync.verify import VerifyReport
+from dflcolab.sync.writing import shows_late
 from dflcolab.workspace.workspace import Workspace
 
 _FOLDER = "dflcolab"
@@ -72,6 +74,24 @@ class Storage:
         else:
             if report.new_copy:
                 show_text(report.summary())
+
+    def confirm(self, workspace: Workspace, progress: Progress) -> VerifyReport | None:
+        """Read the newest copy back over the network; None where pushing has done so already.
+
+        Raises:
+            SyncError: The storage could not be connected anew, or is offline.
+            Interrupted: The user asked to stop.
+        """
+        remote = Remote.open(self.address(workspace))
+        if not shows_late(remote):
+            return None
+        return confirm_newest(
+            workspace.root,
+            remote,
+            progress,
+            fresh_look=self._drive.fresh_look,
+            retention=Retention(),
+        )
 
     def address(self, workspace: Workspace) -> Path:
         """Where the copies of a workspace are."""

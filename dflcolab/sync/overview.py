@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from dflcolab.errors import FormatError
@@ -19,6 +20,7 @@ from dflcolab.sync.memory import Base
 from dflcolab.sync.proof import Proof, meaning, proof_of
 from dflcolab.sync.remote import MANY_ENTRIES, Remote
 from dflcolab.sync.words import counted, megabytes
+from dflcolab.sync.writing import shows_late
 
 OBJECT_FOLDERS = ("packs", "objects", "files")
 
@@ -137,12 +139,15 @@ def log(remote: Remote) -> LogReport:
     return LogReport(remote.name, infos)
 
 
-def status(remote: Remote, base: Base | None = None) -> RemoteStatus:
+def status(
+    remote: Remote, base: Base | None = None, confirmed: Collection[str] = ()
+) -> RemoteStatus:
     """What the remote holds, in short; sizes are compared, contents are not read.
 
     Args:
         remote: Where to look.
         base: What this workspace holds or grew out of.
+        confirmed: Names of copies that this machine has confirmed.
 
     Raises:
         SyncError: The remote does not answer.
@@ -154,7 +159,12 @@ def status(remote: Remote, base: Base | None = None) -> RemoteStatus:
     proof = None
     if newest is not None:
         paths = [stored_path(newest.name), *(stored.path for stored in newest.objects)]
-        proof = proof_of(remote, paths)
+        proof = Proof.CONFIRMED if str(newest.name) in confirmed else proof_of(remote, paths)
+    if newest is not None and shows_late(remote) and proof is not Proof.CONFIRMED:
+        notes.append(
+            "Until it has been confirmed, older copies stay as well: the last cell of the notebook "
+            "confirms it, as does `sync verify` there."
+        )
     return RemoteStatus(
         remote=remote.name,
         generations=infos,

@@ -4,6 +4,13 @@
 Lists go first, then the objects that they named and no other list names. An object that no list ever
 named and that is young stays: it may belong to a copy that another machine is just making. Nothing
 goes unless a newer copy is proven.
+
+On a mounted Drive neither its mark "uploaded" nor a file's size proves anything: a copy can be lost or
+altered on its way without this machine seeing it. There, what is older goes only if a newer copy stays
+that this machine has confirmed (see `confirmed`). So that a long training does not fill the Drive, a
+machine also thins out its own young copies that were never confirmed. Two machines do not work against
+each other in this: a copy of another one counts as confirmed only at an age at which its maker does not
+thin it out any more.
 """
 
 from __future__ import annotations
@@ -15,6 +22,8 @@ from pathlib import Path
 
 from dflcolab.errors import FormatError
 from dflcolab.progress import Progress
+from dflcolab.sync.confirmed import Confirmed
+from dflcolab.sync.damage import Damage
 from dflcolab.sync.generations import first_missing, list_generations, read_manifest, stored_path
 from dflcolab.sync.lease import Lease
 from dflcolab.sync.manifest import GenerationName, Manifest, NewerVersionError, Stored
@@ -30,6 +39,11 @@ GRACE_S = 24 * 3600.0
 """Age below which an object, or a list that cannot be read, may still be in the making."""
 LATE_S = 3600.0
 """Time for which objects of removed copies stay on a Drive: no list that is shown later names them."""
+THIN_S = 10 * 3600.0
+"""Age up to which a machine removes its own unconfirmed copies from a Drive."""
+SETTLED_S = 12 * 3600.0
+"""Age from which another machine's copy may be relied on: its maker has stopped thinning it out, and
+two hours are enough for a Drive to show what it did until then."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,8 @@ def prune(
     take_over: bool = False,
     sightings: Path | None = None,
     unused_since: Path | None = None,
+    damage: Damage | None = None,
+    confirmed: Confirmed | None = None,
     grace_s: float = GRACE_S,
 ) -> PruneReport:
     """Remove the copies that the policy does not keep, and what no copy uses.
@@ -100,6 +116,8 @@ def prune(
         sightings: File that remembers since when the lease's holder has been silent.
         unused_since: File that remembers since when objects have been unused, for places that show
             files of other machines late (see `waiting`).
+        damage: Objects that were found altered: copies that use them do not count as whole.
+        confirmed: Copies that this machine has confirmed, for a mounted Drive.
         grace_s: Age that something which no list names must have to go.
 
     Raises:
@@ -114,7 +132,11 @@ def prune(
             lease = stack.enter_context(
                 acquire(remote, client, names, take_over=take_over, sightings=sightings)
             )
-        seen = _Seen.look(remote, client, retention or Retention(), grace_s)
+        seen = _Seen(
+            damaged_paths=damage.known() if damage else frozenset(),
+            confirmed=confirmed.known() if confirmed else frozenset(),
+        )
+        seen.look(remote, client, retention or Retention(), grace_s)
         if lease is not None and not dry_run:
             for name in reversed(seen.going):  # the oldest first
                 progress.raise_if_stopped()
@@ -146,42 +168,98 @@ class _Seen:
     """The copies of a remote and the verdict on each.
 
     Attributes:
+        damaged_paths: Objects that this machine found altered.
+        confirmed: Names of the copies that this machine has confirmed.
         manifests: Those that can be read.
         kept: Why copies stay.
         going: Copies that go, newest first.
+        broken: What is wrong with copies whose list or objects are missing.
+        damaged: What is wrong with copies that use something altered.
         objects_stay: Some copy cannot be read, so nobody knows which objects it uses.
+        relied_on: On a Drive, the newest confirmed copy: older ones may go.
     """
 
+    damaged_paths: frozenset[str]
+    confirmed: frozenset[str]
     manifests: dict[GenerationName, Manifest] = field(
         default_factory=dict[GenerationName, Manifest]
     )
     kept: dict[GenerationName, str] = field(default_factory=dict[GenerationName, str])
     going: list[GenerationName] = field(default_factory=list[GenerationName])
     broken: dict[GenerationName, str] = field(default_factory=dict[GenerationName, str])
+    damaged: dict[GenerationName, str] = field(default_factory=dict[GenerationName, str])
     objects_stay: bool = False
+    relied_on: GenerationName | None = None
     notes: list[str] = field(default_factory=list[str])
 
-    @classmethod
-    def look(cls, remote: Remote, client: str, retention: Retention, grace_s: float) -> _Seen:
+    def look(self, remote: Remote, client: str, retention: Retention, grace_s: float) -> None:
         """Read all lists and judge the copies."""
-        seen = cls()
         names = list_generations(remote)
         for name in names:
-            seen.read(remote, name, grace_s)
-        whole = [seen.manifests[n] for n in names if n in seen.manifests and n not in seen.broken]
-        proven = next((m for m in whole if _is_proven(remote, m, client)), None)
-        if proven is None:
-            safe = [manifest.name for manifest in whole]
-            if len(whole) > retention.last:
-                seen.notes.append(
-                    f"Nothing older goes from {remote.name} before its newest copy is proven to be "
-                    "uploaded."
-                )
+            self.read(remote, name, grace_s)
+        bad = {*self.broken, *self.damaged}
+        whole = [manifest for name, manifest in self.manifests.items() if name not in bad]
+        if shows_late(remote):
+            may_go = self._may_go_from_drive(remote, whole, client)
         else:
-            safe = [manifest.name for manifest in whole if manifest.name >= proven.name]
-        seen.kept.update(kept_generations(whole, retention, safe=safe))
-        seen.going = [name for name in names if name not in seen.kept]
-        return seen
+            may_go = self._may_go(remote, whole, client, retention)
+        safe = [manifest.name for manifest in whole if manifest.name not in may_go]
+        self.kept.update(kept_generations(whole, retention, safe=safe))
+        for name, problem in self.damaged.items():
+            if name not in may_go:
+                self.kept[name] = f"not whole ({problem}), but nothing newer is proven"
+        self.going = [name for name in names if name not in self.kept]
+        if shows_late(remote):
+            self._say_what_waits(remote, safe, kept_generations(whole, retention, safe=[]))
+
+    def _say_what_waits(
+        self, remote: Remote, safe: Collection[GenerationName], wanted: Collection[GenerationName]
+    ) -> None:
+        """Say why a Drive holds more copies than the policy wants."""
+        if self.relied_on is not None and self.relied_on not in wanted:
+            self.kept[self.relied_on] = "the newest that is confirmed"
+        if set(safe) - {*wanted, self.relied_on}:
+            self.notes.append(
+                f"Older copies stay on {remote.name} until a newer one has been confirmed: the last cell "
+                "of the notebook does that, as does `sync verify` there; then they go."
+            )
+
+    def _may_go(
+        self, remote: Remote, whole: list[Manifest], client: str, retention: Retention
+    ) -> set[GenerationName]:
+        """Copies that are older than the newest one that was read back."""
+        proven = next((m.name for m in whole if _is_proven(remote, m, client)), None)
+        if proven is None and len(whole) > retention.last:
+            self.notes.append(
+                f"Nothing older goes from {remote.name} before its newest copy is proven to be uploaded."
+            )
+        return {name for name in self.manifests if proven is not None and name < proven}
+
+    def _may_go_from_drive(
+        self, remote: Remote, whole: list[Manifest], client: str
+    ) -> set[GenerationName]:
+        """Copies older than the newest confirmed one, and what this machine thins out."""
+        self.relied_on = confirmed = next(
+            (m.name for m in whole if self._is_reliable(remote, m.name, client)), None
+        )
+        own = [manifest for manifest in whole if manifest.name.client == client]
+        marked = next((m.name for m in own if _is_proven(remote, m, client)), None)
+
+        def may_go(name: GenerationName) -> bool:
+            if confirmed is not None and name <= confirmed:
+                return name < confirmed
+            if marked is None or name >= marked or name.client != client:
+                return False
+            age_s = remote.age_s(stored_path(name))
+            return str(name) not in self.confirmed and age_s is not None and age_s < THIN_S
+
+        return {name for name in self.manifests if may_go(name)}
+
+    def _is_reliable(self, remote: Remote, name: GenerationName, client: str) -> bool:
+        """True for a confirmed copy that no other machine removes before a newer one is confirmed."""
+        return str(name) in self.confirmed and (
+            name.client == client or _is_old(remote, stored_path(name), SETTLED_S)
+        )
 
     def read(self, remote: Remote, name: GenerationName, grace_s: float) -> None:
         """Read one list; one that is broken may be in the making while it is young."""
@@ -196,24 +274,33 @@ class _Seen:
         except FormatError:
             problem = "its list is damaged"
         if not problem:
+            self._look_for_damage(name)
             return
         self.broken[name] = problem
         if not _is_old(remote, stored_path(name), grace_s):
             self.kept[name] = f"not whole ({problem}), but perhaps still arriving"
             self.objects_stay = self.objects_stay or name not in self.manifests
 
+    def _look_for_damage(self, name: GenerationName) -> None:
+        """Note what a copy uses that was found altered."""
+        altered = [
+            stored.path
+            for stored in self.manifests[name].objects
+            if stored.path in self.damaged_paths
+        ]
+        if altered:
+            self.damaged[name] = f"{altered[0]} is altered"
+
     def judged(self, name: GenerationName) -> Judged:
         """The verdict on a copy in words."""
         manifest = self.manifests.get(name)
-        reason = self.kept.get(name) or self.broken.get(name) or "not kept by the policy"
+        bad = self.broken.get(name) or self.damaged.get(name)
+        reason = self.kept.get(name) or bad or "not kept by the policy"
         return Judged(str(name), manifest.created if manifest else "", reason)
 
 
 def _is_proven(remote: Remote, manifest: Manifest, client: str) -> bool:
-    """True if it certainly left the machine that wrote it.
-
-    A Drive mount shows what other machines wrote only after it was uploaded.
-    """
+    """True if it has left the machine that wrote it, as far as that can be seen without reading it."""
     if manifest.name.client != client:
         return True
     paths = [stored_path(manifest.name), *(stored.path for stored in manifest.objects)]

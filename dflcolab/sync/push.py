@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dflcolab.errors import SyncError
 from dflcolab.progress import Progress
+from dflcolab.sync.confirmed import Confirmed
 from dflcolab.sync.damage import Damage
 from dflcolab.sync.generations import (
     list_generations,
@@ -214,7 +215,7 @@ class _Push:
         newest = newest_usable(self.remote, names, notes)
         base, own = self._base(names, newest)
         hashed = self._hash(files)
-        damaged = self.damage.paths()
+        damaged = self.damage.known()
         manifests = [manifest for manifest in (newest, own) if manifest is not None]
         known = Known.of(manifests, damaged=damaged)
         known.add(*self.uploads.known(damaged))
@@ -299,6 +300,7 @@ class _Push:
                 n_threads=self.remote.n_parallel,
                 meter=Meter(task, self.progress),
             )
+        self.damage.discard(one.path for one in stored)  # a damaged one of that name has gone
         objects, files = plan.entries(list(zip(plan.streams, stored, strict=True)))
         manifest = Manifest(
             name=GenerationName(lease.fence, number, self.memory.client),
@@ -369,6 +371,8 @@ class _Push:
         )
 
     def _proof(self, held: Manifest) -> Proof:
+        if str(held.name) in Confirmed(self.memory, self.remote).known():
+            return Proof.CONFIRMED
         paths = [stored_path(held.name), *(stored.path for stored in held.objects)]
         return proof_of(self.remote, paths)
 

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 from dflcolab.errors import FormatError
 from dflcolab.progress import Progress
+from dflcolab.sync.confirmed import Confirmed
+from dflcolab.sync.damage import Damage
 from dflcolab.sync.generations import chosen, list_generations, no_such, read_manifest
 from dflcolab.sync.manifest import Manifest, Stored
+from dflcolab.sync.memory import Memory
+from dflcolab.sync.proof import Proof, is_drive, meaning
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.upload import Meter, in_parallel
 from dflcolab.sync.words import counted, megabytes
@@ -26,6 +30,9 @@ class VerifyReport:
         size_bytes: Their bytes.
         damaged: Objects that are missing or altered, and lists that cannot be read.
         damaged_generations: Copies that cannot be brought back whole.
+        proof: How far that proves the others; None where the bytes may have come from the cache of
+            this machine's Drive mount.
+        notes: What came of it.
     """
 
     remote: str
@@ -34,6 +41,8 @@ class VerifyReport:
     size_bytes: int
     damaged: tuple[str, ...]
     damaged_generations: tuple[str, ...]
+    proof: Proof | None = None
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """The finding in a few lines."""
@@ -44,7 +53,20 @@ class VerifyReport:
                 f"{', '.join(self.damaged_generations)}; the next push makes a whole copy again."
             )
         read = f"{counted(self.objects, 'object')} ({megabytes(self.size_bytes)})"
-        return f"{what}: {read} read, every byte matches its hash."
+        proof = (
+            "They may have come from the cache of this machine's Drive mount; the last cell of the "
+            "notebook connects it anew and looks again."
+            if self.proof is None
+            else f"That is {self.proof}. {meaning(self.proof)}"
+        )
+        text = f"{what}: {read} read, every byte matches its hash. {proof}"
+        return "\n".join([text, *self.notes])
+
+    def note(self, memory: Memory, remote: Remote) -> None:
+        """Remember what was found, for the next push and prune."""
+        Damage(memory, remote).add(self.damaged)
+        if self.proof is Proof.CONFIRMED:
+            Confirmed(memory, remote).add(set(self.generations) - set(self.damaged_generations))
 
 
 def verify(
@@ -52,6 +74,7 @@ def verify(
     *,
     generation: int | str = "",
     every: bool = False,
+    fresh: bool = False,
     progress: Progress | None = None,
 ) -> VerifyReport:
     """Read every byte of one copy, or of all.
@@ -60,6 +83,7 @@ def verify(
         remote: Where the copies are.
         generation: Number or name of one; the newest one when empty.
         every: Read all copies; what several share is read once.
+        fresh: The Drive's mount was made anew, after everything had been uploaded.
         progress: Shows the reading and carries the wish to stop.
 
     Raises:
@@ -87,7 +111,15 @@ def verify(
         size_bytes=sum(stored.size for stored in objects),
         damaged=(*sorted(bad), *(f"the list of {name}" for name in unreadable)),
         damaged_generations=(*hurt, *unreadable),
+        proof=_proof(remote, fresh=fresh),
     )
+
+
+def _proof(remote: Remote, *, fresh: bool) -> Proof | None:
+    """What having read everything proves."""
+    if fresh or remote.local_root is None:
+        return Proof.CONFIRMED
+    return None if is_drive(remote.local_root) else Proof.READ_BACK
 
 
 def _altered(remote: Remote, objects: Sequence[Stored], progress: Progress) -> set[str]:

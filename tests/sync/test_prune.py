@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dflcolab.errors import SyncError
-from dflcolab.sync import proof as proof_module
 from dflcolab.sync import prune as prune_module
-from dflcolab.sync import waiting
+from dflcolab.sync import waiting, writing
+from dflcolab.sync.confirmed import Confirmed
+from dflcolab.sync.damage import Damage
 from dflcolab.sync.generations import list_generations, stored_path
 from dflcolab.sync.manifest import GenerationName
 from dflcolab.sync.memory import Memory
-from dflcolab.sync.proof import DRIVE_ID
-from dflcolab.sync.prune import prune
+from dflcolab.sync.prune import SETTLED_S, PruneReport, prune
 from dflcolab.sync.pull import pull
 from dflcolab.sync.push import push
 from dflcolab.sync.remote import Remote
@@ -106,35 +108,93 @@ def test_a_list_that_cannot_be_read_keeps_all_objects_while_it_is_young(
     assert not broken.exists()
 
 
-def test_nothing_goes_before_a_newer_copy_is_proven(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], Remote]:
+    """A remote whose files have the mark that it is called with, as on a mounted Drive."""
+
+    def marked(mark: bytes) -> Remote:
+        monkeypatch.setattr(os, "getxattr", lambda _, name: mark, raising=False)
+        monkeypatch.setattr(writing, "SETTLE_S", 0.0)
+        return Remote.open(tmp_path / "shelf")
+
+    return marked
+
+
+UPLOADED, WAITING = b"1abc", b"local-1"
+
+
+def go(remote: Remote, workspace: Workspace) -> PruneReport:
+    memory = Memory(workspace.root)
+    confirmed, damage = Confirmed(memory, remote), Damage(memory, remote)
+    return prune(remote, memory.client, LAST, damage=damage, confirmed=confirmed)
+
+
+def confirm(remote: Remote, workspace: Workspace, **which: Any) -> None:
+    verify(remote, fresh=True, **which).note(Memory(workspace.root), remote)
+
+
+def test_on_a_drive_what_waits_for_its_upload_proves_nothing(
+    workspace: Workspace, drive: Callable[[bytes], Remote]
 ):
-    remote = Remote.open(tmp_path / "shelf")
+    remote = drive(WAITING)
     fill(workspace, remote, 3)
-    marks = {"": b"local-1"}
-    monkeypatch.setattr(os, "getxattr", lambda _, name: marks[""], raising=False)
-    assert proof_module.DRIVE_ID == DRIVE_ID
-    client = Memory(workspace.root).client
 
-    report = prune(remote, client, LAST)
+    report = go(remote, workspace)
+
     assert numbers(remote) == [3, 2, 1]
-    assert "proven" in report.notes[0]
-
-    marks[""] = b"1abc"
-    prune(remote, client, LAST)
+    assert "until a newer one has been confirmed" in report.notes[0]
+    go(drive(UPLOADED), workspace)
     assert numbers(remote) == [3]
 
 
-def test_copies_that_another_machine_uploaded_count_as_proven(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_on_a_drive_the_last_confirmed_copy_stays_whatever_the_marks_say(
+    workspace: Workspace, drive: Callable[[bytes], Remote]
 ):
-    remote = Remote.open(tmp_path / "shelf")
+    remote = drive(UPLOADED)
     fill(workspace, remote, 2)
-    monkeypatch.setattr(os, "getxattr", lambda _, name: b"local-1", raising=False)
+    confirm(remote, workspace)
+    fill(workspace, remote, 3)
 
-    prune(remote, "someone0", LAST)
+    reasons = {row.name[:6]: row.reason for row in go(remote, workspace).kept}
 
-    assert numbers(remote) == [2]
+    assert numbers(remote) == [5, 2]
+    assert "confirmed" in reasons["000002"]
+    confirm(remote, workspace)
+    go(remote, workspace)
+    assert numbers(remote) == [5]
+
+
+def test_a_copy_that_was_found_damaged_stands_for_no_older_one(
+    workspace: Workspace, drive: Callable[[bytes], Remote], tmp_path: Path
+):
+    remote = drive(UPLOADED)
+    fill(workspace, remote, 2)
+    confirm(remote, workspace, every=True)
+    newest = tmp_path / "shelf" / "files" / "result.000002.mp4"
+    newest.write_bytes(b"x" * newest.stat().st_size)
+    confirm(remote, workspace)
+
+    report = go(remote, workspace)
+
+    assert numbers(remote) == [2, 1]
+    assert any("result.000002.mp4 is altered" in row.reason for row in report.kept)
+
+
+def test_copies_of_another_machine_go_once_a_later_one_is_confirmed(
+    workspace: Workspace, drive: Callable[[bytes], Remote], tmp_path: Path
+):
+    remote = drive(UPLOADED)
+    fill(workspace, remote, 3)
+    pull(remote, tmp_path / "other")
+    other = Workspace.open(tmp_path / "other")
+    confirm(remote, other)
+
+    assert go(remote, other).removed == ()
+    long_ago = time.time() - SETTLED_S
+    os.utime(tmp_path / "shelf" / stored_path(list_generations(remote)[0]), (long_ago, long_ago))
+    go(remote, other)
+
+    assert numbers(remote) == [3]
 
 
 def test_a_prune_may_fail_anywhere_and_the_next_one_ends_it(
@@ -170,12 +230,13 @@ def test_on_a_drive_room_is_free_an_hour_after_copies_went(
     remote = Remote.open(shelf)
     fill(workspace, remote, 3)
     monkeypatch.setattr(prune_module, "shows_late", lambda _: True)
-    unused_since = Memory(workspace.root).unused_since
+    memory = Memory(workspace.root)
+    unused_since = memory.unused_since
     now = time.time()
 
     def go(minutes: float) -> int:
         monkeypatch.setattr(waiting.time, "time", lambda: now + 60 * minutes)
-        return prune(remote, "someone0", LAST, unused_since=unused_since).objects_removed
+        return prune(remote, memory.client, LAST, unused_since=unused_since).objects_removed
 
     assert go(0) == 0
     assert numbers(remote) == [3]

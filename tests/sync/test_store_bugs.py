@@ -16,6 +16,7 @@ from dflcolab.sync import push as push_module
 from dflcolab.sync.damage import Damage
 from dflcolab.sync.manifest import Manifest, Stored
 from dflcolab.sync.remote import Remote
+from dflcolab.sync.retention import Retention
 from dflcolab.sync.streams import Stream
 from tests.sync import test_store_properties as properties
 from tests.sync.faults import Fault, Strike
@@ -64,6 +65,15 @@ def damage_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Damage, "add", lambda self, paths: None)
 
 
+def marks_are_trusted(patch: pytest.MonkeyPatch) -> None:
+    """As on an ordinary folder: what the mount shows is there."""
+
+    def by_marks(self: Any, remote: Remote, whole: list[Manifest], client: str) -> Any:
+        return self._may_go(remote, whole, client, Retention())
+
+    patch.setattr(prune_module._Seen, "_may_go_from_drive", by_marks)
+
+
 def a_kill_between(world: HonestCloud) -> None:
     world.start()
     world.push(0, {PATHS[0]: b"red"}, [Strike(0, Fault.CRASH, "packs/")], False, False, "pull")
@@ -75,9 +85,24 @@ def two_lines_and_a_day(world: TwoMachines) -> None:
     for which, data in ((0, b"red"), (1, b"sky")):
         world.push(which, {PATHS[0]: data}, [], True, False, "pull")
         world.confirm(which, [])
-    for _ in range(2):  # the first notes what looks unused
-        world.time_passes(25 * 60)
-        world.prune(1, [], 3, False)
+    world.a_day_of_tidying(1, 3)
+    world.what_was_confirmed_comes_back()
+
+
+def an_upload_that_is_lost(world: TwoMachines) -> None:
+    confirmed_then(world, Fault.LOST)
+
+
+def an_upload_that_is_altered(world: TwoMachines) -> None:
+    confirmed_then(world, Fault.FLIPPED)
+
+
+def confirmed_then(world: TwoMachines, fault: Fault) -> None:
+    world.start(0, 0)
+    world.push(0, {PATHS[0]: b"red"}, [], False, False, "pull")
+    world.confirm(0, [])
+    world.push(0, {PATHS[0]: b"sky"}, [Strike(0, fault, "packs/")], False, False, "pull")
+    world.prune(0, [], 1, False)
     world.what_was_confirmed_comes_back()
 
 
@@ -93,6 +118,8 @@ BUGS = [
     (prune_that_ignores_the_other_machine, TwoMachines, two_lines_and_a_day),
     (no_hash_check, TwoMachines, a_flipped_byte),
     (damage_is_forgotten, TwoMachines, a_flipped_byte),
+    (marks_are_trusted, TwoMachines, an_upload_that_is_lost),
+    (marks_are_trusted, TwoMachines, an_upload_that_is_altered),
 ]
 
 
@@ -158,14 +185,17 @@ def test_what_a_copy_that_is_shown_late_uses_stays_and_goes_when_it_is_really_un
         world.pull(1, [], False)
         world.push(1, {other: b"sky"}, [], True, False, "pull")
         world.push(1, {old: b"sky"}, [], True, False, "pull")
+        world.confirm(1, [])
         world.mount_anew(0, True)
         world.push(0, {third: b"red"}, [], True, False, "pull")
         world.confirm(0, [])
         world.prune(1, [], 1, False)
+        assert not any("000001-" in path for path in world.world.cloud.files)
         world.what_was_confirmed_comes_back()
         objects = sum("packs/" in path for path in world.world.cloud.files)
         for _ in range(2):
             world.time_passes(25 * 60)
+            world.confirm(1, [])
             world.prune(1, [], 1, False)
         assert sum("packs/" in path for path in world.world.cloud.files) < objects
 

@@ -1,8 +1,9 @@
 """Whatever two machines, a Drive and bad luck do: what was confirmed comes back bit for bit.
 
 A generation counts as confirmed here when every byte of it was read back after a flush and a fresh
-mount. From then on it must be restored as it was pushed, until `prune` says by its policy that it may
-go. What comes back is always the state of a workspace at one push, never a mixture of two.
+mount, by the machine that made it, or by another one once it is half a day old or its maker has gone.
+From then on it must be restored as it was pushed, until `prune` says by its policy that it may go, and
+then a newer one is whole. What comes back is always the state of a workspace at one push, never a mixture of two.
 
 The usual run replays the same examples; `DFLCOLAB_STORE_EXAMPLES=5000` (see `make soak`) draws so many
 new ones. Faults strike at calls that hypothesis draws; during a hang the other machine does something. Random
@@ -21,11 +22,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from dflcolab.errors import DFLColabError
+from dflcolab.sync.confirmed import Confirmed
 from dflcolab.sync.damage import Damage
 from dflcolab.sync.generations import list_generations
 from dflcolab.sync.manifest import GenerationName
 from dflcolab.sync.memory import Memory
-from dflcolab.sync.prune import prune
+from dflcolab.sync.prune import SETTLED_S, prune
 from dflcolab.sync.pull import pull
 from dflcolab.sync.push import push
 from dflcolab.sync.retention import Retention
@@ -35,6 +37,7 @@ from tests.sync.two_machines import DATA, PATHS, Contents, Machine, OneAtATime, 
 
 PLANS = plans(on=("", "packs/", "objects/", "files/", "generations/", "leases/"))
 WHICH = st.integers(0, 1)
+NEVER = 1000
 LONG = "DFLCOLAB_STORE_EXAMPLES" in os.environ
 EXAMPLES = int(os.environ.get("DFLCOLAB_STORE_EXAMPLES", "200"))
 # Nothing that was flushed is lost or altered: then a manifest in the cloud stands for whole objects.
@@ -54,7 +57,7 @@ class TwoMachines(RuleBasedStateMachine):
         self.states: list[Contents] = []
         self.expected: dict[str, Contents] = {}
         self.confirmed: dict[str, Contents] = {}
-        self.pruned_to = 1000
+        self.pruned_to = NEVER
         self.checked: dict[str, bytes] | None = None
 
     # What people and programs do
@@ -126,6 +129,15 @@ class TwoMachines(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([1, 11, 25 * 60]))
     def time_passes(self, minutes: int) -> None:
         self.world.pass_time(60 * minutes)
+
+    @rule(which=WHICH, last=st.integers(1, 3))
+    def a_day_of_tidying(self, which, last) -> None:
+        """A machine removes old copies again and again: what is unused goes after a while."""
+        machine = self.world.machines[which]
+        for hours in (25, 2):
+            self.world.pass_time(3600 * hours)
+            with self._mishaps(machine, [], machine_lost=False):
+                self._prune(machine, last=last)
 
     # What must hold
 
@@ -213,23 +225,40 @@ class TwoMachines(RuleBasedStateMachine):
             take_over=True,
             sightings=memory.sightings,
             unused_since=memory.unused_since,
+            damage=Damage(memory, machine.remote),
+            confirmed=Confirmed(memory, machine.remote),
         )
 
     def _let_go_what_was_pruned(self) -> None:
-        """A confirmed generation may be missing if as many newer ones as the policy says are whole."""
+        """A confirmed generation may be missing if a newer one is whole.
+
+        Where nothing is lost, as many as the policy says are.
+        """
         remote = OneAtATime(self.world.cloud.client(), "shelf", "shelf")
         names = [str(name) for name in list_generations(remote)]
         for name in sorted(self.confirmed.keys() - names, key=_order):
             newer = [other for other in names if _order(other) > _order(name)]
             whole = [o for o in newer if not verify(remote, generation=o).damaged]
-            assert len(whole) >= self.pruned_to, f"{name} was removed too early"
+            n_needed = self.pruned_to if self.faults == HONEST else min(self.pruned_to, 1)
+            assert self.pruned_to < NEVER, f"{name} went without a prune"
+            assert len(whole) >= n_needed, f"{name} was removed too early"
             del self.confirmed[name]
 
     def _verify(self, machine: Machine, name: str) -> None:
         damaged = verify(machine.remote, generation=name).damaged
-        Damage(Memory(machine.root), machine.remote).add(damaged)
-        if not damaged:
+        memory = Memory(machine.root)
+        Damage(memory, machine.remote).add(damaged)
+        if damaged:
+            return
+        Confirmed(memory, machine.remote).add([name])
+        if self._counts(name, machine):
             self._confirmed(name)
+
+    def _counts(self, name: str, machine: Machine) -> bool:
+        """False for a copy that its maker may still thin out, not knowing that it was confirmed."""
+        makers = {other.client for other in self.world.machines if other is not machine}
+        written = self.world.cloud.written[f"shelf/generations/{name}.json"]
+        return _order(name).client not in makers or self.world.now - written >= SETTLED_S
 
     def _confirmed(self, name: str) -> None:
         if name not in self.expected:
