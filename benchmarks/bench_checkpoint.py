@@ -28,20 +28,22 @@ from dflcolab.training.augment import PADDING
 from dflcolab.training.dataset import TrainingFaces
 from dflcolab.training.session import Session, SideFaces
 
-_RESOLUTION = 64
+_RESOLUTION = 128
 _DEFAULT_S = 600.0
+_MOST_DIMS = 1024
 
 
 def options_of(megabytes: int) -> SaehdOptions:
     """A model whose weights and AdaBelief slots have about so many bytes."""
-    dims = 8
+    dims = 0
     while True:
-        dims += 8
+        dims += 32
+        # Nearly all of it in the dense layers between encoder and decoder: much state, cheap steps.
         options = saehd_options(
-            {"resolution": _RESOLUTION, "archi": "df-ud", "ae_dims": 4 * dims, "e_dims": dims,
-             "d_dims": dims, "d_mask_dims": 16, "batch_size": 1, "adabelief": True}
+            {"resolution": _RESOLUTION, "archi": "df-u", "ae_dims": dims, "e_dims": 16,
+             "d_dims": 16, "d_mask_dims": 16, "batch_size": 1, "adabelief": True}
         )  # fmt: skip
-        if state_mb(options) >= megabytes:
+        if state_mb(options) >= megabytes or dims == _MOST_DIMS:
             return options
 
 

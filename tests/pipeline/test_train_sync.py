@@ -27,8 +27,10 @@ from dflcolab.sync.generations import list_generations, read_manifest
 from dflcolab.sync.lease import Lease
 from dflcolab.sync.proof import Proof
 from dflcolab.sync.remote import Remote
+from dflcolab.training.trainer import StopAtDeadline
 from dflcolab.workspace.settings import WorkspaceSettings, write_settings
 from dflcolab.workspace.workspace import Workspace
+from tests.troubleshooting.said import said
 
 
 class _Messages(Progress):
@@ -38,6 +40,7 @@ class _Messages(Progress):
 
     def message(self, text: str) -> None:
         self.texts.append(text)
+        said(text)
 
 
 def _save(workspace: Workspace, iteration: int, **state: Any) -> None:
@@ -120,8 +123,12 @@ def test_only_the_latest_and_the_best_checkpoint_travel(workspace: Workspace, re
 
 @pytest.mark.parametrize(
     "failure",
-    [OSError(errno.ENOTCONN, "Transport endpoint is not connected"), ValueError("not foreseen")],
+    [
+        OSError(errno.ENOTCONN, "Transport endpoint is not connected"),
+        pytest.param(ValueError("not foreseen"), marks=pytest.mark.bad_day("training-copy-bug")),
+    ],
 )
+@pytest.mark.bad_day("training-offline")
 def test_offline_is_one_sentence_training_goes_on_and_the_copy_catches_up(
     workspace: Workspace, remote: Remote, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ):
@@ -162,6 +169,7 @@ def test_without_the_remote_until_the_end_the_report_says_what_is_missing(
     assert "saved on this machine only. The last copy failed:" in copies.state.sentence()
 
 
+@pytest.mark.bad_day("training-copy-given-up")
 def test_a_second_interrupt_gives_the_copy_up(
     workspace: Workspace, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ):
@@ -186,6 +194,7 @@ def test_a_second_interrupt_gives_the_copy_up(
         train()
     assert time.monotonic() - begin < 20
     assert "given up, since you pressed Ctrl-C again" in copies.state.problem
+    said(copies.state.problem)
     assert _iteration(workspace.root) == 10
 
 
@@ -208,6 +217,14 @@ def test_checkpoints_that_are_being_copied_are_named_and_the_time_is_estimated(
         assert 0 < copies.seconds_needed() < 60
 
 
+def test_the_deadline_leaves_time_for_the_last_save_and_the_last_copy():
+    for save_seconds, copy_seconds, stops in ((0.0, 0.0, False), (20.0, 30.0, False),
+                                              (20.0, 50.0, True), (70.0, 0.0, True)):  # fmt: skip
+        loop: Any = SimpleNamespace(save_seconds=save_seconds, stopped_because="")
+        StopAtDeadline(60, since=time.monotonic(), copy_seconds=lambda s=copy_seconds: s)(loop)
+        assert (loop.stopped_because == "deadline") is stops
+
+
 # ---- where training begins --------------------------------------------------------------------------
 
 
@@ -219,7 +236,7 @@ def _elsewhere(remote: Remote, root: Path, iteration: int, **state: Any) -> None
 
 
 def _start(root: Path, remote: Remote | None) -> tuple[str, ...]:
-    return start_at_newest(root, "m", remote.name if remote else "", Progress()).notes
+    return start_at_newest(root, "m", remote.name if remote else "", _Messages()).notes
 
 
 def test_an_empty_machine_fetches_everything_and_remembers_where_from(
@@ -250,7 +267,13 @@ def test_what_grew_out_of_the_state_here_is_fetched_and_the_other_way_round_it_s
     assert _iteration(workspace.root) == 60
 
 
-@pytest.mark.parametrize(("there", "wins"), [(90, "there"), (15, "here")])
+@pytest.mark.parametrize(
+    ("there", "wins"),
+    [
+        (90, "there"),
+        pytest.param(15, "here", marks=pytest.mark.bad_day("training-another-line")),
+    ],
+)
 def test_of_two_lines_the_one_whose_model_is_further_wins_and_both_are_kept(
     workspace: Workspace, remote: Remote, tmp_path: Path, there: int, wins: str
 ):
@@ -308,6 +331,7 @@ def test_an_older_copy_that_was_brought_back_is_left_alone(workspace: Workspace,
     assert _iteration(workspace.root) == 10
 
 
+@pytest.mark.bad_day("remote-folder-gone")
 def test_an_offline_remote_is_one_sentence_and_a_folder_that_is_gone_another(
     workspace: Workspace, remote: Remote, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
