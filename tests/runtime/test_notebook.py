@@ -17,7 +17,11 @@ from dflcolab.runtime import rules, show, storage
 from dflcolab.runtime.drive import FolderDrive
 from dflcolab.runtime.notebook import Session
 from dflcolab.runtime.show import StoppedCellError
+from dflcolab.sync import prune as prune_module
 from tests.runtime.runtimes import COLAB, JUPYTER, KAGGLE
+from tests.runtime.test_drive import colab_over
+from tests.sync.faults import Fault, Strike
+from tests.sync.faulty import FaultyStore
 
 FORM = {
     "workspace_name": "demo",
@@ -189,6 +193,32 @@ def test_a_storage_that_fails_is_told_and_stops_nothing(
     assert any("Drive is offline" in text for text in shown)
     with pytest.raises(StoppedCellError, match="Drive is offline"):
         session.finish(disconnect_drive=False)
+
+
+def test_the_last_cell_looks_at_a_drive_afresh_and_copies_again_what_was_lost(
+    tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    for module in (storage, prune_module):
+        monkeypatch.setattr(module, "shows_late", lambda _: True)
+    store = FaultyStore()
+    drive = colab_over(store, tmp_path / "drive")
+    store.pipe_file("MyDrive/photo.jpg", b"mine")
+    store.flush()
+    session = Session(COLAB, drive=drive, values={"local_folder": str(tmp_path / "here")})
+    session.connect(storage_folder="")
+    session.open(**{**FORM, "workspace_name": "mine"})
+    store.follow([Strike(0, Fault.LOST, "packs/")])
+
+    session.finish(disconnect_drive=False)
+
+    text = "".join(shown)
+    assert text.index("Damaged on") < text.index("That is confirmed")
+    packs = [path for path in store.cloud.files if "packs/" in path]
+    assert len(packs) == 1
+    (session.workspace.root / "history" / "note.txt").write_text("new")
+    session.finish(disconnect_drive=False)
+    copies = [path for path in store.cloud.files if "generations/" in path]
+    assert len(copies) == 3  # the last ones of the policy
 
 
 def test_without_storage_the_last_cell_says_where_the_work_is(session: Session, shown: list[str]):
