@@ -220,8 +220,8 @@ class _Seen:
             self.kept[self.relied_on] = "the newest that is confirmed"
         if set(safe) - {*wanted, self.relied_on}:
             self.notes.append(
-                f"Older copies stay on {remote.name} until a newer one has been confirmed: the last cell "
-                "of the notebook does that, as does `sync verify` there; then they go."
+                f"Older copies stay on {remote.name} until a newer one has been confirmed. The last "
+                "cell of the notebook does that, as does `sync verify` there."
             )
 
     def _may_go(

@@ -54,7 +54,7 @@ class VerifyReport:
             )
         read = f"{counted(self.objects, 'object')} ({megabytes(self.size_bytes)})"
         proof = (
-            "They may have come from the cache of this machine's Drive mount; the last cell of the "
+            "They may have come from the cache of this machine's Drive mount. The last cell of the "
             "notebook connects it anew and looks again."
             if self.proof is None
             else f"That is {self.proof}. {meaning(self.proof)}"
