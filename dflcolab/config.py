@@ -429,7 +429,7 @@ def _help_text(info: OptionInfo) -> str:
         extras.append("one of " + ", ".join(map(str, info.choices)))
     elif info.low is not None and info.high is not None:
         extras.append(f"{info.low} to {info.high}")
-    if not info.required and info.default is not None and info.default != ():
+    if not info.required and info.default not in (None, (), ""):
         shown = to_plain(info.default)
         extras.append(f"default {'yes' if shown is True else 'no' if shown is False else shown}")
     return f"{text} ({'; '.join(extras)})" if extras else text

@@ -85,6 +85,21 @@ def test_the_command_line_is_made_from_the_fields():
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlaceConfig(Config):
+    """Where to."""
+
+    place: str = ""
+    """Nowhere unless given."""
+
+
+def test_an_empty_default_is_not_shown():
+    parser = argparse.ArgumentParser()
+    add_arguments(parser, PlaceConfig)
+
+    assert parser.format_help().rstrip().endswith("Nowhere unless given.")
+
+
 def test_what_the_user_leaves_out_keeps_its_default():
     assert _parse(["--color", "red"]) == PaintConfig(color=Color.RED)
 

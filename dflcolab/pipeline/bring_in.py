@@ -112,6 +112,8 @@ def check_source(source: str) -> None:
         WorkspaceError: There is no such path.
         DownloadError: It is a link that this program does not fetch.
     """
+    if not source.strip():
+        raise WorkspaceError("--from names nothing; give a folder, a zip or tar, or a link.")
     if Path(source).exists():
         return
     if not is_link(source):

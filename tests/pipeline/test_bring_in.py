@@ -240,6 +240,7 @@ def test_a_workspace_of_ours_brings_its_face_type_and_no_rights(tmp_path, dfl):
     ("make", "error", "words"),
     [
         (lambda folder: folder / "nowhere", WorkspaceError, "There is no"),
+        (lambda _: "", WorkspaceError, "--from names nothing"),
         (lambda folder: folder, WorkspaceError, "no DeepFaceLab workspace"),
         (lambda folder: _file(folder, b"just text"), FormatError, "is a text and not a zip"),
         (lambda folder: _file(folder, b"<html>Sign in</html>"), FormatError, "is a web page"),
