@@ -190,8 +190,8 @@ def test_copies_of_another_machine_go_once_a_later_one_is_confirmed(
     confirm(remote, other)
 
     assert go(remote, other).removed == ()
-    long_ago = time.time() - SETTLED_S
-    os.utime(tmp_path / "shelf" / stored_path(list_generations(remote)[0]), (long_ago, long_ago))
+    settled = time.time() - SETTLED_S
+    os.utime(tmp_path / "shelf" / stored_path(list_generations(remote)[0]), (settled, settled))
     go(remote, other)
 
     assert numbers(remote) == [3]
