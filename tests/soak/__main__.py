@@ -25,7 +25,10 @@ def soak(folder: Path, *, kills: int, seed: int, faulty: bool) -> World:
             continue
         if action != world.train and not world.root.exists():
             continue
+        known = len(world.problems)
         action()
+        for problem in world.problems[known:]:
+            print(f"FAILED: {problem}", flush=True)
         if world.kills.total() % 20 == 0:
             print(f"{world.kills.total()} kills, {len(world.problems)} failures", flush=True)
     world.check()

@@ -48,6 +48,7 @@ class World:
         self.kills: Counter[str] = Counter()
         self.others: Counter[str] = Counter()
         self.resumes = 0
+        self._before = "nothing"
         self.problems: list[str] = []
         self._new_machine()
 
@@ -87,8 +88,9 @@ class World:
         self._kill_sync("push", str(self.remote))
 
     def pull(self) -> None:
-        """`sync pull` over the workspace, killed. The state here is not older than the copy."""
+        """`sync pull`, killed: it may put the copy in the place of a newer state, as was asked."""
         self._kill_sync("pull", str(self.root))
+        self.local = min(self.local, self.remote_iteration)
 
     def _kill_sync(self, what: str, inside: str) -> None:
         kind = self._rng.choice(("at random", "at a step"))
@@ -119,7 +121,9 @@ class World:
             self.kills[f"{what}, {kind}"] += 1
         else:
             self.others[f"{what}, ended before"] += 1
-        self._judge(f"{what} killed {kind} (step {step}, {wait_s:.2f} s)", lines)
+        how = f"{what} killed {kind} (step {step}, {wait_s:.2f} s)"
+        self._judge(how, lines)
+        self._before = how
 
     def _listen(self, child: int, pipe: int, what: str, wait_s: float) -> list[str]:
         """Read until the child has died, and kill it when its time has come."""
@@ -166,10 +170,12 @@ class World:
         if iteration < wanted:
             self.problems.append(
                 f"{self._where}: resumed at {iteration}, acknowledged were {self.local} here and "
-                f"{self.remote_iteration} there; found before: {how}"
+                f"{self.remote_iteration} there; {how}, after {self._before}"
             )
         if state != "whole":
-            self.problems.append(f"{self._where}: a mixture of states at {iteration}; {how}")
+            self.problems.append(
+                f"{self._where}: a mixture of states at {iteration}; {how}, after {self._before}"
+            )
 
     def _copied(self, iteration: int) -> None:
         self.remote_iteration = max(self.remote_iteration, iteration)
