@@ -332,7 +332,9 @@ class Session:
                 "saved on this machine."
             )
             return
-        for _ in range(2):  # what is found damaged is copied once more
+        for _ in range(
+            3
+        ):  # what is found damaged is copied again, and that may rely on other damage
             show_report(self._storage.push(self.workspace, self.progress))
             found = self._storage.confirm(self.workspace, self.progress)
             if found is None:

@@ -134,7 +134,7 @@ class Uploads:
         return objects, spans
 
     def clear(self) -> None:
-        """Forget them: a generation names them now."""
+        """Forget them: a generation names them now, or they are not to be trusted."""
         self._path.unlink(missing_ok=True)
 
     def _rows(self) -> Iterator[dict[str, Any]]:

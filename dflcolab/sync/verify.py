@@ -15,7 +15,7 @@ from dflcolab.sync.manifest import Manifest, Stored
 from dflcolab.sync.memory import Memory
 from dflcolab.sync.proof import Proof, is_drive, meaning
 from dflcolab.sync.remote import Remote
-from dflcolab.sync.upload import Meter, in_parallel
+from dflcolab.sync.upload import Meter, Uploads, in_parallel
 from dflcolab.sync.words import counted, megabytes
 
 
@@ -65,6 +65,9 @@ class VerifyReport:
     def note(self, memory: Memory, remote: Remote) -> None:
         """Remember what was found, for the next push and prune."""
         Damage(memory, remote).add(self.damaged)
+        if self.damaged:
+            # What an unfinished push noted as written may be no better; what is, is found by its name.
+            Uploads(memory, remote).clear()
         if self.proof is Proof.CONFIRMED:
             Confirmed(memory, remote).add(set(self.generations) - set(self.damaged_generations))
 

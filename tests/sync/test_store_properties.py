@@ -72,14 +72,17 @@ class TwoMachines(RuleBasedStateMachine):
         take_over=st.booleans(),
         machine_lost=st.booleans(),
         meanwhile=st.sampled_from(["push", "prune", "pull"]),
+        last=st.sampled_from([None, None, 1, 2]),
     )
-    def push(self, which, edits, plan, take_over, machine_lost, meanwhile) -> None:
+    def push(self, which, edits, plan, take_over, machine_lost, meanwhile, last=None) -> None:
         machine, other = self.world.machines[which], self.world.machines[1 - which]
         for path, data in edits.items():
             machine.edit(path, data)
         self.world.meanwhile = partial(self._meanwhile, other, meanwhile)
         with self._mishaps(machine, plan, machine_lost=machine_lost):
             self._push(machine, take_over=take_over)
+            if last is not None:  # as the program does after each push
+                self._prune(machine, last=last)
 
     @rule(which=WHICH, plan=PLANS, machine_lost=st.booleans())
     def pull(self, which, plan, machine_lost) -> None:
@@ -174,7 +177,8 @@ class TwoMachines(RuleBasedStateMachine):
         self.what_was_confirmed_comes_back()
         for machine in self.world.machines:
             self.world.pass_time(3600)
-            for _ in range(2):  # the first may build on something damaged, which is found then
+            # One may build on damage in the newest copy, the next on damage in its own last one.
+            for _ in range(3):
                 with self.world.at(machine):
                     name = self._push(machine, take_over=True)
                 machine.store.flush()
@@ -248,13 +252,9 @@ class TwoMachines(RuleBasedStateMachine):
             del self.confirmed[name]
 
     def _verify(self, machine: Machine, name: str) -> None:
-        damaged = verify(machine.remote, generation=name).damaged
-        memory = Memory(machine.root)
-        Damage(memory, machine.remote).add(damaged)
-        if damaged:
-            return
-        Confirmed(memory, machine.remote).add([name])
-        if self._counts(name, machine):
+        report = verify(machine.remote, generation=name, fresh=True)
+        report.note(Memory(machine.root), machine.remote)
+        if not report.damaged and self._counts(name, machine):
             self._confirmed(name)
 
     def _counts(self, name: str, machine: Machine) -> bool:
