@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
+from dflcolab.engine.model_lock import training_alone
 from dflcolab.errors import CheckpointError, SyncError
-from dflcolab.pipeline.sync import open_remote, pull_workspace, remember
+from dflcolab.pipeline.sync import is_away, open_remote, pull_workspace, remember
 from dflcolab.progress import Progress
 from dflcolab.sync.generations import list_generations, usable
 from dflcolab.sync.manifest import Manifest, ModelFacts
 from dflcolab.sync.memory import Base, Memory
 from dflcolab.sync.pull import is_unfinished
 from dflcolab.sync.remote import Remote
-from dflcolab.training.run import training_alone
 from dflcolab.workspace.placing import finish_placing
 from dflcolab.workspace.settings import FILE_NAME
 from dflcolab.workspace.workspace import Workspace
@@ -71,8 +71,7 @@ def start_at_newest(place: Workspace | Path, model: str, address: str, progress:
     if not address and not remembered:
         return Start(Workspace.open(root), None, ())
     remote = open_remote(root, address or remembered)
-    shelf = remote.local_root
-    if remembered and shelf is not None and not shelf.is_dir():
+    if remembered and is_away(remote):
         note(
             f"The folder {remembered}, where this workspace has its copies, is not on this machine; "
             "training makes no copies until you connect it, or name another with --remote."
@@ -112,7 +111,9 @@ def _fetch_if_further(
                 )
             break
         try:
-            report = pull_workspace(root, remote, progress, generation=str(manifest.name))
+            report = pull_workspace(
+                root, remote, progress, generation=str(manifest.name), held_model=model
+            )
         except SyncError as error:
             list_generations(remote)  # a remote that answers has a broken copy; look for another
             note(str(error))

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dflcolab.errors import ConfigError, DFLColabError, Interrupted, WorkspaceError
+from dflcolab.engine.model_lock import training_alone
+from dflcolab.errors import ConfigError, DFLColabError, Interrupted, SyncError, WorkspaceError
 from dflcolab.faceset.folder_lock import using
 from dflcolab.faceset.renaming import recover
 from dflcolab.pipeline.travelling_checkpoints import TravellingCheckpoints
@@ -143,14 +144,29 @@ def _refuse_ignored(config: SyncConfig) -> None:
 
 def _remote(root: Path, config: SyncConfig) -> Remote:
     """The remote that was given, now or before."""
-    address = config.remote
-    if not address and (root / FILE_NAME).is_file():
-        address = Workspace.open(root).settings.remote
+    if config.remote:
+        return open_remote(root, config.remote)
+    address = Workspace.open(root).settings.remote if (root / FILE_NAME).is_file() else ""
     if not address:
         raise ConfigError(
             "Say once where the copies are: --remote FOLDER, or an address such as gs://bucket/folder."
         )
-    return open_remote(root, address)
+    remote = open_remote(root, address)
+    if is_away(remote):
+        raise SyncError(
+            f"The folder {address}, where this workspace has its copies, is not on this machine; "
+            "connect it, or name another with --remote."
+        )
+    return remote
+
+
+def is_away(remote: Remote) -> bool:
+    """True for a folder that is not there: a Drive that is not connected, say.
+
+    Made anew it would be an empty place on this machine's own disk.
+    """
+    shelf = remote.local_root
+    return shelf is not None and not shelf.is_dir()
 
 
 def open_remote(root: Path, address: str) -> Remote:
@@ -188,17 +204,24 @@ def retention_of(config: SyncConfig) -> Retention:
 
 
 def _push(root: Path, remote: Remote, config: SyncConfig, progress: Progress) -> PushReport:
+    workspace = Workspace.open(root)
+    before = workspace.settings.remote
     if not config.dry_run:
-        remember(root, remote)
-    return push_workspace(
-        Workspace.open(root),
-        remote,
-        progress,
-        merged=config.merged,
-        dry_run=config.dry_run,
-        take_over=config.take_over,
-        retention=retention_of(config) if config.prune else None,
-    )
+        remember(root, remote)  # before the push, so that the copy knows where it is
+    try:
+        return push_workspace(
+            Workspace.open(root),
+            remote,
+            progress,
+            merged=config.merged,
+            dry_run=config.dry_run,
+            take_over=config.take_over,
+            retention=retention_of(config) if config.prune else None,
+        )
+    except SyncError:
+        if before and not config.dry_run:
+            Workspace.open(root).update(remote=before)
+        raise
 
 
 def push_workspace(
@@ -331,15 +354,28 @@ def pull_workspace(
     *,
     generation: int | str = "",
     dry_run: bool = False,
+    held_model: str = "",
 ) -> PullReport:
-    """Bring a copy to `root` while nothing else changes the faces there.
+    """Bring a copy to `root` while nothing else changes the faces or models there.
+
+    Args:
+        root: The workspace, or where it is to be.
+        remote: Where the copies are.
+        progress: Shows the bytes and carries the wish to stop.
+        generation: Which copy; the newest whole one where it is left out.
+        dry_run: Only say what would be fetched.
+        held_model: Name of the model that the caller keeps others from training.
 
     Raises:
+        ModelError: Another process trains a model of the workspace.
         SyncError: The remote is offline or holds no whole copy.
         StorageError: This machine's disk is full.
         Interrupted: The user asked to stop.
     """
     with ExitStack() as stack:
+        for folder in [] if dry_run else sorted((root / "model").glob("[!.]*/")):
+            if folder.name != held_model:
+                stack.enter_context(training_alone(folder))
         for side in Side:
             aligned = root / f"data_{side.value}" / "aligned"
             if aligned.is_dir() and not dry_run:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,12 @@ from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
 from dflcolab.engine.gpu_trial import try_gpus
 from dflcolab.engine.loss_history import read_losses
+from dflcolab.engine.model_lock import training_alone
 from dflcolab.engine.precision import choose_precision, prepare_device
 from dflcolab.errors import Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.faceset.held_out import split_held_out
-from dflcolab.files import exclusive
 from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
 from dflcolab.progress import Progress
@@ -161,17 +160,6 @@ def run_training(
         return _run_alone(
             config, places, facesets, face_type, pretrain, progress, list(problems), copies
         )
-
-
-def training_alone(model_dir: Path) -> AbstractContextManager[None]:
-    """Keeps other processes from training this model, or changing it, meanwhile.
-
-    Raises:
-        ModelError: Another process trains it.
-    """
-    lock = model_dir.with_name(f".{model_dir.name}.lock")
-    busy = ModelError(f"Another process is training {model_dir.name}; wait until it has ended.")
-    return exclusive(lock, busy)
 
 
 def _run_alone(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dflcolab.errors import ConfigError, WorkspaceError
+from dflcolab.engine.model_lock import training_alone
+from dflcolab.errors import ConfigError, ModelError, SyncError, WorkspaceError
 from dflcolab.pipeline.sync import sync
 from dflcolab.pipeline.travelling_checkpoints import TravellingCheckpoints
 from dflcolab.sync.config import SyncConfig
@@ -44,6 +45,40 @@ def test_a_trained_workspace_goes_on_training_on_another_machine(
                       "--no-keep-best")["removed"]  # fmt: skip
     assert cli.report("sync", "restore", "-w", other, "--generation", 1)["generation"] == 1
     assert cli.report("model", "info", "-w", other, "--model", "tiny")["iteration"] == 6
+
+
+def test_what_a_training_process_writes_is_not_pulled_away(face_workspace: Path, tmp_path: Path):
+    remote = str(tmp_path / "shelf")
+    sync(face_workspace, SyncConfig(action="push", remote=remote))
+    model_dir = Workspace.open(face_workspace).model_dir("mine")
+    model_dir.mkdir(parents=True)
+
+    with training_alone(model_dir), pytest.raises(ModelError, match="is training mine; wait"):
+        sync(face_workspace, SyncConfig(action="pull"))
+    sync(face_workspace, SyncConfig(action="pull"))
+
+
+def test_a_folder_that_is_not_connected_is_not_made_anew(face_workspace: Path, tmp_path: Path):
+    shelf = tmp_path / "shelf"
+    sync(face_workspace, SyncConfig(action="push", remote=str(shelf)))
+    shelf.rename(tmp_path / "away")
+
+    for action in ("push", "pull", "status"):
+        with pytest.raises(SyncError, match="is not on this machine; connect it"):
+            sync(face_workspace, SyncConfig(action=action))
+    assert not shelf.exists()
+
+
+def test_a_push_that_fails_does_not_change_where_the_copies_are(
+    face_workspace: Path, tmp_path: Path
+):
+    good = str(tmp_path / "shelf")
+    sync(face_workspace, SyncConfig(action="push", remote=good))
+    (tmp_path / "file").write_text("no folder")
+
+    with pytest.raises(SyncError):
+        sync(face_workspace, SyncConfig(action="push", remote=str(tmp_path / "file")))
+    assert Workspace.open(face_workspace).settings.remote == good
 
 
 def test_faces_of_a_sort_killed_midway_travel(face_workspace: Path, tmp_path: Path):
