@@ -444,6 +444,7 @@ def test_a_hostile_file_is_refused_by_every_way_of_reading():
             read(hostile)
 
 
+@pytest.mark.bad_day("face-other")
 def test_a_face_whose_name_another_one_got_is_not_mistaken_for_it(tmp_path: Path):
     """A sort by another program, between reading the metadata and decoding the picture."""
     one, other = tmp_path / "0.jpg", tmp_path / "1.jpg"

@@ -19,6 +19,7 @@ from dflcolab.merging.merger import MergeJob, merge_frames
 from dflcolab.progress import Progress
 from tests.merging.scenes import LANDMARKS, frame, green_face, moved
 from tests.stopping import StopAfter
+from tests.troubleshooting.said import said
 
 N_FRAMES = 9
 WITHOUT_FACE = "00004"
@@ -132,8 +133,10 @@ class _Listener(Progress):
 
     def message(self, text: str) -> None:
         self.messages.append(text)
+        said(text)
 
 
+@pytest.mark.bad_day("merged-anew")
 @pytest.mark.parametrize(
     "change",
     [
@@ -180,6 +183,7 @@ def test_a_range_touches_only_its_frames(job: MergeJob):
     assert sorted(_times(job)) == ["00003.png", "00004.png", "00005.png"]
 
 
+@pytest.mark.bad_day("merge-stopped")
 def test_stopping_keeps_what_is_finished_and_goes_on_later(job: MergeJob):
     small = dataclasses.replace(job, batch=1, threads=1)
     with pytest.raises(Interrupted, match="run the same command again"):
@@ -217,6 +221,7 @@ def test_faces_of_frames_that_do_not_exist_are_told(job: MergeJob):
     assert merge_frames(job, progress=Progress()).unmatched == ["00077"]
 
 
+@pytest.mark.bad_day("weights-broken")
 def test_a_model_that_answers_with_no_numbers_is_one_sentence(job: MergeJob):
     class Broken(GreenPredictor):
         def predict(self, faces: np.ndarray):

@@ -58,6 +58,7 @@ def test_what_a_training_process_writes_is_not_pulled_away(face_workspace: Path,
     sync(face_workspace, SyncConfig(action="pull"))
 
 
+@pytest.mark.bad_day("copies-away")
 def test_a_folder_that_is_not_connected_is_not_made_anew(face_workspace: Path, tmp_path: Path):
     shelf = tmp_path / "shelf"
     sync(face_workspace, SyncConfig(action="push", remote=str(shelf)))

@@ -156,6 +156,7 @@ def test_a_signal_saves_and_ends_with_130(workspace: Workspace, number: signal.S
     assert info.iteration == len(_losses(workspace)) > 0
 
 
+@pytest.mark.bad_day("training-stopped")
 def test_a_request_from_a_notebook_saves_and_says_so(workspace: Workspace):
     class Impatient(Progress):
         def task(self, title, *, total, unit, done=0):

@@ -17,7 +17,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from dflcolab.errors import DFLColabError
 from dflcolab.pipeline.sync import sync
-from dflcolab.sync import overview
+from dflcolab.sync import generations, overview
 from dflcolab.sync import push as push_module
 from dflcolab.sync.config import SyncConfig
 from dflcolab.sync.generations import (
@@ -339,6 +339,33 @@ def file_with(data: bytes, **changes: object) -> list[dict[str, object]]:
             lambda data: altered(data, files=file_with(data, size=3)),
             marks=bad_day("list-contradiction"),
         ),
+        pytest.param(lambda data: altered(data, name="first"), marks=bad_day("list-no-name")),
+        pytest.param(
+            lambda data: altered(data, files=file_with(data) * 2), marks=bad_day("list-twice")
+        ),
+        pytest.param(
+            lambda data: altered(
+                data, files=file_with(data, path="a") + file_with(data, path="a/b")
+            ),
+            marks=bad_day("list-folder"),
+        ),
+        pytest.param(
+            lambda data: altered(data, files=file_with(data, spans=[[9999, 0, 1]])),
+            marks=bad_day("list-object"),
+        ),
+        pytest.param(
+            lambda data: altered(data, files=file_with(data, spans=[[0, 1 << 40, 1]])),
+            marks=bad_day("list-bytes"),
+        ),
+        pytest.param(
+            lambda data: altered(data, files=file_with(data, sha256="none")),
+            marks=bad_day("list-hash"),
+        ),
+        pytest.param(
+            lambda data: altered(data, files=file_with(data, mtime_ns="today")),
+            marks=bad_day("list-number"),
+        ),
+        pytest.param(lambda data: altered(data, files={}), marks=bad_day("list-damaged")),
     ],
 )
 def test_a_list_that_was_altered(
@@ -356,3 +383,26 @@ def test_a_link_out_of_the_workspace(workspace: Workspace, shelf: Path, tmp_path
     (tmp_path / "back").mkdir()
     (tmp_path / "back" / "model").symlink_to(tmp_path / "outside")
     refused(lambda: pull(shelf, tmp_path / "back"))
+
+
+@bad_day("list-other-name", "list-large")
+def test_a_list_with_the_name_of_another(
+    workspace: Workspace, shelf: Path, monkeypatch: pytest.MonkeyPatch
+):
+    push(workspace, shelf)
+    remote, other = Remote.open(shelf), GenerationName(1, 9, "abcd0123")
+    (shelf / stored_path(other)).write_bytes(manifest_path(shelf, 1).read_bytes())
+    refused(lambda: read_manifest(remote, other))
+    monkeypatch.setattr(generations, "MAX_BYTES", 10)
+    refused(lambda: read_manifest(remote, other))
+
+
+@bad_day("status-another-line", "status-behind")
+def test_status_after_two_machines_went_on(workspace: Workspace, other: Workspace, shelf: Path):
+    result(workspace, "mine")
+    push(workspace, shelf)
+    result(other, "yours")
+    push(other, shelf)
+    remote = Remote.open(shelf)
+    for note in status(remote, Memory(workspace.root).base(remote.name)).notes:
+        said(note)

@@ -18,12 +18,14 @@ from dflcolab.extraction.config import ExtractConfig
 from dflcolab.extraction.journal import read_options
 from dflcolab.faceset.config import UnpackConfig
 from dflcolab.faceset.face_files import FaceFile, loose_faces
-from dflcolab.faceset.faceset import load_faceset
+from dflcolab.faceset.face_source import open_faces
+from dflcolab.faceset.faceset import load_faceset, load_many
 from dflcolab.faceset.folder_lock import alone_in, using
 from dflcolab.faceset.folder_swap import finish_swap
 from dflcolab.faceset.renaming import JOURNAL_NAME, recover, rename_all
 from dflcolab.formats.dfl_jpeg import decode_picture, read_face, read_record
 from dflcolab.formats.faceset_pak import PakReader
+from dflcolab.formats.jpeg_segments import with_app15
 from dflcolab.pipeline.extract import extract
 from dflcolab.pipeline.init import init
 from dflcolab.pipeline.pack import unpack
@@ -33,7 +35,7 @@ from dflcolab.workspace.workspace import Side, Workspace
 from tests.formats.face_files import VECTORS, face_file, jpeg
 from tests.media.clips import make_video
 from tests.runtime.runtimes import TERMINAL
-from tests.troubleshooting.said import HeardProgress
+from tests.troubleshooting.said import HeardProgress, said
 
 bad_day = pytest.mark.bad_day
 
@@ -238,3 +240,84 @@ def test_another_program_uses_the_faces(aligned: Path):
         time.sleep(0.3)
     waiting.join(20)
     assert not waiting.is_alive()
+
+
+# ---- rarer -------------------------------------------------------------------------------------
+
+
+@bad_day("faces-folder-missing", "no-faceset")
+def test_a_faceset_that_is_not_there(tmp_path: Path):
+    refused(lambda: load_faceset(tmp_path / "nowhere"))
+    refused(lambda: load_many([]))
+
+
+@bad_day("faces-of-people")
+def test_faces_in_peoples_folders(workspace: Workspace, aligned: Path):
+    (aligned / "anna").mkdir()
+    face_file(aligned / "anna", "00001_0.jpg")
+    refused(lambda: loose_faces(workspace, Side.SRC))
+
+
+@bad_day("pak-empty")
+def test_an_empty_pack(aligned: Path):
+    (aligned / "faceset.pak").write_bytes(pak_of([]))
+
+    def look() -> None:
+        with open_faces(aligned):
+            pass
+
+    refused(look)
+
+
+@bad_day("face-metadata-none", "pickle-cut")
+def test_metadata_that_is_none(tmp_path: Path):
+    for number, payload in enumerate((pickle.dumps(3, protocol=4), b"\x80\x04")):
+        path = tmp_path / f"{number}.jpg"
+        path.write_bytes(with_app15(jpeg(), payload, path.name))
+        refused(lambda path=path: read_record(path))
+
+
+@bad_day("pak-gone", "pak-face-cut")
+def test_a_pack_that_goes_away_or_was_cut(tmp_path: Path):
+    (tmp_path / "faceset.pak").write_bytes(PAK.read_bytes()[:-100])
+    with PakReader(tmp_path / "faceset.pak") as reader:
+        refused(lambda: reader.read(len(reader) - 1))
+    refused(lambda: reader.jpeg(0))
+
+
+@bad_day("note-outside", "swap-in-the-way")
+def test_notes_of_somebody_else(aligned: Path):
+    note = aligned.with_name(".aligned.swap.json")
+    note.write_text('{"staged": "../evil", "kept": "k", "carry": []}')
+    refused(lambda: finish_swap(aligned))
+    note.write_text('{"staged": "new", "kept": "kept", "carry": []}')
+    for folder in (aligned, aligned.with_name("new"), aligned.with_name("kept")):
+        folder.mkdir(exist_ok=True)
+        face_file(folder, "a.jpg")
+    refused(lambda: finish_swap(aligned))
+
+
+@bad_day("rename-no-name", "rename-same")
+def test_names_that_faces_cannot_get(aligned: Path):
+    for name in ("a.jpg", "b.jpg"):
+        face_file(aligned, name)
+    refused(lambda: rename_all(aligned, {"a.jpg": "x/y.jpg"}))
+    refused(lambda: rename_all(aligned, {"a.jpg": "b.jpg"}))
+
+
+@bad_day("faces-beside-pack", "faces-beside-people")
+def test_faces_that_are_not_used(aligned: Path):
+    face_file(aligned, "00001_0.jpg")
+    (aligned / "anna").mkdir()
+    face_file(aligned / "anna", "00002_0.jpg")
+    for problem in load_faceset(aligned).problems:
+        said(problem)
+    shutil.copy(PAK, aligned)
+    with open_faces(aligned) as source:
+        for problem in source.unused:
+            said(problem)
+
+
+@bad_day("face-metadata-large")
+def test_an_outline_of_too_many_points(tmp_path: Path):
+    refused(lambda: with_app15(jpeg(), bytes(1 << 17), "a.jpg"))

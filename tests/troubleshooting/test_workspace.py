@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from av.error import ExternalError
+from av.error import ExternalError, FFmpegError
 
 from dflcolab.detection import guard, models
 from dflcolab.engine import gpu_trial
 from dflcolab.errors import DFLColabError
 from dflcolab.files import exclusive
+from dflcolab.media import container, decoding, sound
 from dflcolab.media.config import EncodeConfig, VideoCodec
+from dflcolab.media.container import opened_video
 from dflcolab.media.encoders import choose_encoder
+from dflcolab.media.frame_sequence import read_image
 from dflcolab.media.probe import probe
 from dflcolab.media.video_reader import VideoReader
 from dflcolab.media.video_writer import VideoWriter
 from dflcolab.merging.frame_source import FrameSource, dst_frames
+from dflcolab.pipeline import encode as encode_module
 from dflcolab.pipeline.doctor import doctor
 from dflcolab.pipeline.doctor_workspace import look_at_workspace
 from dflcolab.pipeline.encode_jobs import encode_jobs
@@ -35,6 +43,7 @@ from dflcolab.workspace.workspace import Workspace
 from tests.media.clips import make_video, numbered_frame
 from tests.media.test_sound import again
 from tests.pipeline.test_doctor import KAGGLE_COMMAND, look, new_workspace
+from tests.pipeline.test_encode import merged_workspace
 from tests.runtime.runtimes import COLAB, TERMINAL, with_machine
 from tests.transfer.hostile import Item, zip_of
 from tests.troubleshooting.said import HeardProgress, said
@@ -237,8 +246,6 @@ def test_merged_pictures_of_something_else(workspace: Workspace):
 
 @bad_day("frame-damaged")
 def test_a_frame_that_is_damaged(tmp_path: Path):
-    from dflcolab.media.frame_sequence import read_image
-
     (tmp_path / "00001.png").write_bytes(b"\x89PNG damaged")
     refused(lambda: read_image(tmp_path / "00001.png"))
 
@@ -272,6 +279,26 @@ def test_a_video_with_damaged_pieces(tmp_path: Path):
     assert list(VideoReader(path).frames())
 
 
+@bad_day("video-cut")
+def test_a_drive_that_goes_away_while_a_video_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = make_video(tmp_path / "a.mp4", n_frames=20)
+
+    @contextmanager
+    def opened(path: Path, **options: Any):
+        with opened_video(path, **options) as (container, stream):
+
+            def demux(stream: Any):
+                yield from islice(container.demux(stream), 10)
+                raise FFmpegError(errno.EIO, "Input/output error", str(path))
+
+            yield SimpleNamespace(demux=demux), stream
+
+    monkeypatch.setattr(decoding, "opened_video", opened)
+    assert list(VideoReader(path).frames())
+
+
 @bad_day("encoder-failed")
 def test_an_encoder_that_gives_up(tmp_path: Path):
     def encode(frame: object) -> None:
@@ -296,3 +323,141 @@ def test_sound_that_does_not_fit(tmp_path: Path):
     source = make_video(tmp_path / "in.mkv", n_frames=10, audio="wavpack")
     for message in again(source, tmp_path / "out.mp4").messages:
         said(message)
+
+
+@bad_day("video-not-allowed")
+def test_a_video_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def open_refused(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (tmp_path / "a.mp4").touch()
+    monkeypatch.setattr(container, "open_container", open_refused)
+    refused(lambda: probe(tmp_path / "a.mp4"))
+
+
+def picture(folder: Path, name: str, value: int = 0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(folder / name), np.full((32, 32, 3), value, np.uint8))
+
+
+@bad_day("frame-unreadable", "frame-twice")
+def test_frames_that_are_gone_or_there_twice(workspace: Workspace):
+    folder = workspace.root / "data_dst"
+    refused(lambda: read_image(folder / "00001.png"))
+    for name in ("00001.png", "00001.jpg"):
+        picture(folder, name)
+    refused(lambda: dst_frames(workspace, FrameSource.AUTO))
+
+
+@bad_day("merged-other-names")
+def test_merged_pictures_with_names_of_another_program(workspace: Workspace):
+    make_video(workspace.root / "data_dst.mp4", n_frames=3)
+    picture(workspace.merged_dir, "holiday.png")
+    messages: list[str] = []
+    encode_jobs(workspace, EncodeConfig(), messages)
+    for message in messages:
+        said(message)
+
+
+@bad_day("init-no-pictures", "init-other-pictures")
+def test_folders_of_pictures_that_do_not_fit(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    refused(lambda: init(tmp_path / "w", InitConfig(src=(tmp_path / "empty",))))
+    for value, place in enumerate(("one", "two", "three")):
+        picture(tmp_path / place / "frames", "00001.png", value)
+    folders = [tmp_path / place / "frames" for place in ("one", "two", "three")]
+    refused(lambda: [init(tmp_path / "w", InitConfig(src=(folder,))) for folder in folders])
+
+
+@bad_day("bring-in-many-files", "bring-in-no-faces", "bring-in-no-data")
+def test_a_source_of_many_and_damaged_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("dflcolab.pipeline.bring_in._MANY_FILES", 2)
+    for name in ("1.jpg", "2.jpg", "3.jpg"):
+        picture(tmp_path / "dfl" / "data_src" / "aligned", name)
+    (tmp_path / "dfl" / "model").mkdir()
+    (tmp_path / "dfl" / "model" / "me_SAEHD_decoder_src.npy").write_bytes(b"weights")
+    brought_in(tmp_path, tmp_path / "dfl")
+
+
+@bad_day("video-no-decoder")
+def test_a_video_of_a_rare_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = make_video(tmp_path / "a.mp4", n_frames=3)
+    monkeypatch.setattr(container, "has_decoder", lambda _stream: False)
+    refused(lambda: probe(path))
+
+
+@bad_day("video-times-jump")
+def test_recordings_that_were_joined(tmp_path: Path):
+    data = make_video(tmp_path / "a.ts", n_frames=80).read_bytes()
+    (tmp_path / "b.ts").write_bytes(data + data)
+    assert list(VideoReader(tmp_path / "b.ts").frames())
+
+
+@bad_day("video-no-times")
+def test_a_video_without_times(tmp_path: Path):
+    path = make_video(tmp_path / "a.avi", n_frames=20)
+    assert list(VideoReader(path).frames())
+
+
+@bad_day("encoder-does-not-start")
+def test_a_size_that_no_encoder_takes(tmp_path: Path):
+    refused(
+        lambda: VideoWriter(
+            tmp_path / "a.mp4",
+            width=40_000,
+            height=64,
+            encoder=choose_encoder(VideoCodec.H264),
+            rate=Fraction(25),
+            time_base=Fraction(1, 25),
+        ).__enter__()
+    )
+
+
+@bad_day("sound-damaged")
+def test_sound_that_breaks_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Input:
+        def __init__(self, real: Any) -> None:
+            self._real = real
+
+        def demux(self, streams: Any):
+            yield from islice(self._real.demux(streams), 2)
+            raise FFmpegError(errno.EIO, "Input/output error")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+    source = make_video(tmp_path / "in.mkv", n_frames=10, audio="aac")
+    opened = sound.open_container
+    monkeypatch.setattr(sound, "open_container", lambda path: Input(opened(path)))
+    for message in again(source, tmp_path / "out.mp4").messages:
+        said(message)
+
+
+@bad_day("sound-not-copied")
+def test_sound_that_the_file_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Output:
+        def __init__(self, real: Any) -> None:
+            self._real = real
+
+        def mux(self, packet: object) -> None:
+            raise FFmpegError(errno.EINVAL, "Invalid argument")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+    source = make_video(tmp_path / "in.mkv", n_frames=10, audio="aac")
+    opened = sound.SoundCarrier.__init__
+
+    def begin(self: sound.SoundCarrier, source: Path, output: Any, **options: Any) -> None:
+        opened(self, source, Output(output), **options)
+
+    monkeypatch.setattr(sound.SoundCarrier, "__init__", begin)
+    refused(lambda: again(source, tmp_path / "out.mp4"))
+
+
+@bad_day("result-not-signed")
+def test_a_signature_that_does_not_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    video = make_video(tmp_path / "clip.mp4", n_frames=3)
+    workspace = merged_workspace(tmp_path / "w", video, 3)
+    monkeypatch.setattr(encode_module, "read_provenance", lambda _path: None)
+    refused(lambda: encode_module.encode(workspace, EncodeConfig()))
