@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
 from dflcolab.engine.model_lock import training_alone
-from dflcolab.errors import CheckpointError, SyncError
+from dflcolab.errors import CheckpointError, SyncError, WorkspaceError
 from dflcolab.pipeline.sync import is_away, open_remote, pull_workspace, remember
 from dflcolab.progress import Progress
 from dflcolab.sync.generations import list_generations, usable
@@ -85,6 +85,11 @@ def start_at_newest(place: Workspace | Path, model: str, address: str, progress:
             note(f"{error} Training goes on with what is here.")
     elif list_generations(remote) or is_unfinished(root):
         note(pull_workspace(root, remote, progress).summary())
+    else:
+        raise WorkspaceError(
+            f"There is no workspace at {root}, and {remote.name} holds no copy of one; correct "
+            f"--remote, or make a workspace with `dflcolab init -w {root}`."
+        )
     remember(root, remote)
     return Start(Workspace.open(root), remote, tuple(notes))
 

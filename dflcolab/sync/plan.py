@@ -126,11 +126,6 @@ class Plan:
         return sum(stream.size for stream in self.streams)
 
     @property
-    def n_bytes_total(self) -> int:
-        """Bytes of all files."""
-        return sum(file.size for file, _ in self.files)
-
-    @property
     def new_contents(self) -> set[str]:
         """Hashes of the files that are written."""
         return {member.sha256 for stream in self.streams for member in stream.members}

@@ -43,10 +43,10 @@ class Link:
 
     @property
     def shown(self) -> str:
-        """What it is called in sentences; without the query, which may hold a password."""
+        """What it is called in sentences; without what may be secret (query, user, password)."""
         if self.kind is LinkKind.WEB:
             parts = urlsplit(self.address)
-            return f"{parts.scheme}://{parts.hostname}{parts.path}"
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         return f"the {self.kind.value} {self.address}"
 
     @property

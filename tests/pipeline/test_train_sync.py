@@ -350,3 +350,11 @@ def test_an_offline_remote_is_one_sentence_and_a_folder_that_is_gone_another(
     shutil.rmtree(tmp_path / "shelf")
     (note,) = _start(workspace.root, None)
     assert "is not on this machine" in note
+
+
+@pytest.mark.bad_day("nothing-to-begin-with")
+def test_a_misspelt_remote_on_an_empty_machine_is_named(tmp_path: Path):
+    with pytest.raises(WorkspaceError, match="shelff holds no copy of one; correct --remote"):
+        _start(tmp_path / "empty", Remote.open(tmp_path / "shelff"))
+    assert not (tmp_path / "empty").exists()
+    assert not (tmp_path / "shelff").exists()

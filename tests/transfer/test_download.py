@@ -276,6 +276,12 @@ def test_links(text, kind, address):
     assert "key=s" not in link.shown
 
 
+def test_a_link_is_shown_with_its_port_and_without_its_password():
+    link = parse_link("https://anna:secret@a.example:8443/x.zip?key=s")
+
+    assert link.shown == "https://a.example:8443/x.zip"
+
+
 @pytest.mark.parametrize(
     "text",
     ["http://a.example/x.zip", "ftp://a.example/x", "file:///etc/passwd", "https://", "x y",
