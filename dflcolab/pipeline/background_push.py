@@ -182,7 +182,8 @@ class BackgroundPush:
         while True:
             last = self._last
             if time.monotonic() >= due or last:
-                due = time.monotonic() + self._attempt()
+                pause = self._attempt()
+                due = time.monotonic() + pause
             if last:
                 break
             self._look_again()

@@ -78,8 +78,11 @@ def _until(done: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
+_FIRST_PAUSE_S = 0.05
+
+
 def _copies(workspace: Workspace, remote: Remote, progress: Progress, **how: Any):
-    how = {"minutes": 0.03 / 60, "first_pause_s": 0.05, **how}
+    how = {"minutes": 0.03 / 60, "first_pause_s": _FIRST_PAUSE_S, **how}
     return BackgroundPush(workspace, "m", remote, progress=progress, **how)
 
 
@@ -149,9 +152,8 @@ def test_offline_is_one_sentence_training_goes_on_and_the_copy_catches_up(
         (sentence,) = progress.texts
         assert str(failure) in sentence
         assert "Training goes on" in sentence
-        first, second, third = np.diff(attempts)
-        assert second > first
-        assert third > second
+        # A busy machine makes pauses longer, never shorter; clocks differ by less than a tenth.
+        assert (np.diff(attempts) >= 0.9 * _FIRST_PAUSE_S * np.array([1, 2, 4])).all()
         online.set()
         _until(lambda: not copies.state.problem)
         copies(_LOOP)
