@@ -94,17 +94,21 @@ def test_good_ones_come_out_whole_whatever_their_name(unpacked, tmp_path, data):
 @pytest.mark.parametrize(
     ("items", "words"),
     [
-        ([Item("/etc/evil")], "absolute path"),
+        pytest.param(
+            [Item("/etc/evil")], "absolute path", marks=pytest.mark.bad_day("archive-absolute")
+        ),
         ([Item("\\\\server\\evil")], "absolute path"),
         ([Item("C:\\evil")], "absolute path"),
         ([Item("c:evil")], "absolute path"),
-        ([Item("../evil")], "leads out"),
+        pytest.param([Item("../evil")], "leads out", marks=pytest.mark.bad_day("archive-outside")),
         ([Item("a/../../evil")], "leads out"),
         ([Item("a\\..\\..\\evil")], "leads out"),
         ([Item("l", b"/etc", LINK), Item("l/evil")], "link or a device"),
         ([Item("p", kind=FIFO)], "link or a device"),
         ([Item("d", kind=DEVICE)], "link or a device"),
-        ([Item("a.jpg"), Item("a.jpg")], "twice"),
+        pytest.param(
+            [Item("a.jpg"), Item("a.jpg")], "twice", marks=pytest.mark.bad_day("archive-twice")
+        ),
         ([Item("model/a.npy"), Item("Model/A.npy")], "two spellings"),
         ([Item("a"), Item("a/b")], "twice"),
         ([Item("stra\u00dfe"), Item("STRASSE")], "two spellings"),
@@ -248,7 +252,6 @@ _ITEMS = st.lists(st.builds(Item, _NAMES, _TARGETS, _KINDS), max_size=6)
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(items=_ITEMS, mode=st.sampled_from(["zip", *TAR_MODES[:2]]), flips=st.lists(
     st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=3))  # fmt: skip
-@pytest.mark.bad_day("archive-absolute", "archive-outside", "archive-twice")
 def test_nothing_is_ever_written_outside_of_the_target(items, mode, flips):
     data = bytearray(zip_of(*items) if mode == "zip" else tar_of(*items, mode=mode))
     for share, mask in flips:
