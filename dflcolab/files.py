@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,25 @@ def storage_errors(path: Path) -> Iterator[None]:
                 f"The disk or drive that holds {path} does not answer; reconnect it and run again."
             ) from error
         raise
+
+
+def check_space(folder: Path, size: int, what: str) -> None:
+    """Refuse before writing what cannot fit.
+
+    Args:
+        folder: Where it is to go; it exists.
+        size: Bytes that it needs.
+        what: What it is, in the sentence.
+
+    Raises:
+        StorageError: There is too little room.
+    """
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise StorageError(
+            f"The disk is too full for {what} ({size >> 20} MB, {free >> 20} MB free at "
+            f"{folder}); free some space and run again."
+        )
 
 
 def fsync_dir(folder: Path) -> None:

@@ -50,15 +50,12 @@ class LossHistory:
         """Add entries `[N, 2]`; they reach the disk at the next `flush`."""
         self._pending.extend(np.asarray(losses, "<f4").reshape(-1, COLUMNS).tolist())
 
-    def flush(self, *, durable: bool = False) -> None:
-        """Write what is pending; `durable` also forces it to the disk."""
+    def flush(self) -> None:
+        """Write what is pending; `force` makes sure that it survives a power cut."""
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as stream:
                 stream.write(np.asarray(self._pending, "<f4").tobytes())
-                if durable:
-                    stream.flush()
-                    os.fsync(stream.fileno())
         self._pending.clear()
 
     def force(self) -> None:
@@ -77,7 +74,7 @@ class UnwrittenHistory(LossHistory):
     def append(self, losses: npt.ArrayLike) -> None:
         """Nothing to do."""
 
-    def flush(self, *, durable: bool = False) -> None:
+    def flush(self) -> None:
         """Nothing to do."""
 
 

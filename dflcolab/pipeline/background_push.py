@@ -22,11 +22,11 @@ from dflcolab.pipeline.sync import push_workspace
 from dflcolab.pipeline.travelling_checkpoints import TravellingCheckpoints
 from dflcolab.progress import Progress, Task
 from dflcolab.sync.copy_state import CopyState
-from dflcolab.sync.generations import list_generations, read_manifest, stored_path
+from dflcolab.sync.generations import list_generations, proof_of_generation, read_manifest
 from dflcolab.sync.lease import Lease, LeaseLostError
 from dflcolab.sync.manifest import GenerationName
 from dflcolab.sync.memory import Memory
-from dflcolab.sync.proof import Proof, meaning, proof_of
+from dflcolab.sync.proof import Proof, meaning
 from dflcolab.sync.push import PushReport
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention
@@ -293,9 +293,7 @@ class BackgroundPush:
         if self.state.proof is not Proof.HANDED_TO_DRIVE or name is None:
             return
         try:
-            manifest = read_manifest(self._remote, name)
-            paths = [stored_path(name), *(stored.path for stored in manifest.objects)]
-            proof = proof_of(self._remote, paths)
+            proof = proof_of_generation(self._remote, read_manifest(self._remote, name))
         except (DFLColabError, OSError):
             return  # the next copy tells
         if proof is not self.state.proof:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from dflcolab.errors import DFLColabError, FormatError, StorageError, WorkspaceError
-from dflcolab.files import exclusive, list_files, sha256_of, write_text
+from dflcolab.files import check_space, exclusive, list_files, sha256_of, write_text
 from dflcolab.formats.dfl_jpeg import read_record
 from dflcolab.formats.faceset_pak import PAK_NAME, PakReader
 from dflcolab.pipeline.fetch import fetched_workspace
@@ -162,12 +162,7 @@ def _from_folder(workspace: Workspace, folder: Path, shown: str, progress: Progr
     size = sum(
         material.size for material in found.files if not _target(workspace, material).exists()
     )
-    free = shutil.disk_usage(workspace.root).free
-    if size > free:
-        raise StorageError(
-            f"The disk is too full for {shown} ({size >> 20} MB, {free >> 20} MB free at "
-            f"{workspace.root}); free some space and run again."
-        )
+    check_space(workspace.root, size, shown)
     outcomes = _copy_all(workspace, found.files, root.name, progress)
     return _told(workspace, root, found, outcomes)
 

@@ -161,7 +161,7 @@ def _n_faces(workspace: Workspace, side: Side, advice: list[str]) -> int:
 def _model_at_hand(workspace: Workspace, advice: list[str]) -> _Model:
     """The largest model that is there; without one, what the preset `standard` would make."""
     found: list[_Model] = []
-    for folder in workspace.models_dir.iterdir() if workspace.models_dir.is_dir() else ():
+    for folder in workspace.model_dirs():
         checkpoints = list_checkpoints(folder)
         if not checkpoints:
             continue

@@ -149,13 +149,7 @@ def _hint(ids: tuple[str, ...]) -> list[str]:
 
 def model_names(workspace: Workspace) -> list[str]:
     """Folders under `model/` that hold at least one checkpoint folder."""
-    if not workspace.models_dir.is_dir():
-        return []
-    return sorted(
-        folder.name
-        for folder in workspace.models_dir.iterdir()
-        if folder.is_dir() and any(folder.glob("ckpt-*"))
-    )
+    return [folder.name for folder in workspace.model_dirs() if any(folder.glob("ckpt-*"))]
 
 
 def model_info(workspace: Workspace, name: str) -> ModelInfo:

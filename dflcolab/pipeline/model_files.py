@@ -229,7 +229,8 @@ def _write_model(model_dir: Path, imported: ImportedModel) -> Checkpoint:
     history = LossHistory(path)
     history.start_at(0)
     history.append(imported.losses)
-    history.flush(durable=True)
+    history.flush()
+    history.force()
     write_origin(model_dir, imported.origin)
     state = {**state, "loss_history": {"file": path.name, "count": imported.contents.iteration}}
     return write_checkpoint(model_dir, dataclasses.replace(imported.contents, state=state))

@@ -373,7 +373,7 @@ def pull_workspace(
         Interrupted: The user asked to stop.
     """
     with ExitStack() as stack:
-        for folder in [] if dry_run else sorted((root / "model").glob("[!.]*/")):
+        for folder in [] if dry_run else Workspace(root).model_dirs():
             if folder.name != held_model:
                 stack.enter_context(training_alone(folder))
         for side in Side:

@@ -27,9 +27,8 @@ class TravellingCheckpoints:
     def of(cls, workspace: Workspace) -> TravellingCheckpoints:
         """Those that are complete now."""
         found: dict[str, tuple[Checkpoint, ...]] = {}
-        folders = sorted(workspace.models_dir.iterdir()) if workspace.models_dir.is_dir() else []
-        for folder in folders:
-            checkpoints = list_checkpoints(folder) if folder.is_dir() else []
+        for folder in workspace.model_dirs():
+            checkpoints = list_checkpoints(folder)
             if checkpoints:
                 names = {best_of(checkpoints), checkpoints[-1].folder.name}
                 found[folder.name] = tuple(c for c in checkpoints if c.folder.name in names)

@@ -39,6 +39,8 @@ from dflcolab.workspace.workspace import RightsBasis, Side, Workspace
 
 VARIABLE = "DFLCOLAB_NOTEBOOK"
 DEMO = "demo"
+_FINISHING_ROUNDS = 3
+"""What is found damaged is copied again, and that may rely on other damage."""
 _DECISIONS = {rules.NOT_CHOSEN: None, rules.GO_ON: "go-on", rules.STOP: "stop"}
 
 
@@ -332,9 +334,7 @@ class Session:
                 "saved on this machine."
             )
             return
-        for _ in range(
-            3
-        ):  # what is found damaged is copied again, and that may rely on other damage
+        for _ in range(_FINISHING_ROUNDS):
             show_report(self._storage.push(self.workspace, self.progress))
             found = self._storage.confirm(self.workspace, self.progress)
             if found is None:

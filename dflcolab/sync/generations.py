@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from dflcolab.errors import FormatError, SyncError
@@ -17,6 +17,7 @@ from dflcolab.sync.manifest import (
     from_json,
     to_json,
 )
+from dflcolab.sync.proof import Proof, proof_of
 from dflcolab.sync.remote import Remote
 
 FOLDER = "generations"
@@ -117,6 +118,23 @@ def first_missing(remote: Remote, manifest: Manifest) -> str | None:
             ),
             None,
         )
+
+
+def proof_of_generation(
+    remote: Remote, manifest: Manifest, confirmed: Collection[str] = ()
+) -> Proof:
+    """How far a copy is proven, as far as that can be seen without reading it.
+
+    Args:
+        remote: Where it is.
+        manifest: Of the copy.
+        confirmed: Names of copies that this machine has confirmed.
+    """
+    if str(manifest.name) in confirmed:
+        return Proof.CONFIRMED
+    return proof_of(
+        remote, [stored_path(manifest.name), *(stored.path for stored in manifest.objects)]
+    )
 
 
 def apart(names: Sequence[GenerationName], newest: Manifest) -> list[GenerationName]:

@@ -30,10 +30,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from dflcolab.errors import StorageError, SyncError
 from dflcolab.files import write_text
+from dflcolab.sync.facts import read_facts
 from dflcolab.sync.holder import Holder
 from dflcolab.sync.remote import Remote
 
@@ -337,10 +338,7 @@ class _Sightings:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._known: dict[str, Any] = {}
-        with suppress(OSError, ValueError):
-            read = json.loads(path.read_text()) if path else None
-            self._known = cast(dict[str, Any], read) if isinstance(read, dict) else {}
+        self._known: dict[str, Any] = read_facts(path) if path else {}
 
     def silence_s(self, lease: str, beat: int, now: float) -> float:
         """Seconds since this beat was first seen; 0 the first time."""

@@ -21,6 +21,7 @@ from typing import Any, cast
 
 from dflcolab.errors import SyncError
 from dflcolab.files import exclusive, write_text
+from dflcolab.sync.facts import read_facts
 from dflcolab.sync.manifest import FileEntry, Manifest
 from dflcolab.sync.travelling import LocalFile
 from dflcolab.workspace.placing import HIDDEN, lock_path
@@ -61,7 +62,7 @@ class Memory:
 
     def __init__(self, root: Path) -> None:
         self.folder = root / HIDDEN
-        known = self._read("state.json")
+        known = read_facts(self.folder / "state.json")
         here = platform.node()
         client = known.get("client")
         # A copied folder on another machine is another writer.
@@ -158,16 +159,9 @@ class Memory:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.folder / name, json.dumps(content))
 
-    def _read(self, name: str) -> dict[str, Any]:
-        try:
-            found: object = json.loads((self.folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return cast(dict[str, Any], found) if isinstance(found, dict) else {}
-
     def hashes(self) -> Hashes:
         """The known hashes of files."""
-        return Hashes(self, self._read("hashes.json"))
+        return Hashes(self, read_facts(self.folder / "hashes.json"))
 
 
 def _texts(value: object) -> list[str]:

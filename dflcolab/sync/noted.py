@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
+from dflcolab.sync.facts import read_facts
 from dflcolab.sync.memory import Memory
 from dflcolab.sync.remote import Remote
 
@@ -30,7 +30,7 @@ class Noted:
 
     def known(self) -> frozenset[str]:
         """All that were noted; none if the file is lost or damaged."""
-        found = self._read().get(self._remote.name)
+        found = read_facts(self._path).get(self._remote.name)
         items = cast(list[object], found) if isinstance(found, list) else []
         return frozenset(item for item in items if isinstance(item, str))
 
@@ -46,11 +46,6 @@ class Noted:
         if texts != self.known():
             # Names begin with their number, so that those that are cut off are the oldest.
             newest = sorted(texts)[-_MOST:]
-            self._memory.write(self._path.name, {**self._read(), self._remote.name: newest})
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            found: object = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return cast(dict[str, Any], found) if isinstance(found, dict) else {}
+            self._memory.write(
+                self._path.name, {**read_facts(self._path), self._remote.name: newest}
+            )

@@ -12,12 +12,12 @@ from dflcolab.sync.generations import (
     apart,
     first_missing,
     list_generations,
+    proof_of_generation,
     read_manifest,
-    stored_path,
 )
 from dflcolab.sync.manifest import GenerationName, Manifest, ModelFacts
 from dflcolab.sync.memory import Base
-from dflcolab.sync.proof import Proof, meaning, proof_of
+from dflcolab.sync.proof import Proof, meaning
 from dflcolab.sync.remote import MANY_ENTRIES, Remote
 from dflcolab.sync.words import counted, megabytes
 from dflcolab.sync.writing import shows_late
@@ -156,10 +156,7 @@ def status(
     objects = {stored.path: stored.size for m in manifests for stored in m.objects}
     newest = _newest(infos, manifests)
     notes = _notes(remote, infos, newest, base)
-    proof = None
-    if newest is not None:
-        paths = [stored_path(newest.name), *(stored.path for stored in newest.objects)]
-        proof = Proof.CONFIRMED if str(newest.name) in confirmed else proof_of(remote, paths)
+    proof = proof_of_generation(remote, newest, confirmed) if newest is not None else None
     if newest is not None and shows_late(remote) and proof is not Proof.CONFIRMED:
         notes.append(
             "Until it has been confirmed, older copies stay as well: the last cell of the notebook "

@@ -24,11 +24,17 @@ from dflcolab.errors import FormatError
 from dflcolab.progress import Progress
 from dflcolab.sync.confirmed import Confirmed
 from dflcolab.sync.damage import Damage
-from dflcolab.sync.generations import first_missing, list_generations, read_manifest, stored_path
+from dflcolab.sync.generations import (
+    first_missing,
+    list_generations,
+    proof_of_generation,
+    read_manifest,
+    stored_path,
+)
 from dflcolab.sync.lease import Lease
 from dflcolab.sync.manifest import GenerationName, Manifest, NewerVersionError, Stored
 from dflcolab.sync.overview import OBJECT_FOLDERS
-from dflcolab.sync.proof import Proof, proof_of
+from dflcolab.sync.proof import Proof
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention, kept_generations
 from dflcolab.sync.waiting import Waiting
@@ -303,8 +309,11 @@ def _is_proven(remote: Remote, manifest: Manifest, client: str) -> bool:
     """True if it has left the machine that wrote it, as far as that can be seen without reading it."""
     if manifest.name.client != client:
         return True
-    paths = [stored_path(manifest.name), *(stored.path for stored in manifest.objects)]
-    return proof_of(remote, paths) in (Proof.UPLOADED, Proof.READ_BACK, Proof.CONFIRMED)
+    return proof_of_generation(remote, manifest) in (
+        Proof.UPLOADED,
+        Proof.READ_BACK,
+        Proof.CONFIRMED,
+    )
 
 
 def _unused_objects(

@@ -21,7 +21,7 @@ from dflcolab.sync.damage import Damage
 from dflcolab.sync.generations import (
     list_generations,
     newest_usable,
-    stored_path,
+    proof_of_generation,
     usable,
     write_manifest,
 )
@@ -29,7 +29,7 @@ from dflcolab.sync.lease import Lease
 from dflcolab.sync.manifest import GenerationName, Manifest, ModelFacts, Stored
 from dflcolab.sync.memory import Base, Hashes, Memory
 from dflcolab.sync.plan import Known, Plan, Row
-from dflcolab.sync.proof import Proof, meaning, proof_of
+from dflcolab.sync.proof import Proof, meaning
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.streams import PACK_BYTES, Stream
 from dflcolab.sync.travelling import LocalFile, SourceChangedError, travelling_files
@@ -363,18 +363,16 @@ class _Push:
             objects_copied=len(plan.streams) if writes else 0,
             bytes_copied=new_bytes,
             bytes_unchanged=sum(file.size for file, digest in plan.files if digest not in new),
-            proof=Proof.SAVED_HERE if dry_run or held is None else self._proof(held),
+            proof=Proof.SAVED_HERE
+            if dry_run or held is None
+            else proof_of_generation(
+                self.remote, held, Confirmed(self.memory, self.remote).known()
+            ),
             dry_run=dry_run,
             table=plan.table(),
             free_bytes=free,
             notes=tuple(dict.fromkeys((*planned.notes, *self.notes))),
         )
-
-    def _proof(self, held: Manifest) -> Proof:
-        if str(held.name) in Confirmed(self.memory, self.remote).known():
-            return Proof.CONFIRMED
-        paths = [stored_path(held.name), *(stored.path for stored in held.objects)]
-        return proof_of(self.remote, paths)
 
 
 def _other_line(remote: Remote, newest: Manifest, *, pushed: bool) -> str:

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from dflcolab.errors import StorageError
 from dflcolab.files import write_text
+from dflcolab.sync.facts import read_facts
 
 
 class Waiting:
@@ -61,10 +62,4 @@ class Waiting:
         return cast(dict[str, Any], found) if isinstance(found, dict) else {}
 
     def _read(self) -> dict[str, Any]:
-        if self._path is None:
-            return {}
-        try:
-            found: object = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return cast(dict[str, Any], found) if isinstance(found, dict) else {}
+        return {} if self._path is None else read_facts(self._path)

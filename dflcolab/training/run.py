@@ -154,16 +154,26 @@ def run_training(
         StorageError: The disk is full.
         Interrupted: The user asked to stop; everything is saved.
     """
+    config, settings = with_settings(config)
     # Workers beside the first one write nothing, and may share its folder.
-    writes = with_settings(config)[0].worker == 0
+    writes = config.worker == 0
     with training_alone(places.model_dir) if writes else contextlib.nullcontext():
         return _run_alone(
-            config, places, facesets, face_type, pretrain, progress, list(problems), copies
+            config,
+            settings,
+            places,
+            facesets,
+            face_type,
+            pretrain,
+            progress,
+            list(problems),
+            copies,
         )
 
 
 def _run_alone(
     config: TrainConfig,
+    settings: Mapping[str, str],
     places: Places,
     facesets: Mapping[str, Faceset],
     face_type: FaceType,
@@ -174,7 +184,6 @@ def _run_alone(
 ) -> TrainReport:
     """`run_training` while no other process trains the model."""
     began = time.monotonic()
-    config, settings = with_settings(config)
 
     def note(text: str) -> None:
         notes.append(text)

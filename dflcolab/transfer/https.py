@@ -12,7 +12,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import socket
 import ssl
 import time
@@ -26,8 +25,8 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from dflcolab import __version__
-from dflcolab.errors import DownloadError, StorageError
-from dflcolab.files import storage_errors, write_text
+from dflcolab.errors import DownloadError
+from dflcolab.files import check_space, storage_errors, write_text
 from dflcolab.progress import Progress, Task
 from dflcolab.transfer.content import QUOTA, Expected, says_quota
 from dflcolab.transfer.links import Link
@@ -201,7 +200,7 @@ def _once(link: Link, part: Path, expected: Expected, bar: _Bar, timeout_s: floa
             offset, remote = 0, _remote(response, response.length)
         if remote.size is not None:
             expected.check_size(remote.size, link.shown)
-            _check_space(part, remote.size - offset, link)
+            check_space(part.parent, remote.size - offset, link.shown)
         with storage_errors(part), part.open("r+b" if offset else "wb") as stream:
             if not offset:
                 _write_facts(part, remote)
@@ -362,15 +361,6 @@ def _remote(response: http.client.HTTPResponse, size: int | None) -> Remote:
         etag=response.headers.get("ETag", ""),
         last_modified=response.headers.get("Last-Modified", ""),
     )
-
-
-def _check_space(part: Path, size: int, link: Link) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if size > free:
-        raise StorageError(
-            f"The disk is too full for {link.shown} ({size >> 20} MB, {free >> 20} MB free at "
-            f"{part.parent}); free some space and run again."
-        )
 
 
 def _wait(seconds: float, progress: Progress) -> None:

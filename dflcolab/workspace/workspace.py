@@ -160,6 +160,16 @@ class Workspace:
         """`model/`: one folder per model, and DeepFaceLab's own model files."""
         return self.root / "model"
 
+    def model_dirs(self) -> list[Path]:
+        """Folders of all models, sorted; whether they hold a checkpoint is not looked at."""
+        if not self.models_dir.is_dir():
+            return []
+        return sorted(
+            folder
+            for folder in self.models_dir.iterdir()
+            if folder.is_dir() and not folder.name.startswith(".")
+        )
+
     def model_dir(self, name: str) -> Path:
         """`model/<name>/`: the checkpoints of one model.
 

@@ -14,7 +14,8 @@ def test_losses_come_back_in_order(tmp_path: Path):
     history.append([[1, 2], [3, 4]])
     history.flush()
     history.append([[5, 6]])
-    history.flush(durable=True)
+    history.flush()
+    history.force()
     np.testing.assert_array_equal(read_losses(history.path), [[1, 2], [3, 4], [5, 6]])
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dflcolab.pipeline import background_push
-from dflcolab.sync import prune, push
+from dflcolab.sync import generations
 from dflcolab.sync.proof import Proof
 from dflcolab.sync.remote import Remote
 from tests.sync.faults import Fault, Strike
@@ -105,6 +104,5 @@ def mount(folder: Path, rng: random.Random) -> FaultyStore:
         return original(cls, address)
 
     Remote.open = classmethod(opened)  # type: ignore[assignment, method-assign]
-    for module in (push, prune, background_push):
-        mock.patch.object(module, "proof_of", _Mounted.proof).start()
+    mock.patch.object(generations, "proof_of", _Mounted.proof).start()
     return store

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-from dflcolab.sync import holder, lease, memory, prune, push, remote, waiting
+from dflcolab.sync import generations, holder, lease, memory, prune, push, remote, waiting
 from dflcolab.sync.lease import Lease
 from dflcolab.sync.memory import Memory
 from dflcolab.sync.proof import Proof
@@ -135,8 +135,7 @@ class World:
         for module in (remote, waiting):
             enter(mock.patch.object(module, "time", SimpleNamespace(time=lambda: self.now)))
         enter(mock.patch.object(prune, "shows_late", return_value=True))
-        enter(mock.patch.object(prune, "proof_of", OneAtATime.proof))
-        enter(mock.patch.object(push, "proof_of", OneAtATime.proof))
+        enter(mock.patch.object(generations, "proof_of", OneAtATime.proof))
         enter(mock.patch.object(push, "datetime", SimpleNamespace(now=self._datetime)))
         enter(mock.patch.dict(Lease.acquire.__func__.__kwdefaults__, options))
 

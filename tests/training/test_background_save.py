@@ -20,6 +20,7 @@ from dflcolab.training.augment import PADDING
 from dflcolab.training.dataset import TrainingFaces
 from dflcolab.training.session import Session, SideFaces
 from dflcolab.training.trainer import SaveOnSchedule, StopAtTarget, TrainingLoop
+from tests.stopping import StopAfter
 
 TINY = {"resolution": 64, "archi": "df-ud", "ae_dims": 16, "e_dims": 8, "d_dims": 8,
         "d_mask_dims": 4, "batch_size": 1}  # fmt: skip
@@ -46,15 +47,6 @@ def session(compiled: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return compiled
 
 
-class _Messages(Progress):
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-
-    def message(self, text: str) -> None:
-        self.texts.append(text)
-
-
 def _train(session: Session, target: int, progress: Progress, *callbacks) -> TrainingLoop:
     stops = [*callbacks, StopAtTarget(target)]
     loop = TrainingLoop(session, stops, keep=9, read_every=10)
@@ -74,11 +66,11 @@ def test_steps_go_on_while_a_checkpoint_is_written_which_counts_when_it_stands(
         return write_checkpoint(folder, contents, **how)
 
     monkeypatch.setattr(session_module, "write_checkpoint", slow)
-    progress = _Messages()
+    progress = StopAfter()
 
     def look(loop: TrainingLoop) -> None:
         if loop.session.iteration < 4:
-            seen.append((loop.checkpoint, list_checkpoints(tmp_path), list(progress.texts)))
+            seen.append((loop.checkpoint, list_checkpoints(tmp_path), list(progress.messages)))
         if loop.session.iteration == 4:
             steps_done.set()
 
@@ -89,8 +81,8 @@ def test_steps_go_on_while_a_checkpoint_is_written_which_counts_when_it_stands(
     first, *_, last = list_checkpoints(tmp_path)
     assert (first.iteration, last.iteration) == (1, 5)
     assert loop.checkpoint == last
-    assert progress.texts[0] == "Iteration 1: saved on this machine."
-    assert progress.texts[-1] == "Iteration 5: saved on this machine."
+    assert progress.messages[0] == "Iteration 1: saved on this machine."
+    assert progress.messages[-1] == "Iteration 5: saved on this machine."
     # What was copied is what was written, though the weights moved on meanwhile.
     written = first.weights()
     assert all(np.array_equal(written[name], copied[name]) for name in copied)
