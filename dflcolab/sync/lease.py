@@ -25,7 +25,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -145,16 +145,16 @@ class Lease:
         if not _CLIENT.fullmatch(client):
             raise ValueError(f"{client!r} cannot name a client")
         watch = _Watch(remote, clock, expiry_s, _Sightings(sightings))
-        owner = client + secrets.token_hex(2)
         waits_until = clock() + patience_s
         claims = 0
         while True:
             busy, note = watch.look(take_over=take_over)
             if busy is None:
                 holder = Holder.here(place)
+                owner = client + secrets.token_hex(2)  # a new one each time: others know the old
                 mine = _Seen(max(watch.highest, above) + 1, owner, 0)
                 lease = cls(remote, mine, holder, clock=clock, expiry_s=expiry_s, beat_s=beat_s)
-                if lease._claim(sleep, settle_s):
+                if lease._claim(watch.owners, sleep, settle_s):
                     lease.note = note
                     return lease
                 claims += 1
@@ -199,7 +199,8 @@ class Lease:
             )
         for other in _list(self._remote):
             same = other.fence == self.fence and other.owner < self._mine.owner and other.beat > 0
-            if other.fence > self.fence or same:
+            claimed_only = other.beat == 0
+            if same or (other.fence > self.fence and not claimed_only):
                 who = _read(self._remote, other.stored).sentence()
                 raise LeaseLostError(
                     f"{self._remote.name} was taken over by {who}; this copy was not finished: stop "
@@ -245,11 +246,14 @@ class Lease:
                 # The next one may get through; `check` refuses when the silence is too long.
                 _LOG.info("No beat: %s", error)
 
-    def _claim(self, sleep: Callable[[float], None], settle_s: float) -> bool:
+    def _claim(
+        self, known: Collection[str], sleep: Callable[[float], None], settle_s: float
+    ) -> bool:
         """Write the claim, look whether it is alone, and hold; False if somebody else was there.
 
         Both look after they wrote, so on a store without delays at least one sees the other; who
-        does goes back, also if both do.
+        does goes back, also if both do. Only the owners that were judged before (`known`) are no
+        obstacle: one that claimed a lower number since then may hold it.
         """
         _held_here.add(_key(self._remote, self._mine))
         try:
@@ -257,7 +261,7 @@ class Lease:
             if settle_s:
                 sleep(settle_s)
             others = [seen for seen in _list(self._remote) if seen.owner != self._mine.owner]
-            if all(other.fence < self.fence for other in others):
+            if all(other.fence < self.fence and other.owner in known for other in others):
                 self.beat()
                 before = max((other.fence for other in others), default=0)
                 for other in others:
@@ -289,6 +293,7 @@ class _Watch:
         sightings: _Sightings,
     ) -> None:
         self.highest = 0
+        self.owners: set[str] = set()
         self._remote = remote
         self._clock = clock
         self._expiry_s = expiry_s
@@ -299,21 +304,22 @@ class _Watch:
         """Why the lease cannot be had now (None: it can), and what to tell if it is taken over."""
         seen = _list(self._remote)
         self.highest = max((lease.fence for lease in seen), default=0)
+        self.owners = {lease.owner for lease in seen}
         top = [lease for lease in seen if lease.fence == self.highest]
         ended = {lease.owner for lease in top if lease.beat < 0}
         live = [lease for lease in top if lease.owner not in ended]
         if not live:
             return None, ""
         live.sort(key=lambda lease: (lease.beat, lease.owner), reverse=True)
-        last = live[0]
-        # The newest file may be cut off; one before it by the same owner says the same.
-        holders = (_read(self._remote, lease.stored) for lease in live if lease.owner == last.owner)
-        self._holder = next((holder for holder in holders if holder.machine), Holder())
+        # Two may have claimed the same number; that one of them has ended says nothing of the other.
+        holders = {lease.owner: self._holder_of(lease.owner, live) for lease in live}
+        left = [owner for owner, holder in holders.items() if self._was_left(owner, holder)]
+        last = next((lease for lease in live if lease.owner not in left), None)
+        if last is None:
+            return None, "An earlier run on this machine ended without giving its lease back."
+        self._holder = holders[last.owner]
         silent_s = self._sightings.silence_s(_key(self._remote, last), last.beat, self._clock())
         who = self._holder.sentence()
-        left_here = self._holder.is_this_process and _key(self._remote, last) not in _held_here
-        if left_here or self._holder.has_ended:
-            return None, "An earlier run on this machine ended without giving its lease back."
         if silent_s >= self._expiry_s:
             return None, (
                 f"{who[0].upper()}{who[1:]} has been silent for {silent_s / 60:.0f} minutes; its "
@@ -322,6 +328,15 @@ class _Watch:
         if take_over:
             return None, f"The lease on {self._remote.name} was taken from {who}, as you asked."
         return self.sentence(silent_s), ""
+
+    def _holder_of(self, owner: str, live: Sequence[_Seen]) -> Holder:
+        # The newest file may be cut off; one before it by the same owner says the same.
+        read = (_read(self._remote, lease.stored) for lease in live if lease.owner == owner)
+        return next((holder for holder in read if holder.machine), Holder())
+
+    def _was_left(self, owner: str, holder: Holder) -> bool:
+        here = _key(self._remote, _Seen(self.highest, owner, 0)) in _held_here
+        return holder.has_ended or (holder.is_this_process and not here)
 
     def sentence(self, silent_s: float | None) -> str:
         """Who holds the lease and what to do."""

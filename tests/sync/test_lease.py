@@ -192,8 +192,40 @@ def test_the_lease_of_a_killed_program_on_this_machine_is_free_at_once(tmp_path:
     assert "without giving its lease back" in Lease.acquire(remote, "mine").note
 
 
+def test_that_one_of_two_claims_was_left_says_nothing_of_the_other(remote: Remote, laptop: Machine):
+    laptop.acquire(remote)
+    held = remote.path(f"leases/{lease_files(remote)[0]}")
+    claim = remote.path("leases/000001-zzzzz-000000.json")
+    remote.fs.mv(held, remote.path("leases/000001-aaaaa-000000.json"))
+    with remote.fs.open(claim, "wb") as stream:
+        stream.write(Holder.here().to_json())
+
+    with pytest.raises(SyncError, match="my-laptop"):
+        Lease.acquire(remote, "mine")
+
+
+def test_one_that_claims_while_another_does_goes_back(remote: Remote, laptop: Machine):
+    """The other had a lower number, for it looked before a claim that was given up."""
+    looked = threading.Event()
+    left = remote.path("leases/000006-zzzzz-000000.json")
+    remote.fs.makedirs(remote.path("leases"), exist_ok=True)
+    with remote.fs.open(left, "wb") as stream:
+        stream.write(Holder.here().to_json())
+
+    def settle(_: float) -> None:
+        """Between the claim and the look at the others, the first time."""
+        if not looked.is_set():
+            looked.set()
+            remote.fs.rm_file(left)
+            with remote.fs.open(remote.path("leases/000006-aaaaa-000001.json"), "wb") as stream:
+                stream.write(Holder(machine="my-laptop").to_json())
+
+    with pytest.raises(SyncError, match="my-laptop"):
+        Lease.acquire(remote, "mine", sleep=settle, settle_s=1.0)
+
+
 def test_of_many_that_claim_at_once_never_two_hold_it(tmp_path: Path):
-    inside, most, fences = [0], [0], []
+    inside, most, fences, lost = [0], [0], [], []
 
     def work(name: str) -> None:
         remote = Remote.open(tmp_path)
@@ -202,7 +234,10 @@ def test_of_many_that_claim_at_once_never_two_hold_it(tmp_path: Path):
             inside[0] += 1
             most[0] = max(most[0], inside[0])
             time.sleep(0.001)
-            lease.check()
+            try:
+                lease.check()
+            except SyncError as error:
+                lost.append(str(error))
             fences.append(lease.fence)
             inside[0] -= 1
             lease.release()
@@ -213,7 +248,8 @@ def test_of_many_that_claim_at_once_never_two_hold_it(tmp_path: Path):
     for thread in threads:
         thread.join()
 
-    assert most == [1]
+    assert most == [1], lost
+    assert not lost
     assert fences == sorted(set(fences))
     assert len(fences) == 18
 

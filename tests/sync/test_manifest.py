@@ -101,7 +101,7 @@ def test_it_comes_back_as_written(manifest: Manifest):
 @given(_manifests, st.data())
 def test_cut_anywhere_it_is_refused(manifest: Manifest, data: st.DataObject):
     whole = to_json(manifest)
-    end = data.draw(st.integers(0, len(whole) - 1))
+    end = data.draw(st.integers(0, len(whole.rstrip()) - 1))  # the last line break carries nothing
 
     with pytest.raises(FormatError):
         from_json(whole[:end], source="m")
