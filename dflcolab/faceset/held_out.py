@@ -69,6 +69,21 @@ def split_held_out(
     return [i for i in range(len(frame_keys)) if i not in chosen], sorted(chosen)
 
 
+def stretch_ids(frame_keys: Sequence[str]) -> list[int]:
+    """A number for the stretch of neighbouring frames that each face is from.
+
+    Args:
+        frame_keys: Frame of each face (see `Faceset.frame_keys`).
+    """
+    frames = [_parsed(key) for key in frame_keys]
+    result = [0] * len(frames)
+    stretches = _stretches(frames, range(len(frames)), _SHORTEST)
+    for number, key in enumerate(sorted(stretches)):
+        for index in stretches[key]:
+            result[index] = number
+    return result
+
+
 def _choice(
     frames: Sequence[tuple[str, int | None]],
     members: Sequence[int],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
@@ -20,7 +21,7 @@ from dflcolab.engine.precision import choose_precision, prepare_device
 from dflcolab.errors import Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
-from dflcolab.faceset.held_out import split_held_out
+from dflcolab.faceset.held_out import split_held_out, stretch_ids
 from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
 from dflcolab.progress import Progress
@@ -365,10 +366,15 @@ def _side_faces(
             colors=colors,
         )
 
-    return SideFaces(
-        training=prepare(training, f"Loading {side} faces", colors=transfers_colors(options)),
-        held_out=prepare(held_out, f"Loading held-out {side} faces") if held_out else None,
-    )
+    known = dict(zip(faceset.names, stretch_ids(faceset.frame_keys), strict=True))
+
+    def stretches(faces: TrainingFaces | None) -> npt.NDArray[np.int64]:
+        names = () if faces is None else faces.names
+        return np.array([known[name] for name in names], np.int64)
+
+    learned = prepare(training, f"Loading {side} faces", colors=transfers_colors(options))
+    kept_out = prepare(held_out, f"Loading held-out {side} faces") if held_out else None
+    return SideFaces(learned, kept_out, stretches(learned), stretches(kept_out))
 
 
 def _distinct(facesets: Mapping[str, Faceset]) -> list[str]:
