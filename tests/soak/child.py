@@ -1,44 +1,41 @@
 """What is killed: `train` and `sync` as they are, in a process of their own.
 
 A child is forked from a program that has imported everything and computed nothing, which saves the
-seconds that TensorFlow takes to load. The training is the real one (verb, workspace, faces, session,
-model, optimizer, saves, copies) but for the arithmetic of a step: it sets every weight and slot to the
-number of the iteration. So a state that is not of one iteration is seen at once.
+seconds that TensorFlow takes to load. Everything is real, the training's arithmetic too. A child tells
+the fingerprint of all weights and slots when a save begins, and that of what it resumes from: a state
+that no save began with is a mixture.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import signal
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2  # noqa: F401 - loaded here, so that no child has to
 import fsspec.implementations.local  # noqa: F401
-import numpy as np
 import psutil  # noqa: F401
 import tomlkit  # noqa: F401
 
-from dflcolab.backend import tf
-from dflcolab.engine.checkpoint import Checkpoint
+from dflcolab.arrays import Array
+from dflcolab.engine.checkpoint import Checkpoint, Contents
 from dflcolab.errors import DFLColabError
 from dflcolab.pipeline import background_push
 from dflcolab.pipeline.sync import sync
 from dflcolab.pipeline.train import train
 from dflcolab.progress import Progress
 from dflcolab.sync.config import SyncConfig
-from dflcolab.training import session as session_module
 from dflcolab.training.config import TrainConfig
 from dflcolab.training.session import Session
 from tests.soak.cloud import ADDRESS, mount
 
 MODEL = "m"
-_STEP_S = 0.004
 _SAVE_EVERY = 3
 _SMALL = ("ae_dims=8", "e_dims=4", "d_dims=4", "d_mask_dims=4", "batch_size=1")
 
@@ -115,7 +112,7 @@ def _run(job: Job, tell: Callable[[str], None]) -> None:
     if job.die_at is not None and job.what != "train":
         _die_at(job.die_at, job.die_in)
     if job.what == "train":
-        _stand_in(tell, job)
+        _listen(tell, job)
         background_push._LOOK_S = 0.05
         config = TrainConfig(
             model=MODEL, preset="tiny", set=_SMALL, save_every=_SAVE_EVERY, preview_every=0,
@@ -129,38 +126,19 @@ def _run(job: Job, tell: Callable[[str], None]) -> None:
         sync(job.root, SyncConfig(action="pull", remote=address), progress=progress)
 
 
-class _Step:
-    """In the place of `TrainingStep`: all numbers become the iteration's."""
-
-    def __init__(self, _options: Any, state: Any, **_how: Any) -> None:
-        self._state = state
-        self.loss_scales: dict[str, Any] = {}
-        self.begun = tf.Variable(0, dtype=tf.int64)
-
-    def step(self, _src: Any, _dst: Any, iteration: Any, _change: Any = None) -> Any:
-        time.sleep(_STEP_S)
-        set_all(self._state, int(iteration))
-        return tf.constant([1.0, 1.0])
-
-    def evaluate(self, _src: Any, _dst: Any) -> tuple[float, float]:
-        return 1.0, 1.0
+def _fingerprint(*parts: Mapping[str, Array]) -> str:
+    """Of all names and numbers."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for name in sorted(part):
+            digest.update(name.encode())
+            digest.update(part[name].tobytes())
+    return digest.hexdigest()
 
 
-def set_all(state: Any, iteration: int) -> None:
-    """Every weight and slot, and the optimizers' counts."""
-    for variable in state.variables.values():
-        variable.assign(tf.fill(variable.shape, float(iteration)))
-    for optimizer in state.optimizers.values():
-        optimizer.iterations.assign(iteration)
-        for slots in optimizer._slots.values():
-            for slot in slots:
-                slot.assign(tf.fill(slot.shape, float(iteration)))
-
-
-def _stand_in(tell: Callable[[str], None], job: Job) -> None:
-    session_module.TrainingStep = _Step  # type: ignore[assignment, misc]
-    Session.preview = lambda _self: b"\xff\xd8 a preview"  # type: ignore[method-assign]
-    restore, start_new = Session.restore, Session.start_new
+def _listen(tell: Callable[[str], None], job: Job) -> None:
+    """Tell what is saved and what is resumed; begin to count changes of the disk when training does."""
+    restore, start_new, contents = Session.restore, Session.start_new, Session._contents
 
     def begin() -> None:
         if job.die_at is not None:
@@ -168,19 +146,24 @@ def _stand_in(tell: Callable[[str], None], job: Job) -> None:
 
     def restored(self: Session, checkpoint: Checkpoint, **how: Any) -> None:
         restore(self, checkpoint, **how)
-        values = [*self._state.weights().values(), *self._state.optimizer().values()]
-        whole = all(np.all(value == checkpoint.iteration) for value in values)
+        now = _fingerprint(self._state.weights(), self._state.optimizer())
         known = self.history.path.stat().st_size == 8 * checkpoint.iteration
-        tell(f"resumed {checkpoint.iteration} {'whole' if whole and known else 'MIXED'}")
+        tell(f"resumed {checkpoint.iteration} {now} {'with' if known else 'WITHOUT'} losses")
         begin()
 
     def begun(self: Session) -> None:
         start_new(self)
-        tell("resumed 0 whole")
+        tell("resumed 0 new with losses")
         begin()
+
+    def copied(self: Session, preview: bytes) -> Contents:
+        made = contents(self, preview)
+        tell(f"saves {made.iteration} {_fingerprint(made.weights, made.optimizer)}")
+        return made
 
     Session.restore = restored  # type: ignore[method-assign]
     Session.start_new = begun  # type: ignore[method-assign]
+    Session._contents = copied  # type: ignore[method-assign]
 
 
 def _die_at(step: int, inside: str) -> None:

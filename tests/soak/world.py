@@ -25,7 +25,8 @@ _SAVED = re.compile(r"said Iteration (\d+): saved on this machine\.")
 _COPIED = re.compile(r"said .*Iteration (\d+) on \S+ \((\S+)\): (uploaded|written and read back)")
 _COPIED_NAME = re.compile(r"said .*Iteration (\d+) on \S+ \((\S+)\): handed to Drive")
 _UPLOADED = re.compile(r"said (\d{6,}-f\d+-\w+): (?:uploaded|written and read back)")
-_RESUMED = re.compile(r"resumed (\d+) (\w+)")
+_SAVES = re.compile(r"saves (\d+ \w+)")
+_RESUMED = re.compile(r"resumed (\d+) (\w+) (\w+) losses")
 
 
 class World:
@@ -43,7 +44,8 @@ class World:
         self.local = 0
         self.remote_iteration = 0
         self._by_name: dict[str, int] = {}
-        self._seconds = {"train": 3.0, "push": 1.0, "pull": 1.0}
+        self._begun = {"0 new"}
+        self._seconds = {"train": 12.0, "push": 1.0, "pull": 1.0}
         self._steps = Counter[str]()
         self.kills: Counter[str] = Counter()
         self.others: Counter[str] = Counter()
@@ -152,7 +154,10 @@ class World:
         """Compare what the program said with what was acknowledged before."""
         for line in lines:
             if match := _RESUMED.match(line):
-                self._resumed(how, int(match[1]), match[2])
+                known = f"{match[1]} {match[2]}" in self._begun
+                self._resumed(how, int(match[1]), whole=known and match[3] == "with")
+            elif match := _SAVES.match(line):
+                self._begun.add(match[1])
             elif match := _SAVED.match(line):
                 self.local = max(self.local, int(match[1]))
             elif match := _COPIED.match(line):
@@ -164,7 +169,7 @@ class World:
             elif line.startswith("failed" if self._faulty else ("failed", "refused")):
                 self.problems.append(f"{self._where}, {how}: {line}")
 
-    def _resumed(self, how: str, iteration: int, state: str) -> None:
+    def _resumed(self, how: str, iteration: int, *, whole: bool) -> None:
         self.resumes += 1
         wanted = max(self.local, self.remote_iteration)
         if iteration < wanted:
@@ -172,7 +177,7 @@ class World:
                 f"{self._where}: resumed at {iteration}, acknowledged were {self.local} here and "
                 f"{self.remote_iteration} there; {how}, after {self._before}"
             )
-        if state != "whole":
+        if not whole:
             self.problems.append(
                 f"{self._where}: a mixture of states at {iteration}; {how}, after {self._before}"
             )
