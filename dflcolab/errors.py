@@ -48,6 +48,10 @@ class ModelError(DFLColabError):
     """A model cannot be built, does not match its files, or cannot be trained as asked."""
 
 
+class DivergedError(ModelError):
+    """A loss or weight is not a number any more."""
+
+
 class CheckpointError(ModelError):
     """A checkpoint is missing, damaged or belongs to another model."""
 

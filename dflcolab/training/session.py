@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gc
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from dflcolab.engine.checkpoint import (
 )
 from dflcolab.engine.loss_history import LossHistory, UnwrittenHistory
 from dflcolab.engine.precision import Precision
-from dflcolab.errors import ModelError
+from dflcolab.errors import DivergedError, ModelError
 from dflcolab.models.amp.options import AmpOptions
 from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.layers import Weights
@@ -99,8 +100,12 @@ class Session:
         plan: As given, or smaller after memory ran out.
         iteration: Finished iterations.
         history: Losses of all iterations.
-        options: As given.
+        options: As given, or what a roll-back made of them.
         devices: As given.
+        seed_stream: Which of the run's orders of faces and random numbers is in use; a roll-back
+            takes the next one, so that it does not meet the same fault again.
+        restored: `state.json` of the checkpoint that it goes on from; empty for a new model.
+        also_saved: By name, what else goes into `state.json`, asked for at each save.
         checkpoint: The last one that this session wrote and that stands.
         save_seconds: How long it took, from the begin to the marker.
     """
@@ -133,25 +138,40 @@ class Session:
         self.iteration = 0
         self.seed = seed
         self.precision: Precision = precision
+        self.seed_stream = 0
+        self.restored: Mapping[str, Any] = {}
+        self.also_saved: dict[str, Callable[[], object]] = {}
+        self._start: Callable[[], None] | None = None
         self._sides = {"src": src, "dst": dst}
         self._positions = {"src": 0, "dst": 0}
         history = LossHistory if self.devices.is_chief else UnwrittenHistory
         self.history = history(model_dir / losses_name(pretraining=options.pretrain))
+        self._make_samplers()
+
+    def _make_samplers(self) -> None:
+        """The orders of the faces, by the options and the seed as they are now."""
+        options, root = self.options, self._stream_seed
         self._samplers = {
             side: Sampler(
                 len(faces.training),
-                [seed, index, int(options.pretrain)],
+                [root, index, int(options.pretrain)],
                 yaws=faces.training.yaws if options.uniform_yaw or options.pretrain else None,
             )
             for index, (side, faces) in enumerate(self._sides.items())
         }
-
         # One reference per src face, so the position of src is its position too.
+        n_dst = len(self._sides["dst"].training)
         self._color_sampler = (
-            Sampler(len(dst.training), [seed, len(self._sides)])
-            if transfers_colors(options)
-            else None
+            Sampler(n_dst, [root, len(self._sides)]) if transfers_colors(options) else None
         )
+
+    @property
+    def _stream_seed(self) -> int:
+        """Root of the random numbers of the stream in use; the first one is that of the seed."""
+        if not self.seed_stream:
+            return self.seed
+        words = np.random.SeedSequence([self.seed, self.seed_stream]).generate_state(1)
+        return int(words[0])
 
     def start_new(self) -> None:
         """Begin with fresh weights at iteration 0."""
@@ -159,20 +179,29 @@ class Session:
             state = ModelState(self.options, seed=self.seed)
         self._take(state)
         self._begin_at(0, dict.fromkeys(self._sides, 0))
-        self._go_back = self.start_new
+        self.restored = {}
+        self._go_back = self._start = self.start_new
 
-    def restore(self, checkpoint: Checkpoint, *, note: Callable[[str], None] = _silent) -> None:
+    def restore(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        note: Callable[[str], None] = _silent,
+        seed_stream: int | None = None,
+    ) -> None:
         """Go on exactly where a verified checkpoint ended.
 
         Args:
             checkpoint: Of this model.
             note: Gets a sentence where a discriminator starts anew.
+            seed_stream: Random numbers that differ from the checkpoint's; None: those that it had.
 
         Raises:
             ModelError: Its weights do not fit the model.
             CheckpointError: Its optimizer does not fit the model.
         """
         state = checkpoint.state()
+        self._use_stream(state.get("seed_stream", 0) if seed_stream is None else seed_stream)
         self._take(self._loaded(checkpoint, note))
         positions = {side: int(state["sampler"][side]["position"]) for side in self._sides}
         stored = state.get("loss_scales", {})
@@ -181,7 +210,52 @@ class Session:
                 scale.scale.assign(stored[name]["scale"])
                 scale.good_steps.assign(stored[name]["good_steps"])
         self._begin_at(checkpoint.iteration, positions)
-        self._go_back = functools.partial(self.restore, checkpoint)
+        self.restored = state
+        if self._start is None and state.get("from_nothing"):
+            self._start = self.start_new
+        self._go_back = functools.partial(self.restore, checkpoint, seed_stream=self.seed_stream)
+
+    def _use_stream(self, seed_stream: int) -> None:
+        """Take another stream of random numbers; the step is to be made anew afterwards."""
+        if seed_stream != self.seed_stream:
+            self.seed_stream = seed_stream
+            self._make_samplers()
+
+    @property
+    def can_start_over(self) -> bool:
+        """True if `roll_back` can go behind all checkpoints."""
+        return self._start is not None
+
+    def roll_back(
+        self,
+        checkpoint: Checkpoint | None,
+        options: SwapModelOptions,
+        *,
+        note: Callable[[str], None] = _silent,
+    ) -> None:
+        """Leave the present state for an earlier one, with other options and random numbers.
+
+        Args:
+            checkpoint: A verified one of this model; None: as new, or as it left pretraining (see
+                `can_start_over`).
+            options: Of the same structure as before.
+            note: Gets a sentence where a discriminator starts anew.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be read.
+        """
+        self.settle()
+        stream = self.seed_stream + 1
+        self.options = options
+        # What is given up makes room for what comes: both together may be too much for a device.
+        del self._step, self._state, self._paint
+        gc.collect()
+        if checkpoint is None:
+            assert self._start is not None
+            self._use_stream(stream)
+            self._start()
+        else:
+            self.restore(checkpoint, note=note, seed_stream=stream)
 
     def leave_pretraining(
         self, checkpoint: Checkpoint, *, note: Callable[[str], None] = _silent
@@ -197,7 +271,9 @@ class Session:
             state.restart(restarted_networks(self.options), seed=self.seed + 1, slots=slots)
         self._take(state)
         self._begin_at(0, dict.fromkeys(self._sides, 0))
+        self.restored = {}
         self._go_back = functools.partial(self.leave_pretraining, checkpoint)
+        self._start = self._go_back
 
     def _begin_at(self, iteration: int, positions: dict[str, int]) -> None:
         self.iteration = iteration
@@ -355,7 +431,7 @@ class Session:
         """Write a checkpoint of the present state, and wait until it stands.
 
         Raises:
-            ModelError: A weight is not a finite number; the earlier checkpoints stay.
+            DivergedError: A weight is not a finite number; the earlier checkpoints stay.
             StorageError: The disk is full.
         """
         self.begin_save(keep=keep, preview=preview)
@@ -377,7 +453,7 @@ class Session:
             in_use: Asked for the names of checkpoints that must stay for now.
 
         Raises:
-            ModelError: A weight is not a finite number; the earlier checkpoints stay.
+            DivergedError: A weight is not a finite number; the earlier checkpoints stay.
             StorageError: The disk is full.
         """
         self.settle()
@@ -441,11 +517,19 @@ class Session:
             preview=preview,
         )
 
-    def diverged(self) -> ModelError:
+    @property
+    def skips_all_steps(self) -> bool:
+        """True if the last step overflowed half precision, though the loss scale is at its lowest."""
+        return any(
+            scale.active and float(scale.scale.numpy()) <= 1 and int(scale.good_steps.numpy()) == 0
+            for scale in self._step.loss_scales.values()
+        )
+
+    def diverged(self) -> DivergedError:
         """The error that tells of losses or weights that are no numbers any more."""
         checkpoints = list_checkpoints(self.model_dir)
         good = checkpoints[-1].folder.name if checkpoints else "none yet"
-        return ModelError(
+        return DivergedError(
             f"Training diverged before iteration {self.iteration} (a loss or weight is not a "
             f"number) and was not saved; the last good checkpoint is {good}: run again with "
             "--set clipgrad=yes or a lower learning_rate to go on from it."
@@ -469,6 +553,8 @@ class Session:
             "options": to_plain(self.options),
             "pretraining": self.options.pretrain,
             "seed": self.seed,
+            "seed_stream": self.seed_stream,
+            "from_nothing": self._start == self.start_new,
             "precision": self.precision,
             "step_plan": self.plan.to_plain(),
             "sampler": {side: {"position": at} for side, at in self._positions.items()},
@@ -484,6 +570,7 @@ class Session:
             "held_out": held_out,
             "held_out_loss": score,
             "saved_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            **{name: ask() for name, ask in self.also_saved.items()},
         }
 
     def _loaded(self, checkpoint: Checkpoint, note: Callable[[str], None]) -> ModelState:
@@ -522,7 +609,7 @@ class Session:
             self.options,
             self._state,
             precision=self.precision,
-            seed=self.seed,
+            seed=self._stream_seed,
             micro_batches=self.plan.parts,
             jit=self.plan.jit,
             devices=self.devices,
