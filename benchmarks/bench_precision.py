@@ -14,6 +14,7 @@ Processes with different `--precisions` may share a results file; the table show
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import tempfile
 import time
@@ -108,7 +109,8 @@ def faces_of(root: Path) -> list[Any]:
     """Decoded faces of src and dst, a fifth held out."""
     from dflcolab.faces.face_type import FaceType
     from dflcolab.faceset.faceset import load_faceset
-    from dflcolab.faceset.held_out import split_held_out
+    from dflcolab.faceset.held_out import choose_held_out, poses_of
+    from dflcolab.faceset.stretches import split_faces
     from dflcolab.progress import Progress
     from dflcolab.training.dataset import prepare_faces
     from dflcolab.training.session import SideFaces
@@ -118,12 +120,15 @@ def faces_of(root: Path) -> list[Any]:
     sides: list[Any] = []
     for side in (Side.SRC, Side.DST):
         faceset = load_faceset(workspace.aligned_dir(side))
+        keys = faceset.frame_keys
+        choice = choose_held_out(keys, functools.partial(poses_of, faceset), _HOLDOUT)
+        split = split_faces(keys, choice.stretches)
         parts = [
             prepare_faces(
                 faceset, indices, face_type=FaceType.WHOLE, resolution=64, title="Faces",
                 progress=Progress(), cache_dir=root / ".cache", problems=[],
             )
-            for indices in split_held_out(faceset.frame_keys, _HOLDOUT)
+            for indices in (split.training, split.held_out)
         ]  # fmt: skip
         sides.append(SideFaces(training=parts[0], held_out=parts[1]))
     return sides

@@ -2,148 +2,352 @@
 """Which faces are kept away from training, to judge it.
 
 Neighbouring frames of a video are near-copies, so faces kept out at random would tell nothing new.
-Whole stretches of frames are kept out instead.
+Whole stretches of frames are kept out instead, and the frames right beside them are not trained on
+either. The choice is made once and goes with the model: it holds for faces that come later too.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
-import re
+import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from dflcolab.errors import ConfigError
+from dflcolab.faces.pose import pose
+from dflcolab.faceset.faceset import Faceset
+from dflcolab.faceset.stretches import Frame, Stretch, blocks_of, frame_of, split_faces
 
-_NUMBERED = re.compile(r"^(.*?)(\d+)$", re.DOTALL)
-_LARGEST_SHARE = 0.3
-_STRETCHES = 3
-_SHORTEST = 8
+FEWEST_FACES = 50
+"""Of fewer faces none is held out: training needs them all, and a judgement would be noise."""
+
+FEWEST_HELD_OUT = 8
+"""Fewer held-out faces are worth nothing."""
+
+_SHORTEST = 4
+"""Faces in a stretch; a video with fewer is held out as a whole or not at all."""
+
+_STRETCHES = (8, 12)
+"""How many stretches are wanted: uncertainty is reckoned from the spread between them."""
+
+_BESIDE = 0.1
+"""Part of the faces that may lie beside held-out stretches, unless two stretches take more."""
+
+_LEAST = 0.15
+"""Part of the faces up to which stretches are added beyond the share, to have about eight."""
+
+_MOST = 0.4
+"""Part of the faces that training loses at most, if the share alone is not larger."""
+
+_CLEAR = (2, 25)
+"""Frames that are cleared beside a stretch, at least and at most (a second)."""
+
+_CLEARED_PART = 8
+"""An eighth of a stretch's length is cleared on each side, within these limits."""
+
+_WHOLE_VIDEO_FROM = 4
+"""Videos of a side from which on one may be held out as a whole."""
+
+_YAW_CELLS, _PITCH_CELLS = 5, 3
+_THIRDS = 3
+
+Poses = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.float64]
 
 
-def split_held_out(
-    frame_keys: Sequence[str], share: float, *, seed: int = 0, at_least: int = 8
-) -> tuple[list[int], list[int]]:
-    """Indices of the faces to train on, and of those kept out of training; both ascending.
+@dataclass(frozen=True)
+class HeldOutChoice:
+    """What is held out of one side, as it goes with a model.
 
-    The frames of each video are cut into stretches of equal length, as many frames as make a few
-    stretches of the wanted share. A hash of video, stretch and seed ranks them, and the first ones
-    are kept out until the share is reached. Every video that is long enough is split by itself; the
-    others (short ones, photographs) are split together. So the choice depends on nothing but the
-    names: it is the same in every run, a few faces more or less hardly change it, and another
-    video or a folder of photographs leaves the choice among the others (almost) as it was. All
-    faces of a frame stay together; names without a number count as frames of their own.
+    Attributes:
+        share: Part of the faces that was asked for when the choice was made.
+        stretches: What is held out.
+        videos: Videos that the choice was made from, without those of fewer than four faces. Others
+            are new.
+    """
+
+    share: float
+    stretches: tuple[Stretch, ...] = ()
+    videos: tuple[str, ...] = ()
+
+    def to_plain(self) -> dict[str, Any]:
+        """For a checkpoint's `state.json`; the stretches stand apart there."""
+        return {"share": self.share, "videos": list(self.videos)}
+
+    @classmethod
+    def from_plain(
+        cls, plain: Mapping[str, Any], stretches: Iterable[Mapping[str, Any]]
+    ) -> HeldOutChoice:
+        """What `to_plain` gave, with the stretches."""
+        return cls(
+            share=float(plain["share"]),
+            stretches=tuple(Stretch.from_plain(stretch) for stretch in stretches),
+            videos=tuple(map(str, plain["videos"])),
+        )
+
+
+def poses_of(faceset: Faceset) -> Poses:
+    """`[N, 2]`: yaw and pitch of all faces in radians, from their landmarks; reads no picture.
+
+    About 0.35 ms a face.
+    """
+    angles = [pose(face.record.landmarks, face.width) for face in faceset.faces]
+    return np.array([(angle.yaw, angle.pitch) for angle in angles]).reshape(-1, 2)
+
+
+def choose_held_out(
+    frame_keys: Sequence[str],
+    poses: Callable[[], Poses],
+    share: float,
+    *,
+    known: HeldOutChoice | None = None,
+    seed: int = 0,
+) -> HeldOutChoice:
+    """The stretches of source frames to keep out of training.
+
+    About eight to twelve stretches of at least four faces are chosen (fewer in a faceset of less than
+    about 300 faces), together about the wanted share and at least eight faces, such that turned, raised
+    and lowered heads and all parts of all videos have their part in them as in the whole. Of four
+    videos and more, a short one is held out as a whole besides. Beside each stretch, frames are
+    cleared: two on each side, more beside a long stretch, and at least the nearest one with a face
+    unless it is more than 25 frames away. That costs training up to a tenth of the faces in small
+    facesets (a sixth of 50), 1 % of 10,000.
+
+    What is known rules: its stretches stay, and only new videos of together 50 faces or more get
+    some of their own. A known choice with hardly a face in it (because the share was 0, the faceset
+    was too small, or the faces were deleted) is filled up from all faces. A video of fewer than four
+    faces counts as new when it grows.
+
+    Names alone tell what is near: photographs that are near-copies under names far apart cannot be
+    told. The tool for them is `clean`. Faces that do not say their frame go by their file names.
 
     Args:
-        frame_keys: Frame of each face, such as `00012.png`, `2-00012.png`, `folder/00012.png` (see
-            `Faceset.frame_keys`).
+        frame_keys: Frame of each face (see `Faceset.frame_keys`).
+        poses: Gives yaw and pitch of each face (see `poses_of`); asked only for a new choice.
         share: Part of the faces to keep out, 0 to 0.5.
+        known: The choice that goes with the model.
         seed: Another number makes another choice.
-        at_least: With fewer faces kept out, the judgement would be noise. The share grows to this
-            number if that takes no more than 30 % of the faces; otherwise nothing is kept out.
-
-    Returns:
-        Training and held-out indices; the latter are empty for a share of 0 or a faceset that is
-        too small.
 
     Raises:
         ConfigError: `share` is out of range.
     """
     if not 0.0 <= share <= 0.5:
         raise ConfigError(f"The held-out share {share} is out of range; allowed is 0 to 0.5.")
-    frames = [_parsed(key) for key in frame_keys]
+    frames = [frame_of(key) for key in frame_keys]
     videos: dict[str, list[int]] = defaultdict(list)
-    for index, (video, _) in enumerate(frames):
-        videos[video].append(index)
-    groups: list[list[int]] = []
-    rest: list[int] = []
-    for members in videos.values():
-        if round(share * len(members)) >= max(at_least, 1):
-            groups.append(members)
-        else:
-            rest += members
-    chosen: set[int] = set()
-    for members in groups:
-        chosen |= _choice(frames, members, share, seed=seed, at_least=at_least, growing=True)
-    chosen |= _choice(frames, rest, share, seed=seed, at_least=at_least, growing=False)
-    return [i for i in range(len(frame_keys)) if i not in chosen], sorted(chosen)
+    for index, frame in enumerate(frames):
+        videos[frame.video].append(index)
+    large = {video for video, members in videos.items() if len(members) >= _SHORTEST}
+    known = known or HeldOutChoice(share)
+    looked_at = tuple(sorted({*known.videos, *large}))
+    n_held_out = len(split_faces(frame_keys, known.stretches).held_out)
+    new = [video for video in sorted(large) if video not in known.videos]
+    chosen: tuple[Stretch, ...] = ()
+    if share and n_held_out < FEWEST_HELD_OUT:
+        if len(frames) >= FEWEST_FACES:
+            chooser = _Chooser(frames, poses(), share, known.stretches, n_held_out, seed)
+            chosen = chooser.chosen(videos, at_least=FEWEST_HELD_OUT)
+    elif share and sum(len(videos[video]) for video in new) >= FEWEST_FACES:
+        chooser = _Chooser(frames, poses(), share, known.stretches, 0, seed)
+        chosen = chooser.chosen({video: videos[video] for video in new}, at_least=_SHORTEST)
+    return HeldOutChoice(
+        known.share if known.stretches else share, (*known.stretches, *chosen), looked_at
+    )
 
 
-def stretch_ids(frame_keys: Sequence[str]) -> list[int]:
-    """A number for the stretch of neighbouring frames that each face is from.
+@dataclass(frozen=True)
+class _Candidate:
+    """A stretch that could be held out.
 
-    Args:
-        frame_keys: Frame of each face (see `Faceset.frame_keys`).
+    Attributes:
+        stretch: It.
+        faces: Indices of its faces.
+        beside: Number of faces beside it.
     """
-    frames = [_parsed(key) for key in frame_keys]
-    result = [0] * len(frames)
-    stretches = _stretches(frames, range(len(frames)), _SHORTEST)
-    for number, key in enumerate(sorted(stretches)):
-        for index in stretches[key]:
-            result[index] = number
-    return result
+
+    stretch: Stretch
+    faces: list[int]
+    beside: int
 
 
-def _choice(
-    frames: Sequence[tuple[str, int | None]],
-    members: Sequence[int],
-    share: float,
-    *,
-    seed: int,
-    at_least: int,
-    growing: bool,
-) -> set[int]:
-    """Indices to keep out of a group of faces; none if the group is too small.
+class _Chooser:
+    """Picks stretches whose poses and places are as those of all faces.
 
     Args:
-        frames: Video and number of all faces.
-        members: Indices of the group.
+        frames: Frame of each face of the side.
+        poses: `[N, 2]`, yaw and pitch in radians.
         share: Part to keep out, above 0.
+        taken: Stretches held out already.
+        n_held_out: Faces held out already that count for what is wanted.
         seed: Another number makes another choice.
-        at_least: Fewer are not worth it.
-        growing: Stretches grow with the group; False keeps them short, so that a video that joins
-            the group does not move those of the others.
     """
-    n = len(members)
-    target = max(round(share * n), at_least)
-    limit = max(_LARGEST_SHARE, share) * n
-    if share == 0.0 or target > limit:
-        return set()
-    wanted = max(target / _STRETCHES, _SHORTEST) if growing else _SHORTEST
-    stretches = _stretches(frames, members, wanted)
-    ranked = sorted(stretches, key=lambda key: hashlib.sha256(f"{seed} {key}".encode()).digest())
-    chosen: set[int] = set()
-    for key in ranked:
-        if len(chosen) >= target:
-            break
-        if len(chosen) + len(stretches[key]) <= limit:
-            chosen.update(stretches[key])
-    return chosen if len(chosen) >= at_least else set()
+
+    def __init__(
+        self,
+        frames: Sequence[Frame],
+        poses: Poses,
+        share: float,
+        taken: Sequence[Stretch],
+        n_held_out: int,
+        seed: int,
+    ) -> None:
+        self._frames, self._poses, self._share = frames, poses, share
+        self._taken, self._n_held_out = taken, n_held_out
+        self._random = np.random.default_rng([seed, len(taken)])
+
+    def chosen(self, videos: Mapping[str, Sequence[int]], *, at_least: int) -> tuple[Stretch, ...]:
+        """Stretches from some videos; none if not as many faces as wanted can be spared.
+
+        Args:
+            videos: Indices of faces by video.
+            at_least: Fewest faces, with those held out already.
+        """
+        n = sum(len(members) for members in videos.values())
+        candidates = self._candidates(videos, _SHORTEST)
+        beside = sum(candidate.beside for candidate in candidates) / len(candidates)
+        few, many = _STRETCHES
+        n_stretches = min(max(self._share * n / _SHORTEST, few), many)
+        if beside:
+            n_stretches = max(min(n_stretches, _BESIDE * n / beside), 2)
+        wanted = max(self._share * n, min(_SHORTEST * n_stretches, _LEAST * n), at_least)
+        wanted -= self._n_held_out
+        length = int(wanted / n_stretches)
+        if length > _SHORTEST:
+            candidates = self._candidates(videos, length)
+        most = max(_MOST, 1.2 * self._share) * n
+        picked = self._spread(candidates, videos, wanted, most)
+        held_out = self._n_held_out + sum(len(candidate.faces) for candidate in picked)
+        return tuple(c.stretch for c in picked) if held_out >= at_least else ()
+
+    def _candidates(self, videos: Mapping[str, Sequence[int]], length: int) -> list[_Candidate]:
+        """All videos cut into stretches, each with what must be cleared beside it."""
+        result: list[_Candidate] = []
+        for video in sorted(videos):
+            blocks = blocks_of(self._frames, videos[video], length)
+            numbers = np.array(sorted(self._frames[index].number for index in videos[video]))
+            if len(blocks) == 1:
+                result.append(_Candidate(Stretch.whole(video), blocks[0], 0))
+                continue
+            for block in blocks:
+                stretch = _cleared(video, [self._frames[i].number for i in block], numbers)
+                ends = np.searchsorted(numbers, [stretch.clear_from, stretch.clear_to + 1])
+                result.append(_Candidate(stretch, block, int(ends[1] - ends[0]) - len(block)))
+        return result
+
+    def _spread(
+        self,
+        candidates: list[_Candidate],
+        videos: Mapping[str, Sequence[int]],
+        wanted: float,
+        most: float,
+    ) -> list[_Candidate]:
+        """Candidates that together come closest to the poses and places of all.
+
+        The first is a whole video, or drawn; each further one leaves the least missing of what all
+        together should hold.
+
+        Args:
+            candidates: To pick from.
+            videos: Faces that they are to stand for.
+            wanted: Faces to pick.
+            most: Faces that training may lose.
+        """
+        whole = _whole_videos(videos, wanted)
+        order = self._random.permutation(len(candidates)) + len(whole)
+        offered = [*whole, *candidates]
+        sizes = np.array([len(candidate.faces) for candidate in offered])
+        costs = sizes + [candidate.beside for candidate in offered]
+        free = np.ones(len(offered), bool)
+        rows: dict[str, list[int]] = defaultdict(list)
+        for row, candidate in enumerate(offered):
+            rows[candidate.stretch.video].append(row)
+
+        def take_out(stretch: Stretch) -> None:
+            for row in rows[stretch.video]:
+                free[row] &= not offered[row].stretch.touches(stretch)
+
+        for stretch in self._taken:
+            take_out(stretch)
+        members = [index for faces in videos.values() for index in faces]
+        cells = self._cells(videos, members)
+        counts = np.zeros((len(offered), int(cells.max()) + 1))
+        for row, candidate in enumerate(offered):
+            np.add.at(counts[row], cells[candidate.faces].ravel(), 1)
+        target = wanted * np.bincount(cells[members].ravel(), minlength=counts.shape[1])
+        missing = target / len(members)
+        picked: list[int] = []
+        first = np.arange(len(whole)) if whole else order[:1]
+        for pool in itertools.chain([first], itertools.repeat(order)):
+            if sizes[picked].sum() >= wanted:
+                break
+            pool_now = pool[free[pool] & (costs[picked].sum() + costs[pool] <= most)]
+            if len(pool_now):
+                left = ((missing - counts[pool_now]) ** 2).sum(axis=1)
+                picked.append(int(pool_now[np.argmin(left)]))
+                missing -= counts[picked[-1]]
+                take_out(offered[picked[-1]].stretch)
+            elif pool is order:
+                break
+        return [offered[row] for row in picked]
+
+    def _cells(
+        self, videos: Mapping[str, Sequence[int]], members: Sequence[int]
+    ) -> npt.NDArray[np.int64]:
+        """`[N, 2]`: for each face the cell of its pose, and that of its place.
+
+        Poses are cut such that all ranges of yaw, and all of pitch, hold equally many faces. A place
+        is a third of a video; small videos share one.
+        """
+        cells = np.zeros((len(self._frames), 2), np.int64)
+        for column, n_cells in enumerate((_YAW_CELLS, _PITCH_CELLS)):
+            angles = self._poses[:, column]
+            edges = np.quantile(angles[members], np.arange(1, n_cells) / n_cells)
+            cells[:, 0] = cells[:, 0] * n_cells + np.searchsorted(edges, angles)
+        next_cell = _YAW_CELLS * _PITCH_CELLS
+        cells[:, 1] = next_cell
+        for faces in videos.values():
+            if len(faces) >= _THIRDS * _SHORTEST:
+                for third, part in enumerate(np.array_split(self._in_order(faces), _THIRDS)):
+                    cells[part, 1] = next_cell + 1 + third
+                next_cell += _THIRDS
+        return cells
+
+    def _in_order(self, faces: Sequence[int]) -> list[int]:
+        return sorted(faces, key=lambda index: (self._frames[index].number, index))
 
 
-def _parsed(key: str) -> tuple[str, int | None]:
-    """Video (folder and prefix) and frame number of a key; None for a name without number."""
-    folder, _, name = key.rpartition("/")
-    found = _NUMBERED.match(name.rpartition(".")[0] or name)
-    if found is None or len(found[2]) > 15:
-        return key, None
-    return f"{folder}/{found[1]}", int(found[2])
+def _whole_videos(videos: Mapping[str, Sequence[int]], wanted: float) -> list[_Candidate]:
+    """Videos that may be held out as a whole; none where there are few."""
+    n_several = sum(len(faces) >= 2 * _SHORTEST for faces in videos.values())
+    if n_several < _WHOLE_VIDEO_FROM:
+        return []
+    return [
+        _Candidate(Stretch.whole(video), list(faces), 0)
+        for video, faces in sorted(videos.items())
+        if _SHORTEST <= len(faces) <= wanted / 2
+    ]
 
 
-def _stretches(
-    frames: Sequence[tuple[str, int | None]], members: Sequence[int], wanted: float
-) -> dict[tuple[str, int], list[int]]:
-    """Indices of the faces in each stretch of about `wanted` faces, by video and number."""
-    by_video: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for index in members:
-        video, number = frames[index]
-        by_video[video].append((0 if number is None else number, index))
-    result: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for video, items in by_video.items():
-        numbers = sorted({number for number, _ in items})
-        step = (numbers[-1] - numbers[0] + 1) / len(numbers)
-        # Powers of two, so that a handful of faces more does not move every border.
-        length = 2 ** round(math.log2(wanted * step))
-        for number, index in items:
-            result[video, number // length].append(index)
-    return result
+def _cleared(video: str, held_out: Sequence[int], numbers: npt.NDArray[np.int64]) -> Stretch:
+    """A stretch with the frames to clear on its sides.
+
+    Args:
+        video: Its video.
+        held_out: Numbers of its frames.
+        numbers: Numbers of all frames of the video that have faces, ascending.
+    """
+    first, last = min(held_out), max(held_out)
+    fewest, most = _CLEAR
+    least = min(max(fewest, (last - first + 1) // _CLEARED_PART), most)
+    before = numbers[numbers < first][-1:].tolist()
+    after = numbers[numbers > last][:1].tolist()
+    clear_from, clear_to = max(0, first - least), last + least
+    if before and before[0] >= first - most:
+        clear_from = min(clear_from, before[0])
+    if after and after[0] <= last + most:
+        clear_to = max(clear_to, after[0])
+    return Stretch(video, first, last, clear_from, clear_to)

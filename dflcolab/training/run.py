@@ -21,7 +21,7 @@ from dflcolab.engine.precision import choose_precision, prepare_device
 from dflcolab.errors import Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
-from dflcolab.faceset.held_out import split_held_out, stretch_ids
+from dflcolab.faceset.stretches import Split
 from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
 from dflcolab.progress import Progress
@@ -30,6 +30,7 @@ from dflcolab.training.color_match import transfers_colors
 from dflcolab.training.config import TrainConfig, parse_duration, with_settings
 from dflcolab.training.dataset import TrainingFaces, prepare_faces
 from dflcolab.training.devices import open_devices
+from dflcolab.training.holding_out import choice_of, hold_out
 from dflcolab.training.planning import plan_step
 from dflcolab.training.session import Session, SideFaces, losses_name
 from dflcolab.training.trainer import (
@@ -221,12 +222,14 @@ def _run_alone(
         iterations=None if target is None else target - done,
         progress=progress,
     )
-    sides = {
-        side: _side_faces(
-            facesets[side], options, config.holdout_share, side, places, progress, notes
+    sides: dict[str, SideFaces] = {}
+    for side in _distinct(facesets):
+        known = choice_of(state, side, leaves_pretraining=leaves)
+        trained = state is not None and (known is not None or not leaves)
+        _, split = hold_out(
+            facesets[side], side, config.holdout_share, known, trained=trained, note=note
         )
-        for side in _distinct(facesets)
-    }
+        sides[side] = _side_faces(facesets[side], options, split, side, places, progress, notes)
     src, dst = sides["src"], sides.get("dst", sides["src"])
     seed = int(state["seed"]) if state else config.seed
     session = Session(
@@ -344,14 +347,13 @@ def resolve_options(
 def _side_faces(
     faceset: Faceset,
     options: SwapModelOptions,
-    share: float,
+    split: Split,
     side: str,
     places: Places,
     progress: Progress,
     notes: list[str],
 ) -> SideFaces:
     """Decode one side, its held-out part apart."""
-    training, held_out = split_held_out(faceset.frame_keys, share)
 
     def prepare(indices: Sequence[int], title: str, *, colors: bool = False) -> TrainingFaces:
         return prepare_faces(
@@ -366,15 +368,16 @@ def _side_faces(
             colors=colors,
         )
 
-    known = dict(zip(faceset.names, stretch_ids(faceset.frame_keys), strict=True))
+    stretch_of = dict(zip(faceset.names, split.stretch, strict=True))
 
     def stretches(faces: TrainingFaces | None) -> npt.NDArray[np.int64]:
         names = () if faces is None else faces.names
-        return np.array([known[name] for name in names], np.int64)
+        return np.array([stretch_of[name] for name in names], np.int64)
 
-    learned = prepare(training, f"Loading {side} faces", colors=transfers_colors(options))
-    kept_out = prepare(held_out, f"Loading held-out {side} faces") if held_out else None
-    return SideFaces(learned, kept_out, stretches(learned), stretches(kept_out))
+    training = prepare(split.training, f"Loading {side} faces", colors=transfers_colors(options))
+    enough = len(split.held_out) > 0
+    held_out = prepare(split.held_out, f"Loading held-out {side} faces") if enough else None
+    return SideFaces(training, held_out, stretches(training), stretches(held_out))
 
 
 def _distinct(facesets: Mapping[str, Faceset]) -> list[str]:

@@ -22,7 +22,8 @@ from dflcolab.extraction.config import AppendConfig, ExtractConfig
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.config import PackConfig
 from dflcolab.faceset.faceset import load_faceset
-from dflcolab.faceset.held_out import split_held_out
+from dflcolab.faceset.held_out import HeldOutChoice, choose_held_out, poses_of
+from dflcolab.faceset.stretches import split_faces
 from dflcolab.formats.dfl_jpeg import read_face, read_record
 from dflcolab.formats.faceset_pak import PakItem, write_pak
 from dflcolab.pipeline.append import append
@@ -508,22 +509,27 @@ def test_the_command_line_speaks_in_sentences(cli: CommandLine, started, tmp_pat
     assert cli("append", "-w", started.root, "--side", "src").returncode == 2
 
 
-def test_appended_sources_hardly_move_the_held_out_faces(started, tmp_path):
+def test_appended_sources_leave_the_held_out_faces_as_they_were(started, tmp_path):
     extract(started, ExtractConfig(side=SRC, size=128))
     brad = small_faceset(tmp_path / "brad")
 
-    def held_out() -> set[str]:
-        keys = load_faceset(started.aligned_dir(SRC)).frame_keys
-        return {keys[i] for i in split_held_out(keys, 0.15)[1]}
+    def held_out(known: HeldOutChoice | None) -> tuple[HeldOutChoice, set[str]]:
+        faceset = load_faceset(started.aligned_dir(SRC))
+        keys = faceset.frame_keys
+        choice = choose_held_out(keys, lambda: poses_of(faceset), 0.15, known=known)
+        split = split_faces(keys, choice.stretches)
+        return choice, {faceset.names[index] for index in split.held_out}
 
-    before = held_out()
-    append(started, config(STUDIO_WOMAN, holiday(tmp_path), brad, fps=4))
-
-    after = held_out()
+    choice, before = held_out(None)
     assert len(before) >= 8
+    append(started, config(STUDIO_WOMAN, holiday(tmp_path), brad, fps=6))
+
+    later, after = held_out(choice)
     assert before <= after
-    prefixes = {key.rstrip("0123456789.pngj") for key in after - before}
-    assert "/" not in prefixes  # no further face of the first video
+    assert later.stretches[: len(choice.stretches)] == choice.stretches
+    # No further face of the first video; the second one, of more than 50, has stretches of its own.
+    assert {stretch.video for stretch in later.stretches} == {"/", "/2-"}
+    assert {name[:2] for name in after - before} == {"2-"}
 
 
 def test_photos_travel_with_the_workspace(started, tmp_path):
