@@ -72,14 +72,14 @@ COMMANDS: dict[str, Command] = {
         "dflcolab.faceset.config:CleanConfig",
     ),
     "report": Command(
-        "Say what the facesets show, what they lack, and how src and dst fit",
-        "dflcolab.pipeline.report:report",
+        "Say what facesets and trainings show and lack; compare two models; make a time-lapse",
+        "dflcolab.pipeline.any_report:any_report",
         "dflcolab.faceset.report_config:ReportConfig",
     ),
     "mask": Command(
-        "Say what masks the faces carry, remove them, or write them as pictures",
+        "Draw the line between face and what covers it: labels, XSeg training, masks",
         "dflcolab.pipeline.mask:mask",
-        "dflcolab.faceset.config:MaskConfig",
+        "dflcolab.xseg.config:MaskConfig",
     ),
     "pack": Command(
         "Put the faces of one side into one faceset.pak, or add new ones to it",

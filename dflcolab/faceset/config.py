@@ -6,7 +6,6 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from dflcolab.config import Config, option
 from dflcolab.faceset.limits import BLURRED_STEP, LANDMARKS_OFF, NEAR_DUPLICATE
@@ -138,26 +137,6 @@ class CleanConfig(Config):
 
     only: tuple[str, ...] = option(())
     """With --undo: what comes back, by check (blur), file name (00012_0.jpg) or pattern ('2-*'). The rest stays in the trash."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MaskConfig(Config):
-    """What to do with the masks that the faces carry."""
-
-    action: Literal["stats", "remove", "export"]
-    """stats counts drawn outlines and trained masks; remove takes them out of the face files; export writes them as pictures."""
-
-    side: Side
-    """Whose faces: src or dst."""
-
-    what: Literal["xseg", "polygons", "all"] = option("xseg")
-    """What remove takes out: trained masks (xseg), drawn outlines (polygons), or both (all). Outlines are work by hand: keep a copy."""
-
-    out: Path | None = option(None)
-    """Folder for the pictures of export; left out: aligned_mask, beside the faces."""
-
-    hull: bool = option(True)
-    """Export faces without a mask of their own with the hull of their landmarks; no leaves them out."""
 
 
 @dataclass(frozen=True, kw_only=True)

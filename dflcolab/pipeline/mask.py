@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from dflcolab.errors import FormatError
 from dflcolab.faces.face_record import FaceRecord
-from dflcolab.faceset.config import MaskConfig
 from dflcolab.faceset.face_files import loose_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.mask_export import export_masks
-from dflcolab.files import storage_errors, write_text
 from dflcolab.formats.dfl_jpeg import read_record, replace_record
+from dflcolab.pipeline.mask_backup import keep_polygons
+from dflcolab.pipeline.mask_labels import LabelsReport, labels
 from dflcolab.progress import Progress
-from dflcolab.workspace.workspace import Workspace
+from dflcolab.workspace.workspace import Side, Workspace
+from dflcolab.xseg.config import MaskConfig
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,21 @@ _SHOWN = {
 }
 
 
-@alone_with_faces
 def mask(
+    workspace: Workspace, config: MaskConfig, *, progress: Progress | None = None
+) -> MaskReport | LabelsReport:
+    """Do what the config's action says: see `labels` and `masks` for each.
+
+    Raises:
+        DFLColabError: As those say.
+    """
+    if config.action == "labels":
+        return labels(workspace, config, progress=progress)
+    return masks(workspace, config, progress=progress)
+
+
+@alone_with_faces
+def masks(
     workspace: Workspace, config: MaskConfig, *, progress: Progress | None = None
 ) -> MaskReport:
     """Count the masks of one side's faces, remove them, or write them as pictures.
@@ -94,14 +106,16 @@ def mask(
         Interrupted: The user asked to stop; run it again to go on.
     """
     progress = progress or Progress()
-    paths = loose_faces(workspace, config.side)
+    side = config.side
+    assert isinstance(side, Side)
+    paths = loose_faces(workspace, side)
     removed, backup = 0, None
     problems: list[str] = []
     if config.action == "remove":
         records = _records(paths, progress, [])
         chosen = [(path, record) for path, record in records if _carries(record, config.what)]
         if config.what in ("polygons", "all"):
-            backup = _backup(workspace, config.side.value, chosen)
+            backup = keep_polygons(workspace, side.value, chosen)
         with progress.task("Removing masks", total=len(chosen), unit="faces") as task:
             for path, record in chosen:
                 progress.raise_if_stopped()
@@ -120,7 +134,7 @@ def mask(
     counts = Counter(_kind(record) for _, record in _records(paths, progress, unreadable))
     both = counts["both"]
     return MaskReport(
-        side=config.side.value,
+        side=side.value,
         faces=len(paths),
         with_xseg_mask=counts["xseg"] + both,
         with_polygons=counts["polygons"] + both,
@@ -170,25 +184,3 @@ def _without(record: FaceRecord, what: str) -> FaceRecord:
     if what in ("polygons", "all"):
         record = record.replace(polygons=())
     return record
-
-
-def _backup(
-    workspace: Workspace, side: str, faces: Iterable[tuple[Path, FaceRecord]]
-) -> Path | None:
-    """Outlines drawn by hand are never just thrown away: they go to a JSON file in `history/`."""
-    drawn = {
-        path.name: [
-            {"include": polygon.include, "points": polygon.points.tolist()}
-            for polygon in record.polygons
-        ]
-        for path, record in faces
-        if record.has_points
-    }
-    if not drawn:
-        return None
-    time = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    target = workspace.history_dir / f"polygons-{side}-{time}.json"
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    write_text(target, json.dumps({"version": 1, "faces": drawn}))
-    return target

@@ -30,7 +30,6 @@ from dflcolab.faces.face_record import Polygon
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset import folder_swap
 from dflcolab.faceset.config import (
-    MaskConfig,
     PackConfig,
     SortConfig,
     SortKind,
@@ -42,7 +41,7 @@ from dflcolab.formats import pickle_writer
 from dflcolab.formats.dfl_jpeg import encode_xseg_mask, read_face, read_record, replace_record
 from dflcolab.formats.faceset_pak import PAK_NAME
 from dflcolab.formats.jpeg_segments import read_header
-from dflcolab.pipeline.mask import mask
+from dflcolab.pipeline.mask import masks as mask
 from dflcolab.pipeline.metadata import metadata
 from dflcolab.pipeline.pack import pack, unpack
 from dflcolab.pipeline.resize import resize
@@ -50,6 +49,7 @@ from dflcolab.pipeline.sort import sort
 from dflcolab.progress import Progress, Task
 from dflcolab.workspace.settings import WorkspaceSettings, write_settings
 from dflcolab.workspace.workspace import Side, Workspace
+from dflcolab.xseg.config import MaskConfig
 from tests.formats.face_files import VECTORS, face_file
 from tests.formats.strict_reader import strict_file
 

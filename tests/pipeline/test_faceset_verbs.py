@@ -13,7 +13,6 @@ from dflcolab.errors import ConfigError, FacesetError, WorkspaceError
 from dflcolab.faces.face_record import Polygon
 from dflcolab.faceset.config import (
     CleanConfig,
-    MaskConfig,
     PackConfig,
     SortConfig,
     SortKind,
@@ -24,10 +23,11 @@ from dflcolab.files import sha256_of
 from dflcolab.formats.dfl_jpeg import encode_xseg_mask, read_face, read_record, replace_record
 from dflcolab.formats.faceset_pak import PakItem, write_pak
 from dflcolab.pipeline.clean import clean
-from dflcolab.pipeline.mask import mask
+from dflcolab.pipeline.mask import masks as mask
 from dflcolab.pipeline.pack import pack, unpack
 from dflcolab.pipeline.sort import sort
 from dflcolab.workspace.workspace import Side, Workspace
+from dflcolab.xseg.config import MaskConfig
 
 
 @pytest.fixture

@@ -1,0 +1,307 @@
+"""`mask labels`: the drawn outlines of one side, listed, written for other programs, and taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dflcolab.errors import ConfigError, FacesetError, FormatError
+from dflcolab.faces.face_record import FaceRecord, Polygon
+from dflcolab.faces.mask_outlines import outlines_of
+from dflcolab.faces.polygons import polygon_mask
+from dflcolab.faceset.coco_labels import coco_text, read_coco
+from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces, read_face_head
+from dflcolab.faceset.face_source import FaceSource, open_faces
+from dflcolab.faceset.folder_lock import alone_with_faces
+from dflcolab.faceset.labels import FaceLabel, LabelStatistics, label_statistics
+from dflcolab.files import list_files, storage_errors, write_bytes, write_text
+from dflcolab.formats.dfl_jpeg import face_from_bytes, read_face, read_record, replace_record
+from dflcolab.pipeline.mask_backup import keep_polygons
+from dflcolab.progress import Progress
+from dflcolab.workspace.workspace import Side, Workspace
+from dflcolab.xseg.config import MaskConfig
+from dflcolab.xseg.held_out import cell_of
+
+_PICTURES = (".png",)
+
+
+@dataclass(frozen=True)
+class LabelLine:
+    """One labelled face.
+
+    Attributes:
+        name: File name.
+        include: Outlines that add to its mask.
+        exclude: Outlines that cut out.
+        points: Of all of them.
+        share: Part of the picture inside, 0..1.
+    """
+
+    name: str
+    include: int
+    exclude: int
+    points: int
+    share: float
+
+
+@dataclass(frozen=True)
+class LabelsReport:
+    """What outlines the faces of a side carry now.
+
+    Attributes:
+        side: Whose faces.
+        statistics: All labels together.
+        labels: The labelled faces.
+        written: File or folder that the outlines were written to; None if they were not.
+        taken: Faces that got outlines from elsewhere.
+        left_alone: Faces that had outlines already and kept them.
+        backup: File with the outlines that were replaced; None if there were none.
+        problems: What could not be used, one sentence each.
+    """
+
+    side: str
+    statistics: LabelStatistics
+    labels: tuple[LabelLine, ...]
+    written: Path | None = None
+    taken: int = 0
+    left_alone: int = 0
+    backup: Path | None = None
+    problems: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """The report in a few lines."""
+        lines = self.statistics.sentences()
+        lines[0] = f"{self.side}: {lines[0]}"
+        if self.taken or self.left_alone:
+            kept = f", {self.left_alone} kept theirs (see --replace)" if self.left_alone else ""
+            lines.append(f"{self.taken} faces got outlines{kept}.")
+        if self.backup is not None:
+            lines.append(f"The outlines from before are kept in {self.backup}.")
+        if self.written is not None:
+            lines.append(f"The outlines are in {self.written}.")
+        lines += [
+            f"  {label.name}: {label.include} add, {label.exclude} cut out, {label.points} points, "
+            f"{100 * label.share:.0f} % inside"
+            for label in self.labels
+        ]
+        return "\n".join([*lines, *self.problems])
+
+
+def labels(
+    workspace: Workspace, config: MaskConfig, *, progress: Progress | None = None
+) -> LabelsReport:
+    """List the outlines of one side; with `out` write them, with `from_` take others in.
+
+    Outlines go into the face files as DeepFaceLab's editor stores them; no picture is compressed
+    again.
+
+    Raises:
+        ConfigError: Both `out` and `from_` are given, or `out` is the faces' own folder.
+        FacesetError: There are no faces; outlines cannot be taken into a pack, or none fits.
+        FormatError: The file to read is no COCO file.
+        StorageError: The disk is full or read-only.
+        Interrupted: The user asked to stop; run it again to go on.
+    """
+    progress = progress or Progress()
+    assert config.side is not None
+    if config.from_ is not None and config.out is not None:
+        raise ConfigError("mask labels either reads (--from) or writes (--out); give one of them.")
+    if config.from_ is not None:
+        return _take(workspace, config, progress=progress)
+    return _list(workspace, config, progress)
+
+
+def _list(workspace: Workspace, config: MaskConfig, progress: Progress) -> LabelsReport:
+    side = _side(config)
+    folder = workspace.aligned_dir(side)
+    found: list[tuple[FaceLabel, FaceRecord]] = []
+    problems: list[str] = []
+    with open_faces(folder, progress=progress) as faces:
+        problems += faces.unused
+        read = faces.read if faces.packed else read_face_head
+        labelled = for_each_face(
+            faces.paths,
+            lambda file: _label_of(file, faces),
+            progress=progress,
+            title="Reading labels",
+            read=read,
+        )
+        for label in labelled:
+            if isinstance(label, str):
+                problems += [label] if label else []
+            else:
+                found.append(label)
+    every, records = [label for label, _ in found], [record for _, record in found]
+    drawn = [label for label, record in found if record.has_points]
+    written = None
+    if config.out is not None:
+        written = config.out
+        if config.format == "coco":
+            written = written / "labels.json" if written.is_dir() else written
+            with storage_errors(written):
+                written.parent.mkdir(parents=True, exist_ok=True)
+            write_text(written, coco_text(drawn))
+        else:
+            _write_pictures(drawn, written, folder)
+    cells = [cell_of(record.source_filename or label.name) for label, record in found]
+    numbers = {cell: number for number, cell in enumerate(sorted(set(cells)))}
+    return LabelsReport(
+        side=side.value,
+        statistics=label_statistics(every, records, [numbers[cell] for cell in cells]),
+        labels=tuple(
+            LabelLine(
+                label.name,
+                label.count(include=True),
+                label.count(include=False),
+                label.points,
+                round(label.share, 4),
+            )
+            for label in drawn
+        ),
+        written=written,
+        problems=tuple(problems),
+    )
+
+
+def _write_pictures(drawn: Sequence[FaceLabel], folder: Path, faces: Path) -> None:
+    if folder.resolve() == faces.resolve():
+        raise ConfigError(
+            f"{folder} holds the faces, and mask pictures would be taken for faces there; name "
+            "another folder with --out."
+        )
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for label in drawn:
+        mask = polygon_mask(label.polygons, label.height, label.width)
+        picture = (mask[..., 0] * 255).astype(np.uint8)
+        encoded = cv2.imencode(".png", picture)[1].tobytes()
+        name = f"{Path(label.name).stem}_mask.png"
+        write_bytes(folder / name, encoded, durable=False)
+
+
+@alone_with_faces
+def _take(workspace: Workspace, config: MaskConfig, *, progress: Progress) -> LabelsReport:
+    side = _side(config)
+    assert config.from_ is not None
+    source = Path(config.from_)
+    paths = {path.name: path for path in loose_faces(workspace, side)}
+    if source.is_dir():
+        offered, problems = _from_pictures(source, paths, config.tolerance), list[str]()
+    elif source.is_file():
+        offered, problems = _from_coco(source, paths)
+    else:
+        raise ConfigError(f"{source} does not exist; name a COCO file or a folder of masks.")
+    chosen: dict[Path, tuple[Polygon, ...]] = {}
+    before: list[tuple[Path, FaceRecord]] = []
+    left_alone = matched = 0
+    for path, polygons in offered:
+        progress.raise_if_stopped()
+        record = read_record(path)
+        if record is None:
+            problems.append(f"{path} has no face metadata and so takes no outlines.")
+            continue
+        matched += 1
+        if record.has_points and not config.replace:
+            left_alone += 1
+            continue
+        if record.has_points:
+            before.append((path, record))
+        chosen[path] = polygons
+    if not matched:
+        raise FacesetError(
+            f"Nothing in {source} is called like a face of {side.value}; the names of its pictures "
+            "must be those of the face files."
+        )
+    backup = keep_polygons(workspace, side.value, before)
+    taken = 0
+    with progress.task("Writing outlines", total=len(chosen), unit="faces") as task:
+        for path, polygons in chosen.items():
+            progress.raise_if_stopped()
+            task.advance()
+            record = read_record(path)
+            assert record is not None
+            try:
+                replace_record(path, record.replace(polygons=polygons))
+                taken += 1
+            except FormatError as error:  # too many points, or a damaged picture
+                problems.append(str(error))
+    report = _list(workspace, config, progress)
+    return LabelsReport(
+        side=report.side,
+        statistics=report.statistics,
+        labels=report.labels,
+        taken=taken,
+        left_alone=left_alone,
+        backup=backup,
+        problems=(*problems, *report.problems),
+    )
+
+
+def _from_coco(
+    source: Path, paths: Mapping[str, Path]
+) -> tuple[list[tuple[Path, tuple[Polygon, ...]]], list[str]]:
+    """Outlines of the faces that the file names, in pixels of the faces' pictures."""
+    read, problems = read_coco(source)
+    found: list[tuple[Path, tuple[Polygon, ...]]] = []
+    for label in read:
+        path = paths.get(label.name)
+        if path is None:
+            problems.append(f"{label.name} of {source} is no face here.")
+            continue
+        face = read_face(path)
+        polygons = label.polygons
+        if (
+            label.width
+            and label.height
+            and (label.width, label.height) != (face.width, face.height)
+        ):
+            zoom = np.array([face.width / label.width, face.height / label.height], np.float32)
+            polygons = tuple(Polygon(p.include, p.points * zoom) for p in polygons)
+        found.append((path, polygons))
+    return found, problems
+
+
+def _from_pictures(
+    source: Path, paths: Mapping[str, Path], tolerance: float
+) -> Iterator[tuple[Path, tuple[Polygon, ...]]]:
+    """Outlines of the mask pictures that are called like faces."""
+    by_stem = {path.stem: path for path in paths.values()}
+    for picture in list_files(source, _PICTURES):
+        path = by_stem.get(picture.stem) or by_stem.get(picture.stem.removesuffix("_mask"))
+        if path is None:
+            continue
+        with storage_errors(picture):
+            data = np.frombuffer(picture.read_bytes(), np.uint8)
+        mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+        if mask is None:
+            raise FormatError(f"{picture} is no picture; remove it or export it again.")
+        face = read_face(path)
+        if mask.shape != (face.height, face.width):
+            size = (face.width, face.height)
+            mask = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR)
+        # Two levels only, so that a mask of 0 and 1 would look empty: its largest value is inside.
+        binary = np.asarray(mask, np.float32) / max(1.0, float(mask.max()))
+        yield path, outlines_of(binary, tolerance=tolerance, smallest=16 if tolerance else 1)
+
+
+def _label_of(file: FaceFile, faces: FaceSource) -> tuple[FaceLabel, FaceRecord] | str:
+    """The outlines of a face; a sentence, or "", where it is no whole face."""
+    if file.problem or file.record is None:
+        return file.problem
+    name, record = faces.name(file.path), file.record
+    if not record.has_points:
+        return FaceLabel(name, file.size, file.size, ()), record
+    try:
+        face = face_from_bytes(file.data or faces.read(file.path).data, str(file.path))
+    except FormatError as error:
+        return str(error)
+    return FaceLabel(name, face.width, face.height, record.polygons), record
+
+
+def _side(config: MaskConfig) -> Side:
+    assert config.side is not None
+    return config.side

@@ -1,0 +1,1 @@
+"""Masks: what is learned from labels, and how it gets into the faces."""

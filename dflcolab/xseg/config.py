@@ -1,0 +1,106 @@
+# pyright: strict
+"""Options of `mask`; light, since the command line builds its help here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dflcolab.config import Config, option
+from dflcolab.errors import ConfigError
+from dflcolab.workspace.workspace import Side
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskConfig(Config):
+    """What to do with the masks that the faces carry."""
+
+    action: Literal["labels", "train", "apply", "remove", "fetch", "stats", "export"]
+    """labels lists drawn outlines, or brings them in and out; train teaches an XSeg network what the
+    outlines show; apply writes its masks into the face files; remove takes masks or outlines out of
+    them; fetch copies labelled faces aside; stats counts masks and looks for bad ones; export writes
+    masks as pictures."""
+
+    side: Side | None = None
+    """Whose faces: src or dst. train: without it, those of both sides."""
+
+    model: str = "xseg"
+    """train, apply: name of the XSeg model; a folder of that name under model/."""
+
+    what: Literal["xseg", "polygons", "all"] = option("xseg")
+    """What remove takes out: trained masks (xseg), drawn outlines (polygons), or both (all).
+    Outlines are work by hand: a copy of them stays in history/."""
+
+    out: Path | None = option(None)
+    """export: folder for the pictures; left out: aligned_mask, beside the faces. fetch: folder for
+    the copies; left out: aligned_xseg. labels: the file or folder that the outlines are written to."""
+
+    hull: bool = option(True)
+    """Export faces without a mask of their own with the hull of their landmarks; no leaves them out."""
+
+    format: Literal["coco", "png"] = "coco"
+    """labels --out: coco: one JSON file with all outlines; png: a folder with a mask per labelled
+    face."""
+
+    from_: str | None = None
+    """labels: a COCO file, or a folder of mask pictures called like the faces (00001_0.png or
+    00001_0_mask.png), to take outlines from. train, apply: a link to a trained XSeg model of
+    DeepFaceLab's, with #sha256=… behind it, to begin with where the workspace has none of that name."""
+
+    replace: bool = False
+    """labels --from: also give faces new outlines that have some already; the old ones are kept in
+    history/."""
+
+    tolerance: float = option(1.0, low=0.0, high=50.0)
+    """labels --from a folder: how far outlines may run from the edge of the mask pictures, in pixels
+    of the face. More leaves fewer points to move by hand."""
+
+    set: tuple[str, ...] = ()
+    """train: options of the network as key=value: face_type, base, learning_rate, batch_size; also
+    any option of this command."""
+
+    pretrain: bool = False
+    """train: learn to redraw faces in grey first, from all faces; needs no labels. Trained on without
+    this option, the network keeps what it knows and starts at iteration 0 with the labels."""
+
+    faceset: tuple[str, ...] = ()
+    """train: further folders with faces or faceset.pak files to learn from, or their addresses."""
+
+    target_iter: int | None = option(None, low=1)
+    """train: iteration at which training ends. Without it, it goes on until stopped."""
+
+    deadline: str | None = None
+    """train: longest time, such as 2h30m or 90s; then save and end."""
+
+    batch: int | None = option(None, low=1, high=64)
+    """train, apply: faces at once. Without it: what the model has, 4 for a new one."""
+
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
+    """train: number type of the network. auto: bfloat16 or float16 on GPUs with tensor cores, else
+    float32."""
+
+    save_minutes: float = option(10.0, low=0.0)
+    """train: minutes between two saves; 0 = never by time."""
+
+    save_every: int = option(0, low=0)
+    """train: iterations between two saves, besides those by time; 0 = never by iterations."""
+
+    keep: int = option(3, low=1, high=100, advanced=True)
+    """train: how many of the latest checkpoints stay, besides the best one."""
+
+    preview_every: int = option(500, low=0)
+    """train: iterations between two preview pictures in the model's history folder, and two looks
+    at the held-out faces; 0 = at saves only."""
+
+    holdout_share: float = option(0.1, low=0.0, high=0.5)
+    """train: part of the labelled faces kept out of training to judge it, by whole stretches of
+    frames. Of fewer than 20 labels none is kept out."""
+
+    seed: int = option(0, low=0, advanced=True)
+    """train: start of all random numbers of a new model."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.side is None and self.action != "train":
+            raise ConfigError(f"mask {self.action} works on one side; add --side src or dst.")
