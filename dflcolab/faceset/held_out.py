@@ -52,7 +52,7 @@ _CLEARED_PART = 8
 _WHOLE_VIDEO_FROM = 4
 """Videos of a side from which on one may be held out as a whole."""
 
-_YAW_CELLS, _PITCH_CELLS = 5, 3
+_YAW_CELLS, _PITCH_CELLS = 7, 5
 _THIRDS = 3
 
 Poses = npt.NDArray[np.float64]
@@ -277,8 +277,11 @@ class _Chooser:
         counts = np.zeros((len(offered), int(cells.max()) + 1))
         for row, candidate in enumerate(offered):
             np.add.at(counts[row], cells[candidate.faces].ravel(), 1)
-        target = wanted * np.bincount(cells[members].ravel(), minlength=counts.shape[1])
-        missing = target / len(members)
+        missing = np.bincount(cells[members].ravel(), minlength=counts.shape[1]) * (
+            wanted / len(members)
+        )
+        # Seldom poses count by what they lack of their own part, but not below a stretch.
+        weights = 1 / (missing + sizes.mean())
         picked: list[int] = []
         first = np.arange(len(whole)) if whole else order[:1]
         for pool in itertools.chain([first], itertools.repeat(order)):
@@ -286,7 +289,7 @@ class _Chooser:
                 break
             pool_now = pool[free[pool] & (costs[picked].sum() + costs[pool] <= most)]
             if len(pool_now):
-                left = ((missing - counts[pool_now]) ** 2).sum(axis=1)
+                left = (missing - counts[pool_now]) ** 2 @ weights
                 picked.append(int(pool_now[np.argmin(left)]))
                 missing -= counts[picked[-1]]
                 take_out(offered[picked[-1]].stretch)
@@ -297,22 +300,24 @@ class _Chooser:
     def _cells(
         self, videos: Mapping[str, Sequence[int]], members: Sequence[int]
     ) -> npt.NDArray[np.int64]:
-        """`[N, 2]`: for each face the cell of its pose, and that of its place.
+        """`[N, 3]`: for each face the cells of its yaw, its pitch and its place.
 
-        Poses are cut such that all ranges of yaw, and all of pitch, hold equally many faces. A place
-        is a third of a video; small videos share one.
+        Angles are cut into cells of equal width between those that few faces pass. A place is a third
+        of a video; small videos share one.
         """
-        cells = np.zeros((len(self._frames), 2), np.int64)
+        cells = np.zeros((len(self._frames), 3), np.int64)
+        next_cell = 0
         for column, n_cells in enumerate((_YAW_CELLS, _PITCH_CELLS)):
             angles = self._poses[:, column]
-            edges = np.quantile(angles[members], np.arange(1, n_cells) / n_cells)
-            cells[:, 0] = cells[:, 0] * n_cells + np.searchsorted(edges, angles)
-        next_cell = _YAW_CELLS * _PITCH_CELLS
-        cells[:, 1] = next_cell
+            low, high = np.quantile(angles[members], (0.02, 0.98)).tolist()
+            edges = low + (high - low) * np.arange(1, n_cells) / n_cells
+            cells[:, column] = next_cell + np.searchsorted(edges, angles)
+            next_cell += n_cells
+        cells[:, 2] = next_cell
         for faces in videos.values():
             if len(faces) >= _THIRDS * _SHORTEST:
                 for third, part in enumerate(np.array_split(self._in_order(faces), _THIRDS)):
-                    cells[part, 1] = next_cell + 1 + third
+                    cells[part, 2] = next_cell + 1 + third
                 next_cell += _THIRDS
         return cells
 
