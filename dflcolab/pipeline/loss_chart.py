@@ -3,29 +3,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from dflcolab.pipeline.chart_axes import Tick, anchor, round_marks
+
 WIDTH, HEIGHT = 900, 340
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 892.0, 12.0, 302.0
-_LABEL_ROOM = 30.0
 _POINTS = 400
 _SMOOTHED = 0.04
 _NAMES = ("src", "dst")
 
 Values = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A mark on an axis: where, what, and how its text hangs on it."""
-
-    at: float
-    label: str
-    anchor: str = "middle"
 
 
 @dataclass(frozen=True)
@@ -79,7 +70,7 @@ def loss_chart(
     # A few wild values at the start must not press the rest into a line.
     top = max(float(np.quantile(thin, 0.995)), float(smooth.max())) * 1.04
     bottom = min(0.0, float(thin.min()))
-    y_marks = _round_marks(bottom, top, 5)
+    y_marks = round_marks(bottom, top, 5)
     span = max(float(numbers[-1] - numbers[0]), 1.0)
 
     def place_x(value: float) -> float:
@@ -99,22 +90,15 @@ def loss_chart(
         Curve(name, line(thin[:, i]), line(smooth[:, i]), f"{smooth[-1, i]:.3f}")
         for i, name in enumerate(_NAMES)
     ]
-    x_marks = _round_marks(float(numbers[0]), float(numbers[-1]), 5)
+    x_marks = round_marks(float(numbers[0]), float(numbers[-1]), 5)
     return LossChart(
         curves=curves,
         x_ticks=[
-            Tick(round(place_x(mark), 1), f"{mark:,.0f}", _anchor(place_x(mark)))
+            Tick(round(place_x(mark), 1), f"{mark:,.0f}", anchor(place_x(mark), _LEFT, _RIGHT))
             for mark in x_marks
         ],
         y_ticks=[Tick(round(place_y(mark), 1), f"{mark:g}") for mark in y_marks],
     )
-
-
-def _anchor(x: float) -> str:
-    """How a text under the axis hangs on its mark without leaving the drawing."""
-    if x < _LEFT + _LABEL_ROOM:
-        return "start"
-    return "end" if x > _RIGHT - _LABEL_ROOM else "middle"
 
 
 def _thinned(numbers: Values, values: Values) -> tuple[Values, Values]:
@@ -133,12 +117,3 @@ def _smoothed(values: Values) -> Values:
     low = np.maximum(index - reach, 0)
     high = np.minimum(index + reach + 1, len(values))
     return (sums[high] - sums[low]) / (high - low)[:, None]
-
-
-def _round_marks(low: float, high: float, about: int) -> list[float]:
-    """Round numbers inside a range, about so many."""
-    rough = max(high - low, 1e-9) / about
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
-    first = math.ceil(low / step)
-    return [round(k * step, 10) for k in range(first, math.floor(high / step) + 1)]

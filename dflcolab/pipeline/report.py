@@ -1,4 +1,4 @@
-"""`report`: what the facesets show and lack, how src and dst fit, as sentences, page and numbers."""
+"""`report`: what facesets and trainings show and lack, as sentences, page and numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dflcolab.config import to_plain
-from dflcolab.errors import ConfigError, DFLColabError, FacesetError
+from dflcolab.errors import ConfigError, DFLColabError, FacesetError, ModelError
 from dflcolab.faceset.coverage import FacesetSummary, Region
 from dflcolab.faceset.face_source import FaceSource, open_faces
 from dflcolab.faceset.findings import Finding, counted, findings_of, in_order
@@ -22,6 +22,12 @@ from dflcolab.files import storage_errors, write_text
 from dflcolab.media.provenance import SIGNABLE_SUFFIXES, SOURCE_TYPE, read_provenance
 from dflcolab.pipeline.report_look import SideLook, look_at_side
 from dflcolab.pipeline.report_view import write_report_page
+from dflcolab.pipeline.training_history import (
+    ModelHistory,
+    models_with_checkpoints,
+    read_history,
+)
+from dflcolab.pipeline.training_report import TrainingReport, training_report
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace
 
@@ -78,6 +84,7 @@ class Report:
         src: The src faceset; None if it was not looked at.
         dst: The dst faceset.
         pair: How they fit; None if one is missing.
+        trainings: The models' trainings.
         results: The marks of finished videos.
         notes: What the reader should know about the report itself.
         html: The page.
@@ -91,6 +98,7 @@ class Report:
     src: SideReport | None
     dst: SideReport | None
     pair: PairReport | None
+    trainings: tuple[TrainingReport, ...]
     results: tuple[ResultMark, ...]
     notes: tuple[str, ...]
     html: Path
@@ -108,6 +116,8 @@ class Report:
             lines += [verdict.text, *_sentences(verdict.findings)]
             if verdict.helps_most:
                 lines.append(f"What would help most: {verdict.helps_most}")
+        for training in self.trainings:
+            lines += training.sentences()
         lines += [mark.text for mark in self.results]
         lines += self.notes
         lines.append(f"The whole report: {self.html}")
@@ -117,21 +127,21 @@ class Report:
 def report(
     workspace: Workspace, config: ReportConfig, *, progress: Progress | None = None
 ) -> Report:
-    """Look at the facesets of a workspace and write the report. No face is changed.
+    """Look at the facesets and trainings of a workspace and write the report. Nothing is changed.
 
     Raises:
         ConfigError: The page's name does not end with .html.
-        FacesetError: There are no faces at all, or none on the named side.
+        FacesetError: There are neither faces nor models, or no faces on the named side.
+        ModelError: There is no model of the given name, or none at all where only trainings are asked for.
         FormatError: A pack is damaged as a whole.
         StorageError: The disk is full or read-only.
         Interrupted: The user asked to stop; nothing was written.
     """
     progress = progress or Progress()
-    page = config.html or workspace.history_dir / "report.html"
-    if page.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"{page} is no name for a page; let it end with .html.")
+    page = page_path(config.html, workspace.history_dir / "report.html")
+    histories = _histories(workspace, config)
     with contextlib.ExitStack() as stack:
-        sources, notes = _open_sides(workspace, config, stack, progress)
+        sources, notes = _open_sides(workspace, config, stack, progress, bool(histories))
         looks = {
             side: look_at_side(side.value, source, sample=config.sample, progress=progress)
             for side, source in sources.items()
@@ -151,7 +161,8 @@ def report(
             src=sides.get(Side.SRC),
             dst=sides.get(Side.DST),
             pair=pair,
-            results=_marks(workspace),
+            trainings=tuple(training_report(history) for history in histories),
+            results=_marks(workspace) if config.about != "training" else (),
             notes=tuple(notes),
             html=page,
             json=page.with_suffix(".json"),
@@ -159,8 +170,20 @@ def report(
         )
         progress.raise_if_stopped()
         _write_numbers(found)
-        write_report_page(page, found, looks)
+        write_report_page(page, found, looks, histories)
     return found
+
+
+def page_path(given: Path | None, usual: Path) -> Path:
+    """Where the page goes.
+
+    Raises:
+        ConfigError: Its name does not end with .html.
+    """
+    page = given or usual
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"{page} is no name for a page; let it end with .html.")
+    return page
 
 
 def headline(summary: FacesetSummary) -> str:
@@ -173,15 +196,30 @@ def headline(summary: FacesetSummary) -> str:
     return f"{text}; {kinds}, {sizes} pixels." if summary.faces else f"{text}."
 
 
+def _histories(workspace: Workspace, config: ReportConfig) -> list[ModelHistory]:
+    """What is known of the models that are asked for."""
+    if config.about == "faces" or (config.side is not None and config.model is None):
+        return []
+    names = [config.model] if config.model else models_with_checkpoints(workspace)
+    if not names and config.about == "training":
+        raise ModelError(
+            f"There is no model in {workspace.root} yet; train one with `dflcolab train`."
+        )
+    return [read_history(workspace, name) for name in names]
+
+
 def _open_sides(
     workspace: Workspace,
     config: ReportConfig,
     stack: contextlib.ExitStack,
     progress: Progress,
+    has_models: bool,
 ) -> tuple[dict[Side, FaceSource], list[str]]:
     """The facesets that are there, and a note for a side that is not."""
     sources: dict[Side, FaceSource] = {}
     notes: list[str] = []
+    if config.about == "training":
+        return sources, notes
     for side in Side:
         if config.side not in (None, side):
             continue
@@ -195,7 +233,7 @@ def _open_sides(
             notes.append(str(error))
             continue
         notes += sources[side].unused
-    if not sources:
+    if not sources and not has_models:
         raise FacesetError(
             f"There are no faces in {workspace.root}; run `dflcolab extract -w {workspace.root} "
             "--side src` and the same for dst first."

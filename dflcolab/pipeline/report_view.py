@@ -22,6 +22,8 @@ from dflcolab.faceset.verdict import Promise
 from dflcolab.pipeline.page import picture_uri, write_page
 from dflcolab.pipeline.report_charts import Histogram, PoseChart, histograms, pose_chart
 from dflcolab.pipeline.report_look import SideLook
+from dflcolab.pipeline.training_history import ModelHistory
+from dflcolab.pipeline.training_view import shown_training
 from dflcolab.workspace.workspace import Side
 
 if TYPE_CHECKING:
@@ -96,13 +98,19 @@ class _ShownPair:
     proportions: Sequence[tuple[str, str, str]]
 
 
-def write_report_page(path: Path, report: Report, looks: Mapping[Side, SideLook]) -> None:
+def write_report_page(
+    path: Path,
+    report: Report,
+    looks: Mapping[Side, SideLook],
+    histories: Sequence[ModelHistory] = (),
+) -> None:
     """Write the page (atomic).
 
     Args:
         path: Where to.
         report: What was found.
         looks: The faces themselves, for charts and examples.
+        histories: Those of `report.trainings`, for curves and previews.
 
     Raises:
         StorageError: Disk full or read-only.
@@ -117,8 +125,12 @@ def write_report_page(path: Path, report: Report, looks: Mapping[Side, SideLook]
     write_page(
         path,
         "faceset_report.html",
-        title=f"Facesets of {report.workspace}",
-        lead=f"Made on {made:%d %B %Y}. Nothing in the facesets was changed.",
+        title=f"{_title(report)} of {report.workspace}",
+        lead=f"Made on {made:%d %B %Y}. Nothing in facesets and models was changed.",
+        models=[
+            shown_training(training, history)
+            for training, history in zip(report.trainings, histories, strict=True)
+        ],
         pair=pair,
         sides=sides,
         histograms=_histograms(looks),
@@ -126,6 +138,13 @@ def write_report_page(path: Path, report: Report, looks: Mapping[Side, SideLook]
         notes=report.notes,
         limits=[_shown_limit(name, limit) for name, limit in report.limits.items()],
     )
+
+
+def _title(report: Report) -> str:
+    parts = ["Training"] if report.trainings else []
+    if report.src is not None or report.dst is not None:
+        parts.append("Facesets")
+    return " and ".join(parts).capitalize()
 
 
 def _shown_side(found: SideReport, look: SideLook) -> _ShownSide:
