@@ -1,0 +1,182 @@
+# pyright: strict
+"""The numbers behind a verdict: has a held-out loss risen from its best, does the score still fall?"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dflcolab.watch.curves import Curve, largest_by_chance, together, windows
+from dflcolab.watch.intervals import Interval
+from dflcolab.watch.looks import Look
+
+WINDOW = 4
+"""Looks that are averaged before they are compared."""
+
+CONFIRMED_BY = 3
+"""Looks in a row that must say the same."""
+
+NEEDED_LOOKS = 2 * WINDOW + CONFIRMED_BY - 1
+"""Looks before the first judgement."""
+
+RISE = 0.02
+"""Smallest relative rise of a held-out loss that counts."""
+
+UNSTABLE = 0.1
+"""Smallest relative rise of the loss on training faces that is called unstable."""
+
+GAIN = 0.01
+"""Smallest relative fall of the held-out score that counts."""
+
+_PATIENCE_SHARE = 6  # a plateau is looked for over this part of the phase
+
+
+@dataclass(frozen=True)
+class Rise:
+    """The last window of looks against the best one before it.
+
+    Attributes:
+        best: Index of a look in the middle of the best window.
+        held_out: Relative change of the held-out loss.
+        training: Relative change of the loss on training faces.
+        gap_noise: How much `gap` may be by the wandering of looks alone.
+    """
+
+    best: int
+    held_out: Interval
+    training: Interval
+    gap_noise: float
+
+    @property
+    def gap(self) -> float:
+        """How much more held-out faces became worse than training faces."""
+        return self.held_out.value - self.training.value
+
+    @property
+    def overfits(self) -> bool:
+        """Held-out faces became worse, and training faces did not."""
+        return (
+            self._rose
+            and not self._training_rose
+            and self.gap >= RISE
+            and self.gap > self.gap_noise
+        )
+
+    @property
+    def unstable(self) -> bool:
+        """Both became much worse."""
+        return self._rose and self._training_rose and self.training.value >= UNSTABLE
+
+    @property
+    def _rose(self) -> bool:
+        return self.held_out.value >= RISE and self.held_out.low > 0
+
+    @property
+    def _training_rose(self) -> bool:
+        return self.training.value >= RISE / 2 and self.training.low > 0
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The score in the last looks against the same number of looks before.
+
+    Attributes:
+        first: Index of the first look that was compared.
+        width: Looks in each of the two windows.
+        score: Relative change of the held-out score; negative is better.
+    """
+
+    first: int
+    width: int
+    score: Interval
+
+    @property
+    def reliable(self) -> bool:
+        """The score fell, by more than its uncertainty and a small margin."""
+        return self.score.value <= -GAIN and self.score.high < 0
+
+
+class Trends:
+    """Looks at the same faces, compared.
+
+    Args:
+        looks: At least one, with the same stretches in all.
+        sides: The sides that are judged; at least one.
+    """
+
+    def __init__(self, looks: Sequence[Look], sides: Sequence[str]) -> None:
+        self.looks = looks
+        self.sides = sides
+        self.held_out = {side: Curve.of(looks, f"{side}/held_out/loss") for side in sides}
+        self.training = {side: Curve.of(looks, f"{side}/training/loss") for side in sides}
+        self.score = together([self.held_out[side] for side in sides])
+        self.best = int(np.argmin(self.score.series))
+        phase = looks[-1].phase
+        others = (i + 1 for i in range(len(looks) - 1, -1, -1) if looks[i].phase != phase)
+        self.phase_start = next(others, 0)
+
+    @property
+    def in_phase(self) -> int:
+        """Looks since the present phase began."""
+        return len(self.looks) - self.phase_start
+
+    @property
+    def settled(self) -> bool:
+        """There are enough looks for a judgement."""
+        return self.in_phase >= NEEDED_LOOKS
+
+    @functools.cached_property
+    def rises(self) -> dict[str, list[Rise]]:
+        """Of each side, how its losses compare with their best by each of the last looks."""
+        ends = self._last_ends()
+        return {side: [self._rise(side, end) for end in ends] for side in self.sides}
+
+    @functools.cached_property
+    def gains(self) -> list[Gain]:
+        """How the score changed lately, by each of the last looks."""
+        return [self._gain(end) for end in self._last_ends()]
+
+    @property
+    def overfits(self) -> list[str]:
+        """The sides that over-fit, by all of the last looks."""
+        return [side for side, rises in self.rises.items() if all(r.overfits for r in rises)]
+
+    @property
+    def unstable(self) -> list[str]:
+        """The sides that became worse on training faces too, by all of the last looks."""
+        return [side for side, rises in self.rises.items() if all(r.unstable for r in rises)]
+
+    @property
+    def plateau(self) -> bool:
+        """No look of the last ones saw a reliable gain."""
+        return not any(gain.reliable for gain in self.gains)
+
+    def _last_ends(self) -> range:
+        return range(len(self.looks) - CONFIRMED_BY + 1, len(self.looks) + 1)
+
+    def _rise(self, side: str, end: int) -> Rise:
+        means = windows(self.held_out[side].series[: end - WINDOW], WINDOW)
+        start = int(np.argmin(means))
+        first, last = slice(start, start + WINDOW), slice(end - WINDOW, end)
+        chances = len(means) / WINDOW
+        held_out, training = self.held_out[side], self.training[side]
+        gap = (
+            held_out.series / held_out.series[first].mean()
+            - training.series / training.series[first].mean()
+        )
+        return Rise(
+            start + WINDOW // 2,
+            held_out.change(first, last, chances=chances),
+            training.change(first, last),
+            largest_by_chance(gap[:end], WINDOW, chances),
+        )
+
+    def _gain(self, end: int) -> Gain:
+        looks = end - self.phase_start
+        width = max(WINDOW, math.ceil(looks / _PATIENCE_SHARE / 2))
+        first = slice(end - 2 * width, end - width)
+        return Gain(first.start, width, self.score.change(first, slice(end - width, end)))
