@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
 from dflcolab.losses.dssim import dssim
@@ -12,7 +14,29 @@ _WINDOWS = (11.6, 23.2)
 _TWO_SCALES_FROM = 256
 
 
-def reconstruction_loss(
+class ReconstructionParts(NamedTuple):
+    """The parts of the loss as they enter it, each `[B]`, float32.
+
+    Attributes:
+        dssim: `10 DSSIM` of the pictures.
+        square: `10 mean square` of the pictures.
+        eyes_mouth: `300 mean absolute` inside eyes and mouth; None without that priority.
+        mask: `10 mean square` of the masks.
+    """
+
+    dssim: Tensor
+    square: Tensor
+    eyes_mouth: Tensor | None
+    mask: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """The loss, `[B]`."""
+        picture = self.dssim + self.square
+        return (picture if self.eyes_mouth is None else picture + self.eyes_mouth) + self.mask
+
+
+def reconstruction_parts(
     target: Tensor,
     mask: Tensor,
     eyes_mouth: Tensor,
@@ -23,7 +47,7 @@ def reconstruction_loss(
     eyes_mouth_prio: bool,
     two_scales: bool = False,
     soft: Tensor | None = None,
-) -> Tensor:
+) -> ReconstructionParts:
     """How far painted faces are from their targets (DFL interoperability notes, section 3.3).
 
     `10 DSSIM + 10 mean square` of the (soft-masked) pictures, `10 mean square` of the masks against
@@ -42,7 +66,7 @@ def reconstruction_loss(
         soft: The soft mask, where it is another than `soft_mask(mask)` or known already.
 
     Returns:
-        One value per face, `[B]`, float32.
+        One value per face and part, float32.
     """
     resolution = target.shape[1]
     compared, painted = target, picture
@@ -50,14 +74,19 @@ def reconstruction_loss(
         soft = soft_mask(mask) if soft is None else soft
         compared, painted = target * soft, picture * soft
     if two_scales or resolution >= _TWO_SCALES_FROM:
-        loss = 10 * two_scale_dssim(compared, painted)
+        dissimilarity = two_scale_dssim(compared, painted)
     else:
-        loss = 10 * one_scale_dssim(compared, painted)
-    loss += 10 * mean_square(compared, painted)
+        dissimilarity = one_scale_dssim(compared, painted)
+    priority = None
     if eyes_mouth_prio:
         difference = tf.abs(target * eyes_mouth - picture * eyes_mouth)
-        loss += _EYES_MOUTH_WEIGHT * tf.reduce_mean(difference, axis=[1, 2, 3])
-    return loss + 10 * mean_square(mask, picture_mask)
+        priority = _EYES_MOUTH_WEIGHT * tf.reduce_mean(difference, axis=[1, 2, 3])
+    return ReconstructionParts(
+        dssim=10 * dissimilarity,
+        square=10 * mean_square(compared, painted),
+        eyes_mouth=priority,
+        mask=10 * mean_square(mask, picture_mask),
+    )
 
 
 def one_scale_dssim(a: Tensor, b: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
 from dflcolab.losses.adversarial import fooling_loss, telling_loss
-from dflcolab.losses.reconstruction import mean_square, reconstruction_loss
+from dflcolab.losses.reconstruction import ReconstructionParts, mean_square, reconstruction_parts
 from dflcolab.models.amp.network import Amp, AmpSize
 from dflcolab.models.amp.options import AmpOptions
 from dflcolab.models.autoencoder import Face
@@ -16,7 +16,7 @@ from dflcolab.models.build import GAN_OPTIMIZER, GENERATOR_OPTIMIZER, patch_disc
 from dflcolab.models.layers import Weights
 from dflcolab.training.augment import Sampled
 from dflcolab.training.goal import SMOOTHNESS, Goal, calm_loss, goal_of, smoothness
-from dflcolab.training.objective import Batch, Losses, Stage
+from dflcolab.training.objective import Batch, Compared, Losses, Stage
 
 _DST_OUTSIDE = 0.1
 _GAN_SHARE = 0.25
@@ -44,11 +44,11 @@ class AmpObjective:
             names = tuple(self._patch.shapes())
             self.stages.append(Stage(GAN_OPTIMIZER, names, self._patch_loss))
 
-    def compare(self, weights: Weights, batch: Batch) -> tuple[Tensor, Tensor]:
+    def compare(self, weights: Weights, batch: Batch) -> tuple[Compared, Compared]:
         """See `Objective`; the channels of src's code are drawn from a fixed seed."""
         faces = self._paint(weights, batch, tf.zeros([2], tf.int64))
         src, dst = (
-            self._reconstruction(side, self._goal(side), face)
+            Compared(face, self._reconstruction(side, self._goal(side), face))
             for side, face in zip(batch, faces, strict=True)
         )
         return src, dst
@@ -62,8 +62,8 @@ class AmpObjective:
     def _generator_loss(self, weights: Weights, batch: Batch, seed: Tensor) -> Losses:
         src_goal, dst_goal = self._goal(batch.src), self._goal(batch.dst)
         src, dst = self._paint(weights, batch, seed)
-        src_loss = self._reconstruction(batch.src, src_goal, src)
-        dst_loss = self._reconstruction(batch.dst, dst_goal, dst)
+        src_loss = self._reconstruction(batch.src, src_goal, src).total
+        dst_loss = self._reconstruction(batch.dst, dst_goal, dst).total
         outside = 1 - dst_goal.soft
         made = dst.picture * outside
         total = src_loss + dst_loss + _DST_OUTSIDE * mean_square(made, dst_goal.target * outside)
@@ -97,8 +97,8 @@ class AmpObjective:
     def _goal(self, side: Sampled) -> Goal:
         return goal_of(side, blurred_outside=self.options.blur_out_mask)
 
-    def _reconstruction(self, side: Sampled, goal: Goal, face: Face) -> Tensor:
-        return reconstruction_loss(
+    def _reconstruction(self, side: Sampled, goal: Goal, face: Face) -> ReconstructionParts:
+        return reconstruction_parts(
             goal.target,
             goal.mask,
             side.eyes_mouth,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
 from dflcolab.arrays import Tensor
+from dflcolab.losses.reconstruction import ReconstructionParts
+from dflcolab.models.autoencoder import Face
 from dflcolab.models.layers import Weights
 from dflcolab.training.augment import Sampled
 
@@ -34,6 +36,13 @@ class Losses(NamedTuple):
 
     total: Tensor
     shown: tuple[Tensor, ...] = ()
+
+
+class Compared(NamedTuple):
+    """The faces of one side as they were painted, and how far they are from their targets."""
+
+    face: Face
+    parts: ReconstructionParts
 
 
 StageLoss: TypeAlias = Callable[[Weights, Batch, Tensor], Losses]
@@ -63,8 +72,8 @@ class Objective(Protocol):
         """In the order in which they run; the generator first."""
         ...
 
-    def compare(self, weights: Weights, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Losses of src and dst, `[B]` each, of reconstruction alone; no randomness."""
+    def compare(self, weights: Weights, batch: Batch) -> tuple[Compared, Compared]:
+        """How src and dst are painted, and the losses of reconstruction alone; no randomness."""
         ...
 
     def views(self, weights: Weights, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor]:

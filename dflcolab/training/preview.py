@@ -15,6 +15,9 @@ LARGEST_ROW = 800
 Painter = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 """src and dst faces `[B, R, R, 3]` to src -> src, dst -> dst and the swap."""
 
+Pictures = npt.NDArray[np.float32]
+"""Several pictures, `[N, R, R, 3]`, float32 in 0..1, BGR."""
+
 
 def preview_rows(resolution: int) -> int:
     """Rows of a preview: four, fewer where faces are large."""
@@ -37,6 +40,33 @@ def draw_preview(src: npt.NDArray[np.uint8], dst: npt.NDArray[np.uint8], paint: 
     columns = [src_float, src_src, dst_float, dst_dst, swap]
     rows = [np.concatenate([column[i] for column in columns], axis=1) for i in range(len(src))]
     return to_picture(np.concatenate(rows, axis=0))
+
+
+def painted_in_parts(
+    paint: Painter,
+    src: npt.NDArray[np.uint8],
+    dst: npt.NDArray[np.uint8],
+    *,
+    at_once: int,
+) -> tuple[Pictures, Pictures, Pictures]:
+    """What a model paints of many faces, in batches of one shape.
+
+    Args:
+        paint: The model.
+        src: Faces `[N, R, R, 3]` uint8, BGR.
+        dst: As many of dst.
+        at_once: Faces in a batch; the last one is filled up with faces from the start.
+
+    Returns:
+        src -> src, dst -> dst and the swap, `[N, R, R, 3]` float32 in 0..1.
+    """
+    parts: list[list[Pictures]] = []
+    for start in range(0, len(src), at_once):
+        places = np.arange(start, start + at_once) % len(src)
+        pair = (side[places].astype(np.float32) / 255 for side in (src, dst))
+        parts.append([np.asarray(pictures) for pictures in paint(*pair)])
+    src_src, dst_dst, swap = (np.concatenate(p)[: len(src)] for p in zip(*parts, strict=True))
+    return src_src, dst_dst, swap
 
 
 def to_picture(values: FloatImage) -> Image:

@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from dflcolab.arrays import Tensor
 from dflcolab.losses.filters import gaussian_blur
-from dflcolab.losses.reconstruction import reconstruction_loss
+from dflcolab.losses.reconstruction import ReconstructionParts, reconstruction_parts
 from dflcolab.models.autoencoder import Face
 from dflcolab.models.build import GENERATOR_OPTIMIZER
 from dflcolab.models.layers import Weights
 from dflcolab.models.quick96 import Quick96Options
 from dflcolab.models.saehd.network import Saehd, SaehdSize
 from dflcolab.training.augment import Sampled
-from dflcolab.training.objective import Batch, Losses, Stage
+from dflcolab.training.objective import Batch, Compared, Losses, Stage
 from dflcolab.training.saehd_objective import saehd_views
 
 _MASK_SIGMA = 3.0
@@ -42,10 +42,13 @@ class Quick96Objective:
         names = tuple(self.model.shapes())
         self.stages = [Stage(GENERATOR_OPTIMIZER, names, self._loss)]
 
-    def compare(self, weights: Weights, batch: Batch) -> tuple[Tensor, Tensor]:
+    def compare(self, weights: Weights, batch: Batch) -> tuple[Compared, Compared]:
         """See `Objective`."""
         faces = self.model.reconstruct(weights, batch.src.warped, batch.dst.warped)
-        src, dst = (_reconstruction(*pair) for pair in zip(batch, faces, strict=True))
+        src, dst = (
+            Compared(face, _reconstruction(side, face))
+            for side, face in zip(batch, faces, strict=True)
+        )
         return src, dst
 
     def views(self, weights: Weights, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -53,12 +56,12 @@ class Quick96Objective:
         return saehd_views(self.model, weights, src, dst)
 
     def _loss(self, weights: Weights, batch: Batch, seed: Tensor) -> Losses:
-        src, dst = self.compare(weights, batch)
+        src, dst = (compared.parts.total for compared in self.compare(weights, batch))
         return Losses(src + dst, (src, dst))
 
 
-def _reconstruction(side: Sampled, face: Face) -> Tensor:
-    return reconstruction_loss(
+def _reconstruction(side: Sampled, face: Face) -> ReconstructionParts:
+    return reconstruction_parts(
         side.target,
         side.mask,
         side.eyes_mouth,

@@ -14,9 +14,10 @@ from dflcolab.losses.adversarial import (
     telling_loss,
 )
 from dflcolab.losses.reconstruction import (
+    ReconstructionParts,
     mean_square,
     one_scale_dssim,
-    reconstruction_loss,
+    reconstruction_parts,
     soft_mask,
 )
 from dflcolab.losses.style import style_loss
@@ -33,7 +34,7 @@ from dflcolab.models.saehd.network import Codes, Saehd, SaehdSize
 from dflcolab.models.saehd.options import SaehdOptions
 from dflcolab.training.augment import Sampled
 from dflcolab.training.goal import Goal, calm_loss, goal_of
-from dflcolab.training.objective import Batch, Losses, Stage
+from dflcolab.training.objective import Batch, Compared, Losses, Stage
 
 _STYLE_WEIGHT = 10_000.0
 
@@ -64,11 +65,11 @@ class SaehdObjective:
             names = tuple(self._patch.shapes())
             self.stages.append(Stage(GAN_OPTIMIZER, names, self._patch_loss))
 
-    def compare(self, weights: Weights, batch: Batch) -> tuple[Tensor, Tensor]:
+    def compare(self, weights: Weights, batch: Batch) -> tuple[Compared, Compared]:
         """See `Objective`."""
         faces = self.model.reconstruct(weights, batch.src.warped, batch.dst.warped)
         src, dst = (
-            self._reconstruction(side, self._goal(side), face)
+            Compared(face, self._reconstruction(side, self._goal(side), face))
             for side, face in zip(batch, faces, strict=True)
         )
         return src, dst
@@ -81,8 +82,8 @@ class SaehdObjective:
         src_goal, dst_goal = self._goal(batch.src), self._goal(batch.dst)
         codes = self.model.codes(weights, batch.src.warped, batch.dst.warped)
         src, dst, swaps = self.model.paint(weights, codes, self._style_codes(codes))
-        src_loss = self._reconstruction(batch.src, src_goal, src)
-        dst_loss = self._reconstruction(batch.dst, dst_goal, dst)
+        src_loss = self._reconstruction(batch.src, src_goal, src).total
+        dst_loss = self._reconstruction(batch.dst, dst_goal, dst).total
         if swaps:
             src_loss += self._style(swaps, dst, src_goal, dst_goal)
         total = src_loss + dst_loss
@@ -123,8 +124,8 @@ class SaehdObjective:
         """The part of a picture that is compared."""
         return picture * goal.soft if self.options.masked_training else picture
 
-    def _reconstruction(self, side: Sampled, goal: Goal, face: Face) -> Tensor:
-        return reconstruction_loss(
+    def _reconstruction(self, side: Sampled, goal: Goal, face: Face) -> ReconstructionParts:
+        return reconstruction_parts(
             goal.target,
             goal.mask,
             side.eyes_mouth,

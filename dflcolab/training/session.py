@@ -7,7 +7,6 @@ import functools
 import gc
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,51 +34,25 @@ from dflcolab.models.quick96 import Quick96Options
 from dflcolab.models.saehd.options import SaehdOptions
 from dflcolab.training.augment import PADDING
 from dflcolab.training.color_match import color_change, transfers_colors
-from dflcolab.training.dataset import TrainingFaces
 from dflcolab.training.devices import Devices
+from dflcolab.training.evaluator import Evaluation, Evaluator
 from dflcolab.training.model_state import ModelState
-from dflcolab.training.preview import draw_preview, encode_jpeg, preview_rows
+from dflcolab.training.preview import (
+    Pictures,
+    draw_preview,
+    encode_jpeg,
+    painted_in_parts,
+    preview_rows,
+)
 from dflcolab.training.quick96_objective import repeats_batch
 from dflcolab.training.sampler import Sampler
+from dflcolab.training.side_faces import SideFaces
 from dflcolab.training.step import TrainingStep
 from dflcolab.training.step_plan import StepPlan, device_name, parts_at_most
-
-_MOST_EVALUATED = 32
-
-_UNKNOWN = np.empty(0, np.int64)
-"""Stands for stretches that nobody gave."""
 
 
 def _silent(_: str) -> None:
     """Nobody listens."""
-
-
-@dataclass(frozen=True, eq=False)
-class SideFaces:
-    """The faces of one side.
-
-    Attributes:
-        training: What the model learns from.
-        held_out: What it never sees; None where nothing was held out.
-        training_stretches: `[N]` int, the stretch of neighbouring source frames that each face of
-            `training` is from, as a number that means nothing else. Where it is not given, every
-            face counts as one of its own.
-        held_out_stretches: The same for `held_out`; empty where that is None.
-    """
-
-    training: TrainingFaces
-    held_out: TrainingFaces | None
-    training_stretches: npt.NDArray[np.int64] = field(default_factory=lambda: _UNKNOWN)
-    held_out_stretches: npt.NDArray[np.int64] = field(default_factory=lambda: _UNKNOWN)
-
-    def __post_init__(self) -> None:
-        for name, faces in (("training", self.training), ("held_out", self.held_out)):
-            n = 0 if faces is None else len(faces)
-            given = getattr(self, f"{name}_stretches")
-            if given is _UNKNOWN:
-                object.__setattr__(self, f"{name}_stretches", np.arange(n, dtype=np.int64))
-            elif given.shape != (n,):
-                raise ValueError(f"{name}: {n} faces, but stretches of shape {given.shape}")
 
 
 class Session:
@@ -151,6 +124,8 @@ class Session:
     def _make_samplers(self) -> None:
         """The orders of the faces, by the options and the seed as they are now."""
         options, root = self.options, self._stream_seed
+        self._evaluator = Evaluator(options, self._sides)
+        self._looked: Evaluation | None = None
         self._samplers = {
             side: Sampler(
                 len(faces.training),
@@ -244,18 +219,41 @@ class Session:
         Raises:
             CheckpointError: The checkpoint cannot be read.
         """
-        self.settle()
         stream = self.seed_stream + 1
-        self.options = options
-        # What is given up makes room for what comes: both together may be too much for a device.
-        del self._step, self._state, self._paint
-        gc.collect()
+        self._give_up(options)
         if checkpoint is None:
             assert self._start is not None
             self._use_stream(stream)
             self._start()
         else:
             self.restore(checkpoint, note=note, seed_stream=stream)
+
+    def go_on_with(
+        self,
+        options: SwapModelOptions,
+        checkpoint: Checkpoint,
+        *,
+        note: Callable[[str], None] = _silent,
+    ) -> None:
+        """Train on with other options from a checkpoint of the present state.
+
+        Args:
+            options: Of the same structure as before.
+            checkpoint: Holds the state as it is.
+            note: Gets a sentence where a discriminator starts anew.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be read.
+        """
+        self._give_up(options)
+        self.restore(checkpoint, note=note)
+
+    def _give_up(self, options: SwapModelOptions) -> None:
+        """Make room for a state under other options: both together may be too much for a device."""
+        self.settle()
+        self.options = options
+        del self._step, self._state, self._paint
+        gc.collect()
 
     def leave_pretraining(
         self, checkpoint: Checkpoint, *, note: Callable[[str], None] = _silent
@@ -293,6 +291,7 @@ class Session:
         """
         batches: list[Any] = []
         count = self.options.batch_size
+        self._looked = None
         self.iteration += 1
         again = isinstance(self.options, Quick96Options) and repeats_batch(self.iteration)
         change = None
@@ -397,24 +396,34 @@ class Session:
 
         None where none are held out, or where a loss is no number.
         """
-        held = {side: faces.held_out for side, faces in self._sides.items()}
-        src, dst = held["src"], held["dst"]
-        if src is None or dst is None:
+        looked = self._looked
+        measures = (
+            looked.measures
+            if looked is not None
+            else self._evaluator.held_out(self._step.evaluate, at_once=self.plan.micro_batch)
+        )
+        names = {side: f"{side}/held_out/loss" for side in self._sides}
+        if not all(name in measures for name in names.values()):
             return None
-        totals: list[tuple[float, ...]] = []
-        count = min(_MOST_EVALUATED, max(len(src), len(dst)))
-        size = self.plan.micro_batch
-        # Whole batches only, so that the step is compiled for one shape.
-        for start in range(0, count, size):
-            pair = [
-                side.batch(np.arange(start, start + size) * max(1, len(side) // count) % len(side))
-                for side in (src, dst)
-            ]
-            totals.append(tuple(float(loss) for loss in self._step.evaluate(*pair)))
-        means = np.mean(totals, axis=0)
-        if not np.isfinite(means).all():
-            return None
-        return {"src": float(means[0]), "dst": float(means[1])}
+        losses = {side: measures[name].mean for side, name in names.items()}
+        return losses if np.isfinite(list(losses.values())).all() else None
+
+    def look(self, *, swap: bool) -> Evaluation:
+        """What the watch sees now (see `Evaluator.look`); the same at each call until training goes on.
+
+        Args:
+            swap: Swapped faces as well, which costs about a second on a CPU.
+        """
+        looked = self._looked
+        if looked is None or (swap and not looked.swap):
+            looked = self._evaluator.look(
+                self._step.evaluate,
+                self._paint_in_parts,
+                at_once=self.plan.micro_batch,
+                swap=swap,
+            )
+            self._looked = looked
+        return looked
 
     def preview(self) -> bytes:
         """The preview grid as a JPEG: up to two rows of training faces, two of held-out ones."""
@@ -605,6 +614,7 @@ class Session:
         self._build_step()
 
     def _build_step(self) -> None:
+        self._looked = None
         self._step = TrainingStep(
             self.options,
             self._state,
@@ -618,6 +628,12 @@ class Session:
 
     def _paint_faces(self, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return self._step.objective.views(Weights(self._state.variables), src, dst)
+
+    def _paint_in_parts(
+        self, src: npt.NDArray[np.uint8], dst: npt.NDArray[np.uint8]
+    ) -> tuple[Pictures, Pictures, Pictures]:
+        """A `Painter` that takes no more memory than training, and compiles for one shape."""
+        return painted_in_parts(self._paint, src, dst, at_once=min(8, self.plan.micro_batch))
 
 
 def number_tensor(number: int) -> Tensor:

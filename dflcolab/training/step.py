@@ -12,9 +12,10 @@ from dflcolab.models.kinds import SwapModelOptions
 from dflcolab.models.layers import Weights
 from dflcolab.models.quick96 import Quick96Options
 from dflcolab.training.amp_objective import AmpObjective
-from dflcolab.training.augment import Sampled, plain_batch, sample_batch
+from dflcolab.training.augment import Sampled, sample_batch
 from dflcolab.training.color_match import match_colors
 from dflcolab.training.devices import Devices
+from dflcolab.training.face_measures import face_measures
 from dflcolab.training.model_state import ModelState, optimizer_settings
 from dflcolab.training.objective import Batch, Losses, Objective, Stage
 from dflcolab.training.quick96_objective import Quick96Objective, repeats_batch
@@ -108,12 +109,11 @@ class TrainingStep:
         """Train on a ready batch; losses of src and dst, `[B]` each. For comparisons."""
         return (self._run or self._train)(Batch(src, dst), tf.cast(iteration, tf.int64))
 
-    def _evaluate(self, src_faces: Tensor, dst_faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean losses of src and dst on faces as they are; nothing is learned."""
-        batch = Batch(plain_batch(src_faces), plain_batch(dst_faces))
+    def _evaluate(self, src: Sampled, dst: Sampled) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Measures of each face of src and dst (see `face_measures`); nothing is learned."""
         weights = Weights(self._state.variables, self._dtype)
-        src, dst = self.objective.compare(weights, batch)
-        return tf.reduce_mean(src), tf.reduce_mean(dst)
+        compared = self.objective.compare(weights, Batch(src, dst))
+        return face_measures(src, compared[0]), face_measures(dst, compared[1])
 
     def _sample(self, src_faces: Tensor, dst_faces: Tensor, iteration: Tensor) -> Batch:
         options = self._options

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from dflcolab.losses.dssim import dssim
 from dflcolab.losses.filters import gaussian_blur
-from dflcolab.losses.reconstruction import reconstruction_loss, soft_mask
+from dflcolab.losses.reconstruction import reconstruction_parts, soft_mask
 
 
 def _pictures(seed: int, size: int = 64, channels: int = 3):
@@ -45,9 +45,9 @@ def test_the_soft_mask_is_full_inside_and_fades_outside():
 
 def _loss(target, mask, picture, painted_mask, *, masked=True, eyes=None, prio=False):
     eyes = tf.zeros_like(mask) if eyes is None else eyes
-    return reconstruction_loss(
+    return reconstruction_parts(
         target, mask, eyes, picture, painted_mask, masked_training=masked, eyes_mouth_prio=prio
-    ).numpy()
+    ).total.numpy()
 
 
 def test_what_lies_outside_of_the_mask_counts_only_without_masked_training():

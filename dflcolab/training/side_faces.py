@@ -1,0 +1,41 @@
+"""The faces of one side: what is learned from, what is kept apart, and which are near-copies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from dflcolab.training.dataset import TrainingFaces
+
+_UNKNOWN = np.empty(0, np.int64)
+"""Stands for stretches that nobody gave."""
+
+
+@dataclass(frozen=True, eq=False)
+class SideFaces:
+    """The faces of one side.
+
+    Attributes:
+        training: What the model learns from.
+        held_out: What it never sees; None where nothing was held out.
+        training_stretches: `[N]` int, the stretch of neighbouring source frames that each face of
+            `training` is from, as a number that means nothing else. Where it is not given, every
+            face counts as one of its own.
+        held_out_stretches: The same for `held_out`; empty where that is None.
+    """
+
+    training: TrainingFaces
+    held_out: TrainingFaces | None
+    training_stretches: npt.NDArray[np.int64] = field(default_factory=lambda: _UNKNOWN)
+    held_out_stretches: npt.NDArray[np.int64] = field(default_factory=lambda: _UNKNOWN)
+
+    def __post_init__(self) -> None:
+        for name, faces in (("training", self.training), ("held_out", self.held_out)):
+            n = 0 if faces is None else len(faces)
+            given = getattr(self, f"{name}_stretches")
+            if given is _UNKNOWN:
+                object.__setattr__(self, f"{name}_stretches", np.arange(n, dtype=np.int64))
+            elif given.shape != (n,):
+                raise ValueError(f"{name}: {n} faces, but stretches of shape {given.shape}")
