@@ -12,9 +12,12 @@ import numpy as np
 
 from dflcolab.arrays import Tensor
 from dflcolab.engine.checkpoint import Checkpoint
+from dflcolab.errors import DivergedError
 from dflcolab.files import storage_errors, write_bytes
 from dflcolab.progress import Progress
 from dflcolab.sync.proof import Proof
+from dflcolab.training.faults import Fault, FaultKind
+from dflcolab.training.rollback import RollBack
 from dflcolab.training.session import Session
 
 _READ_SECONDS = 2.0
@@ -47,6 +50,8 @@ class TrainingLoop:
         keep: Checkpoints that stay on disk.
         read_every: Iterations between two looks at the losses.
         in_use: Asked for the names of checkpoints that must stay for now.
+        roll_back: Goes back to a good checkpoint after a fault; None: losses that are no numbers end
+            the run.
 
     Attributes:
         stopped_because: Why the loop ended or is to end; empty while it goes on.
@@ -64,8 +69,11 @@ class TrainingLoop:
         keep: int,
         read_every: int,
         in_use: Callable[[], Collection[str]] = tuple,
+        roll_back: RollBack | None = None,
     ) -> None:
         self.session = session
+        self._roll_back = roll_back
+        self._fault: Fault | None = None
         self._in_use = in_use
         self._progress = Progress()
         self._begun_at: int | None = None
@@ -97,13 +105,14 @@ class TrainingLoop:
             target: Where they will end, if that is known.
 
         Raises:
-            ModelError: The losses are no numbers any more.
+            ModelError: The losses are no numbers any more, and going back did not help.
             StorageError: A checkpoint could not be written.
         """
         self._progress = progress
+        if self._roll_back is not None:
+            self._roll_back.start(self.session)
         try:
             self._train(progress, target)
-            self.save()
         finally:
             self.session.settle()
         self._acknowledge()
@@ -113,10 +122,19 @@ class TrainingLoop:
         first = session.iteration
         with progress.task("Training", total=target, unit="iterations", done=first) as task:
             steady, steady_from = time.monotonic(), first
-            while not self.stopped_because:
+            while self._fault is not None or not self._is_over(steady, steady_from):
+                if self._fault is not None:
+                    task.advance(-self._recover())
+                    first = session.iteration
+                    steady, steady_from = time.monotonic(), session.iteration
+                    continue
+                before = session.iteration
                 losses = session.train_one()
                 if losses is None:  # back at the last save
                     self._unread.clear()
+                    if self._roll_back is not None:
+                        self._roll_back.refill(session)
+                    task.advance(session.iteration - before)
                     first = min(first, session.iteration)
                     steady, steady_from = time.monotonic(), session.iteration
                     continue
@@ -133,29 +151,73 @@ class TrainingLoop:
                     # The first iteration holds the compilation and says nothing about the rate.
                     self.read_losses()
                     steady, steady_from = time.monotonic(), session.iteration
-            self.read_losses()
-            seconds = time.monotonic() - steady
-            self.iterations_per_second = (session.iteration - steady_from) / max(seconds, 1e-9)
+
+    def _is_over(self, steady: float, steady_from: int) -> bool:
+        """True if the loop is to end and its last state is being saved.
+
+        Args:
+            steady: When the rate became steady, `time.monotonic`.
+            steady_from: At which iteration.
+        """
+        if not self.stopped_because:
+            return False
+        self.read_losses()
+        seconds = time.monotonic() - steady
+        self.iterations_per_second = (self.session.iteration - steady_from) / max(seconds, 1e-9)
+        self.save()
+        return self._fault is None
+
+    def suspect(self, fault: Fault | None) -> None:
+        """Tell of a fault that was seen outside of the losses; the loop goes back before its next step.
+
+        Args:
+            fault: What was seen (see `faults.fault_in_looks`); None: nothing.
+        """
+        if self._roll_back is not None and self.session.devices.workers == 1:
+            self._fault = self._fault or fault
+
+    def _recover(self) -> int:
+        """Go back behind the fault and save that; how many iterations that gave up."""
+        assert self._roll_back is not None
+        assert self._fault is not None
+        fault, at = self._fault, self.session.iteration
+        text = self._roll_back.recover(self.session, fault)
+        self._fault = None
+        self._unread.clear()
+        self._begun_at = None
+        if self.stopped_because == "target_iter":
+            self.stopped_because = ""
+        self._progress.message(text)
+        self.save()
+        return at - self.session.iteration
 
     def save(self) -> None:
         """Begin a checkpoint, unless this iteration is saved already, or another worker does.
 
-        One that is still being written is waited for.
+        One that is still being written is waited for. Nothing is saved of a state with a fault.
 
         Raises:
-            ModelError: The losses or weights are no numbers any more.
+            DivergedError: The losses or weights are no numbers any more, and nobody goes back.
             StorageError: A checkpoint could not be written.
         """
         if self._begun_at == self.session.iteration or not self.session.devices.is_chief:
             return
         start = time.monotonic()
         self.read_losses()
+        if self._fault is not None:
+            return
         self.session.settle()
         self._acknowledge()
         self._begun_at = self.session.iteration
-        self.session.begin_save(
-            keep=self._keep, preview=self.session.preview(), in_use=self._in_use
-        )
+        try:
+            self.session.begin_save(
+                keep=self._keep, preview=self.session.preview(), in_use=self._in_use
+            )
+        except DivergedError:
+            if self._roll_back is None or self.session.devices.workers > 1:
+                raise
+            at = self.session.iteration
+            self.suspect(Fault(FaultKind.NOT_A_NUMBER, at, at, "a weight is no number"))
         self.stalled_seconds += time.monotonic() - start
 
     def _acknowledge(self) -> None:
@@ -169,15 +231,21 @@ class TrainingLoop:
         """Bring the losses that are still on the device over, and look at them.
 
         Raises:
-            ModelError: One is not a number.
+            DivergedError: One is not a number, and nobody goes back.
         """
         if not self._unread:
             return
         values = np.stack([losses.numpy() for losses in self._unread])
         self._unread.clear()
         self._last_read = time.monotonic()
-        if not np.isfinite(values).all():
+        if self._fault is not None:
+            return  # these belong to what is given up
+        if self._roll_back is not None:
+            self.suspect(self._roll_back.read(self.session, values))
+        elif not np.isfinite(values).all():
             raise self.session.diverged()
+        if self._fault is not None:
+            return
         self.session.history.append(values)
         self.session.history.flush()
         self.recent = (float(values[:, 0].mean()), float(values[:, 1].mean()))
