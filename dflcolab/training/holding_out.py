@@ -20,14 +20,18 @@ from dflcolab.faceset.stretches import Split, split_faces
 _STRETCHES, _CHOICES = "held_out_stretches", "held_out_choices"
 
 
-def choices_to_plain(choices: Mapping[str, HeldOutChoice]) -> dict[str, Any]:
-    """The entries of a checkpoint's `state.json` that say what is held out, by side."""
+def saved_choices(choices: Mapping[str, HeldOutChoice]) -> dict[str, Callable[[], object]]:
+    """By name, what goes into a checkpoint's `state.json` to say what is held out.
+
+    Args:
+        choices: By side.
+    """
     return {
-        _STRETCHES: {
+        _STRETCHES: lambda: {
             side: [stretch.to_plain() for stretch in choice.stretches]
             for side, choice in choices.items()
         },
-        _CHOICES: {side: choice.to_plain() for side, choice in choices.items()},
+        _CHOICES: lambda: {side: choice.to_plain() for side, choice in choices.items()},
     }
 
 
@@ -94,22 +98,21 @@ def hold_out(
     split = split_faces(keys, choice.stretches)
     if known and known.stretches and known.share != share:
         note(
-            f"The held-out {side} faces stay as they were chosen for --holdout-share "
-            f"{known.share:g}; {share:g} counts for videos that come later, and for new models."
+            f"The held-out {side} faces stay as they were chosen (--holdout-share {known.share:g}); "
+            f"a share of {share:g} counts for videos that come later, and for new models."
         )
-    before = known or HeldOutChoice(share)
-    new = choice.stretches[len(before.stretches) :]
-    if trained and any(s.video in before.videos or known is None for s in new):
+    new = choice.stretches[len(known.stretches) if known else 0 :]
+    if trained and any(known is None or stretch.video in known.videos for stretch in new):
         note(
-            f"The held-out {side} faces were chosen just now, and the model has been trained on them "
-            "before; how well it does on them says too much at first."
+            f"Held-out {side} faces were chosen among those that the model has been trained on; for "
+            "now it does better on them than on faces that it never saw."
         )
     if share and len(split.held_out) < FEWEST_HELD_OUT:
         few = f"{len(keys)} are fewer than {FEWEST_FACES}"
         if len(keys) >= FEWEST_FACES:
-            few = f"all {len(keys)} are of too few moments"
+            few = f"all {len(keys)} are of a few moments"
         note(
-            f"No {side} faces can be held out to judge training ({few}); extract faces from more "
-            "frames, or go on without a judgement."
+            f"No {side} faces can be held out to judge the training by ({few}); extract or append "
+            "faces of more frames, or train without a judgement."
         )
     return choice, split

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from dflcolab.engine.precision import choose_precision, prepare_device
 from dflcolab.errors import Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
+from dflcolab.faceset.held_out import HeldOutChoice
 from dflcolab.faceset.stretches import Split
 from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
@@ -30,9 +32,12 @@ from dflcolab.training.color_match import transfers_colors
 from dflcolab.training.config import TrainConfig, parse_duration, with_settings
 from dflcolab.training.dataset import TrainingFaces, prepare_faces
 from dflcolab.training.devices import open_devices
-from dflcolab.training.holding_out import choice_of, hold_out
+from dflcolab.training.holding_out import choice_of, hold_out, saved_choices
 from dflcolab.training.planning import plan_step
+from dflcolab.training.rollback import RollBack, settings_after_roll_backs
+from dflcolab.training.run_record import run_facts
 from dflcolab.training.session import Session, SideFaces, losses_name
+from dflcolab.training.tensorboard import TensorBoardLog
 from dflcolab.training.trainer import (
     Callback,
     Copies,
@@ -43,6 +48,16 @@ from dflcolab.training.trainer import (
     StopOnRequest,
     TrainingLoop,
 )
+from dflcolab.training.watching import Watch, WatchSettings
+from dflcolab.watch.schedule import (
+    NAMES,
+    Phase,
+    ScheduleSettings,
+    ScheduleState,
+    phase_of,
+    switch_by_hand,
+)
+from dflcolab.watch.state import STATE_KEY
 
 _RECENT = 100
 
@@ -59,9 +74,12 @@ class TrainReport:
         held_out_losses: Losses on the faces kept out of training, unwarped; None without any.
         iterations_per_second: In this run, compilation not counted; 0 when nothing was left to do.
         seconds: Length of this run.
-        stopped_because: `target_iter`, `deadline` or `stop_file`.
+        stopped_because: `target_iter`, `deadline`, `stop_file`, or by the watch `plateau` or
+            `overfit`.
         resumed_from: Iteration at which this run began; None for a new model.
         pretraining: True for a pretraining run.
+        phase: Phase of the schedule at the end (see `docs/watch.md`).
+        verdict: What the watch says at the end; empty if it has not looked yet.
         precision: Type the networks computed in.
         batch_size: Faces per side and step.
         faces: Training faces by side.
@@ -82,6 +100,8 @@ class TrainReport:
     stopped_because: str
     resumed_from: int | None
     pretraining: bool
+    phase: str
+    verdict: str
     precision: str
     batch_size: int
     faces: dict[str, int]
@@ -103,6 +123,8 @@ class TrainReport:
             lines.append("Losses: src {src:.4f}, dst {dst:.4f}.".format(**self.losses))
         if self.held_out_losses:
             lines.append("Held-out: src {src:.4f}, dst {dst:.4f}.".format(**self.held_out_losses))
+        if self.verdict:
+            lines.append(f"The watch: {self.verdict}.")
         if self.copy:
             lines.append(self.copy.sentence())
         return "\n".join([*lines, *self.problems])
@@ -193,9 +215,12 @@ def _run_alone(
 
     checkpoint = latest_checkpoint(places.model_dir, on_problem=note)
     state = checkpoint.state() if checkpoint else None
+    settings, overruled = settings_after_roll_backs(settings, state)
     options = resolve_options(
         config, settings, state, face_type=face_type, pretrain=pretrain, name=config.model
     )
+    schedule = schedule_of(config)
+    options = in_phase(options, config.phase, schedule)
     leaves = bool(state and state["pretraining"] and not pretrain)
     target = config.target_iter or options.target_iter or None
     done = 0 if checkpoint is None or leaves else checkpoint.iteration
@@ -203,6 +228,8 @@ def _run_alone(
     if checkpoint and not leaves and target is not None and done >= target:
         return _report(config, options, places, checkpoint, notes, began, precision, None, done)
 
+    for text in overruled:
+        note(text)
     prepare_device()
     if len(config.hosts) > 1:
         progress.message(f"Waiting for all {len(config.hosts)} workers.")
@@ -223,13 +250,15 @@ def _run_alone(
         progress=progress,
     )
     sides: dict[str, SideFaces] = {}
+    choices: dict[str, HeldOutChoice] = {}
     for side in _distinct(facesets):
         known = choice_of(state, side, leaves_pretraining=leaves)
         trained = state is not None and (known is not None or not leaves)
-        _, split = hold_out(
+        choices[side], split = hold_out(
             facesets[side], side, config.holdout_share, known, trained=trained, note=note
         )
         sides[side] = _side_faces(facesets[side], options, split, side, places, progress, notes)
+    choices.setdefault("dst", choices["src"])
     src, dst = sides["src"], sides.get("dst", sides["src"])
     seed = int(state["seed"]) if state else config.seed
     session = Session(
@@ -243,12 +272,27 @@ def _run_alone(
         devices=devices,
         note=note,
     )
+    session.also_saved |= saved_choices(choices)
+    board = _board(config, places) if devices.is_chief else None
+    watch = Watch(
+        session,
+        WatchSettings(
+            stop_on=config.stop_on,
+            look_every=config.look_every,
+            schedule=schedule if config.schedule == "auto" else None,
+            phase=config.phase,
+        ),
+        progress,
+        board=board,
+    )
+    shown = [watch] if board is None else [board, watch]
     loop = TrainingLoop(
         session,
-        _callbacks(config, places, progress, target, began, copies, writes=devices.is_chief),
+        _callbacks(config, places, progress, target, began, copies, shown, devices.is_chief),
         keep=config.keep,
         read_every=config.read_every,
-        in_use=copies.in_use if copies else tuple,
+        in_use=lambda: {*watch.in_use(), *(copies.in_use() if copies else ())},
+        roll_back=RollBack(watch.event, rolled_back=watch.rolled_back),
     )
     with devices.watching_workers(lambda: _last_good(places.model_dir)):
         devices.refuse_differences(_facts(config, session, checkpoint, target, src, dst))
@@ -259,16 +303,24 @@ def _run_alone(
             progress.message(f"{config.model} leaves pretraining and starts at iteration 0.")
         else:
             session.restore(checkpoint, note=note)
-        loop.run(progress, target=target)
+        facts = run_facts(session, config, target=target, resumed_from=done or None)
+        watch.begin(facts, by_hand=not set(NAMES).isdisjoint(settings))
+        loop.stopped_because = watch.stopped_because
+        if not loop.stopped_because:
+            loop.run(progress, target=target)
         devices.meet()
+    if board is not None:
+        board.close()
     if loop.stopped_because == "interrupted":
         raise Interrupted(
             f"Stopped at iteration {session.iteration} and saved; "
             "run the same command again to go on."
         )
-    if loop.checkpoint is None:
+    saved = loop.checkpoint or latest_checkpoint(places.model_dir)
+    if not devices.is_chief:
+        saved = None
         note("The first worker has the losses and the checkpoint.")
-    return _report(config, options, places, loop.checkpoint, notes, began, precision, loop, done)
+    return _report(config, session.options, places, saved, notes, began, precision, loop, done)
 
 
 def _facts(
@@ -380,6 +432,41 @@ def _side_faces(
     return SideFaces(training, held_out, stretches(training), stretches(held_out))
 
 
+def schedule_of(config: TrainConfig) -> ScheduleSettings:
+    """Lengths of the schedule's phases, as the command gives them."""
+    shortest = {
+        Phase.WARP: config.phase_iterations,
+        Phase.LR_DROPOUT: config.phase_iterations // 2,
+        Phase.NO_WARP: config.phase_iterations // 2,
+    }
+    return ScheduleSettings(shortest=shortest, gan_power=config.schedule_gan)
+
+
+def in_phase(
+    options: SwapModelOptions, phase: str | None, schedule: ScheduleSettings
+) -> SwapModelOptions:
+    """The options in the phase that the user asks for; as they are without one.
+
+    Raises:
+        ConfigError: The model has no such phases.
+    """
+    now = phase_of(to_plain(options))
+    if phase is None or now is Phase(phase):
+        return options
+    switch = switch_by_hand(ScheduleState(now, 0), Phase(phase), schedule)
+    return dataclasses.replace(options, **switch.options)
+
+
+def _board(config: TrainConfig, places: Places) -> TensorBoardLog | None:
+    """What writes for TensorBoard, if that was asked for."""
+    if not config.tensorboard:
+        return None
+    folder = places.history_dir
+    return TensorBoardLog(
+        folder / "tensorboard", previews=folder, preview_every=config.preview_every
+    )
+
+
 def _distinct(facesets: Mapping[str, Faceset]) -> list[str]:
     """Sides to decode: one when both are the same faceset."""
     return ["src"] if facesets["src"] is facesets["dst"] else ["src", "dst"]
@@ -392,16 +479,15 @@ def _callbacks(
     target: int | None,
     began: float,
     copies: Copies | None,
-    *,
+    shown: Sequence[Callback],
     writes: bool,
 ) -> list[Callback]:
-    callbacks: list[Callback] = [StopOnRequest(progress, places.stop_file)]
+    callbacks: list[Callback] = [*shown, StopOnRequest(progress, places.stop_file)]
     if writes:
-        callbacks = [
-            PreviewOnSchedule(places.history_dir, every=config.preview_every),
-            SaveOnSchedule(every=config.save_every, minutes=config.save_minutes),
-            *callbacks,
-        ]
+        # The watch before saves: what is saved holds the look at its iteration.
+        preview = PreviewOnSchedule(places.history_dir, every=config.preview_every)
+        save = SaveOnSchedule(every=config.save_every, minutes=config.save_minutes)
+        callbacks = [preview, *shown, save, StopOnRequest(progress, places.stop_file)]
     if target is not None:
         callbacks.append(StopAtTarget(target))
     if copies is not None:
@@ -444,6 +530,8 @@ def _report(
         stopped_because=loop.stopped_because if loop else "target_iter",
         resumed_from=done_before or None,
         pretraining=options.pretrain,
+        phase=str(phase_of(to_plain(options))),
+        verdict=str(state.get(STATE_KEY, {}).get("verdict", "")),
         precision=precision,
         batch_size=options.batch_size,
         faces={side: int(n["training"]) for side, n in state["faces"].items()},
