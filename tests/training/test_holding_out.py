@@ -93,7 +93,8 @@ def test_no_held_out_face_reaches_the_step_over_a_resume_with_other_faces(
 
     def run(target: int) -> dict[str, Any]:
         config = from_mapping(
-            TrainConfig, {"model": "m", "preset": "tiny", "batch": 8, "target_iter": target}
+            TrainConfig,
+            {"model": "m", "preset": "tiny", "batch": 8, "target_iter": target, "xla": "off"},
         )
         report = train(workspace, config)
         assert report.checkpoint is not None
