@@ -14,6 +14,7 @@ from dflcolab.errors import CheckpointError, DFLColabError, ModelError
 from dflcolab.exporting.dfl_folder import dfl_models, dfl_target
 from dflcolab.exporting.dfl_origin import read_origin
 from dflcolab.models.kinds import options_of
+from dflcolab.pipeline.undo_switch import UndoReport, undo_switch
 from dflcolab.progress import Progress
 from dflcolab.training.config import ModelConfig
 from dflcolab.workspace.workspace import Workspace
@@ -97,7 +98,7 @@ class ModelList:
 
 def model(
     workspace: Workspace, config: ModelConfig, *, progress: Progress | None = None
-) -> ModelInfo | ModelList | ImportReport | ExportReport:
+) -> ModelInfo | ModelList | UndoReport | ImportReport | ExportReport:
     """List the models, say what one holds, or bring one from or to DeepFaceLab.
 
     Raises:
@@ -112,6 +113,8 @@ def model(
         return ModelList(entries, not_imported=not_imported(workspace))
     if config.action == "info":
         return model_info(workspace, config.model or _only_model(workspace))
+    if config.action == "undo":
+        return undo_switch(workspace, config.model or _only_model(workspace))
     # Only here: it loads TensorFlow.
     from dflcolab.pipeline.model_files import export_model, import_model
 

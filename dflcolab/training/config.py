@@ -104,6 +104,32 @@ class TrainConfig(Config):
     """Part of each faceset kept out of training to judge it: whole stretches of neighbouring
     frames. 0 = train on everything."""
 
+    stop_on: Literal["never", "plateau", "overfit"] = "never"
+    """When the watch ends training by itself. overfit: the faces kept out of training get worse while
+    the others do not. plateau: also when they have stopped getting better. The best state stays on
+    disk in any case."""
+
+    schedule: Literal["auto", "manual"] = "auto"
+    """auto: when the held-out faces stop getting better, the next phase begins: warp, then learning-rate
+    dropout, then no warp, then GAN if --schedule-gan asks for it. manual: nothing is switched.
+    Options that are set by hand (lr_dropout, random_warp, gan_power) also leave the schedule to you."""
+
+    phase: Literal["warp", "lr_dropout", "no_warp", "gan"] | None = option(None, advanced=True)
+    """Enter this phase of the schedule now."""
+
+    phase_iterations: int = option(10_000, low=1, advanced=True)
+    """Shortest length of a phase of the schedule, in iterations."""
+
+    schedule_gan: float = option(0.0, low=0.0, high=5.0, advanced=True)
+    """Power of the GAN in the schedule's last phase (0.1 is usual); 0 = no such phase."""
+
+    look_every: int = option(0, low=0, advanced=True)
+    """Iterations between two looks of the watch at the held-out faces; 0 = measured in the first
+    iterations so that all looks together take less than 2 % of the time, then kept."""
+
+    tensorboard: bool = option(False, advanced=True)
+    """Also write curves and previews for TensorBoard, into the model's history folder."""
+
     seed: int = option(0, low=0, advanced=True)
     """Start of all random numbers of a new model. The same seed and data give the same run (CPU,
     float32)."""
@@ -146,10 +172,11 @@ class PretrainConfig(TrainConfig):
 class ModelConfig(Config):
     """What to do with the workspace's models."""
 
-    action: Literal["list", "info", "import", "export"] = "list"
+    action: Literal["list", "info", "import", "export", "undo"] = "list"
     """list: all models, and DeepFaceLab's that were not imported yet. info: what the latest
     checkpoint of one holds, every byte verified. import: make a model of a DeepFaceLab model's
-    files. export: write a model for DeepFaceLab and other programs."""
+    files. export: write a model for DeepFaceLab and other programs. undo: back
+    to before the latest switch of the schedule."""
 
     model: str | None = None
     """Name of the model; needed where there are several. import: its name or id in DeepFaceLab, for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -296,13 +296,7 @@ def _run_alone(
     )
     with devices.watching_workers(lambda: _last_good(places.model_dir)):
         devices.refuse_differences(_facts(config, session, checkpoint, target, src, dst))
-        if checkpoint is None:
-            session.start_new()
-        elif leaves:
-            session.leave_pretraining(checkpoint, note=note)
-            progress.message(f"{config.model} leaves pretraining and starts at iteration 0.")
-        else:
-            session.restore(checkpoint, note=note)
+        _start(session, checkpoint, leaves=leaves, note=note, progress=progress)
         facts = run_facts(session, config, target=target, resumed_from=done or None)
         watch.begin(facts, by_hand=not set(NAMES).isdisjoint(settings))
         loop.stopped_because = watch.stopped_because
@@ -321,6 +315,25 @@ def _run_alone(
         saved = None
         note("The first worker has the losses and the checkpoint.")
     return _report(config, session.options, places, saved, notes, began, precision, loop, done)
+
+
+def _start(
+    session: Session,
+    checkpoint: Checkpoint | None,
+    *,
+    leaves: bool,
+    note: Callable[[str], None],
+    progress: Progress,
+) -> None:
+    """A new model, or the one that a checkpoint holds."""
+    if checkpoint is None:
+        session.start_new()
+    elif leaves:
+        session.leave_pretraining(checkpoint, note=note)
+        name = session.model_dir.name
+        progress.message(f"{name} leaves pretraining and starts at iteration 0.")
+    else:
+        session.restore(checkpoint, note=note)
 
 
 def _facts(

@@ -1,0 +1,385 @@
+"""The watch beside the training: looks on schedule, what they say, the next phase, and the end.
+
+Looks are taken at iterations that a checkpoint remembers, and everything that follows from them
+depends on the looks alone: a run that was killed and resumed says and switches the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dflcolab.config import to_plain
+from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
+from dflcolab.errors import FormatError
+from dflcolab.models.kinds import SwapModelOptions
+from dflcolab.progress import Progress
+from dflcolab.training.faults import fault_in_looks
+from dflcolab.training.session import Session
+from dflcolab.training.tensorboard import TensorBoardLog
+from dflcolab.training.trainer import TrainingLoop
+from dflcolab.watch.looks import Look
+from dflcolab.watch.records import JsonLines, UnwrittenLines
+from dflcolab.watch.schedule import (
+    Phase,
+    ScheduleSettings,
+    ScheduleState,
+    Switch,
+    first_state,
+    next_switch,
+    phase_of,
+)
+from dflcolab.watch.state import STATE_KEY, records_of
+from dflcolab.watch.verdicts import Call, Verdict, judge, stops
+
+SHARE = 0.02
+"""Most of the time that looks may take."""
+
+_SWAP_EVERY = 5  # looks
+_WARM, _TIMED = 30, 60  # iterations of a run after which a first look compiles, and one is timed
+_SHORTEST = 10  # iterations between two looks that were not asked for
+_SHARE_OF_SAVES = 0.05
+_SHORTEST_PAUSE_S = 20.0
+_LOSS_OPTIONS = (
+    "resolution", "face_type", "masked_training", "eyes_mouth_prio", "blur_out_mask", "morph_factor",
+)  # fmt: skip
+"""Options that decide what a loss of faces as they are means."""
+
+
+@dataclass(frozen=True)
+class WatchSettings:
+    """What the user wants of the watch.
+
+    Attributes:
+        stop_on: When it ends the training.
+        look_every: Iterations between two looks; 0 = measured, then kept.
+        schedule: Lengths of the phases; None: nothing is switched.
+        phase: A phase to enter now.
+    """
+
+    stop_on: Literal["never", "plateau", "overfit"] = "never"
+    look_every: int = 0
+    schedule: ScheduleSettings | None = None
+    phase: str | None = None
+
+
+class Watch:
+    """Callback of the training loop; put it before the one that saves.
+
+    Args:
+        session: What is trained.
+        settings: What the user wants.
+        progress: Gets the sentences.
+        board: Also gets looks and events; None: nobody looks.
+
+    Attributes:
+        looks: All looks of this phase, latest last.
+        verdicts: What they say.
+        stopped_because: `plateau` or `overfit` if training is to end; empty if it is not.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        settings: WatchSettings,
+        progress: Progress,
+        *,
+        board: TensorBoardLog | None = None,
+    ) -> None:
+        self._session = session
+        self._settings = settings
+        self._progress = progress
+        self._board = board
+        pretraining = session.options.pretrain
+        looks, events = records_of(session.model_dir, pretraining=pretraining)
+        writes = session.devices.is_chief
+        self._look_lines = looks if writes else UnwrittenLines(looks.path)
+        self._event_lines = events if writes else UnwrittenLines(events.path)
+        self.looks: list[Look] = []
+        self.verdicts: tuple[Verdict, ...] = ()
+        self.stopped_because = ""
+        self._n_events = 0
+        self._every = settings.look_every
+        self._state = first_state(to_plain(session.options), session.iteration)
+        self._before_switch = ""
+        self._at = session.iteration
+        self._began_at = session.iteration
+        self._step_began = 0.0
+        self._step_seconds = 0.0
+        self._best_saved = math.inf
+        self._best_saved_at = -math.inf
+
+    @property
+    def phase(self) -> Phase:
+        """The present phase of the schedule."""
+        return self._state.phase
+
+    @property
+    def verdict(self) -> str:
+        """What the looks say now, in a few words; empty before the first look."""
+        return "; ".join(verdict.call for verdict in self.verdicts)
+
+    def begin(self, facts: Mapping[str, Any], *, by_hand: bool) -> None:
+        """Take up what the session's checkpoint remembers; call it when the session stands.
+
+        `stopped_because` is set if the looks that are there are reason enough to end.
+
+        Args:
+            facts: What this run was made with (see `run_facts`).
+            by_hand: The user has set options of the schedule by hand, so that nothing is switched.
+        """
+        session = self._session
+        self._take(session.restored)
+        self._n_events = int(session.restored.get(STATE_KEY, {}).get("events", 0))
+        self._event_lines.start_at(self._n_events)
+        session.also_saved[STATE_KEY] = self._to_plain
+        self._began_at = session.iteration
+        if session.restored:
+            self.event("resume", f"Training goes on at iteration {session.iteration:,}.", **facts)
+        else:
+            self.event("start", "Training begins.", **facts)
+        self._settle_phase(by_hand=by_hand)
+        # A save at the iteration of a look was made before what follows from that look.
+        if self.looks and self.looks[-1].iteration == session.iteration:
+            self.verdicts = judge(self.looks)
+            if self._ends():
+                return
+            checkpoint = latest_checkpoint(session.model_dir)
+            switch = self._due()
+            if switch is not None and checkpoint is not None:
+                self._switch(switch, checkpoint)
+
+    def _settle_phase(self, *, by_hand: bool) -> None:
+        """Bring the schedule's state in line with the options, which the user may have changed."""
+        session, state = self._session, self._state
+        options = to_plain(session.options)
+        now = phase_of(options)
+        if now is not state.phase:
+            reason = f"From {state.phase} to {now}, as asked for."
+            switch = Switch(state.phase, now, reason, {})
+            before = session.restored.get("options", options)
+            self._state = state.switched(switch, iteration=session.iteration, options=before)
+            self._before_switch = _name_of(session)
+            self.event("switch", reason, from_=str(state.phase), to=str(now))
+        if self._settings.phase is not None:
+            self._state = self._state.released()
+        elif by_hand:
+            self._state = dataclasses.replace(self._state, held=True)
+
+    def __call__(self, loop: TrainingLoop) -> None:
+        """Look if it is time, and do what follows."""
+        session = self._session
+        if session.iteration <= self._at:  # back at an earlier save
+            self._take(session.restored)
+        self._at = session.iteration
+        if not session.devices.is_chief or not self._is_due(loop):
+            return
+        loop.read_losses()
+        swap = len(self.looks) % _SWAP_EVERY == 0
+        found = session.look(swap=swap)
+        options = session.options
+        look = Look(session.iteration, str(self.phase), comparable(options), found.measures)
+        self.looks.append(look)
+        self._look_lines.append(look.to_plain())
+        self._look_lines.flush()
+        if self._board is not None:
+            self._board.look(look)
+        fault = fault_in_looks(self.looks)
+        if fault is not None and session.devices.workers == 1:
+            loop.suspect(fault)
+            return
+        self._say(judge(self.looks))
+        self._save_best(loop)
+        if self._ends():
+            loop.stopped_because = self.stopped_because
+            return
+        switch = self._due()
+        if switch is not None:
+            loop.save()
+            session.settle()
+            if session.checkpoint is not None and session.checkpoint.iteration == session.iteration:
+                self._switch(switch, session.checkpoint)
+
+    def in_use(self) -> Collection[str]:
+        """Names of checkpoint folders that must stay: the one to which a switch can be undone."""
+        return (self._before_switch,) if self._before_switch else ()
+
+    def rolled_back(self, session: Session) -> None:
+        """Forget the looks that the session has gone back behind; events stay."""
+        gan_off = self.phase is Phase.GAN and phase_of(to_plain(session.options)) is not Phase.GAN
+        self._take(session.restored)
+        now = phase_of(to_plain(session.options))
+        if now is not self._state.phase:
+            self._state = first_state(to_plain(session.options), session.iteration)
+        if gan_off:
+            self._state = dataclasses.replace(self._state, held=True)
+        self._at = session.iteration
+
+    def event(self, kind: str, text: str, *, iteration: int | None = None, **facts: object) -> None:
+        """Add a line to the model's history.
+
+        Args:
+            kind: See `docs/watch.md`.
+            text: A sentence.
+            iteration: When; None: now.
+            facts: JSON-ready.
+        """
+        now = self._session.iteration if iteration is None else iteration
+        entry = {"iteration": now, "kind": kind, "text": text, **facts}
+        self._event_lines.append(entry)
+        self._event_lines.flush()
+        self._n_events += 1
+        if self._board is not None:
+            self._board.event(entry, pretraining=self._session.options.pretrain)
+
+    # ---- when ----------------------------------------------------------------------------------
+
+    def _is_due(self, loop: TrainingLoop) -> bool:
+        """True at an iteration of a look; finds out how many iterations are between two."""
+        session = self._session
+        if self._every:
+            return session.iteration % self._every == 0
+        done = session.iteration - self._began_at
+        if done == _WARM:
+            loop.read_losses()
+            session.look(swap=True)  # compiles what it needs
+            self._step_began = time.monotonic()
+        elif done == _TIMED:
+            loop.read_losses()
+            step = (time.monotonic() - self._step_began) / (_TIMED - _WARM)
+            plain = session.look(swap=False).seconds
+            with_swap = session.look(swap=True).seconds
+            look = plain + with_swap / _SWAP_EVERY
+            self._every = _round(max(look / SHARE / max(step, 1e-6), _SHORTEST))
+        return False
+
+    def _save_best(self, loop: TrainingLoop) -> None:
+        """Save a state that does better on the held-out faces than all saved ones, now and then."""
+        losses = self._session.evaluate()
+        score = math.inf if losses is None else sum(losses.values())
+        pause = max(_SHORTEST_PAUSE_S, loop.save_seconds / _SHARE_OF_SAVES)
+        waited = time.monotonic() - self._best_saved_at
+        if score < self._best_saved and waited >= pause and not self._session.is_saving:
+            loop.save()
+            self._best_saved, self._best_saved_at = score, time.monotonic()
+
+    # ---- what follows --------------------------------------------------------------------------
+
+    def _say(self, verdicts: tuple[Verdict, ...]) -> None:
+        """Tell of a judgement that is another than before."""
+        before, self.verdicts = self.verdicts, verdicts
+        known = {verdict.call for verdict in before}
+        for verdict in verdicts:
+            if verdict.call not in known:
+                text = f"{verdict.call}: {verdict.evidence} {verdict.advice}"
+                self.event(
+                    "verdict", text, call=str(verdict.call), best_iteration=verdict.best_iteration
+                )
+                self._progress.message(f"Iteration {self._session.iteration}: {text}")
+
+    def _ends(self) -> bool:
+        """True if training is to end by what the looks say; tells of it."""
+        reason = stops(self.verdicts, self._settings.stop_on)
+        if not reason:
+            return False
+        plateau = self.verdicts[0].call is Call.PLATEAU
+        self.stopped_because = "plateau" if plateau else "overfit"
+        self.event("stop", f"The watch ends training: {reason}")
+        self._progress.message(
+            f"The watch ends training at iteration {self._session.iteration}: {reason} The best "
+            "state is kept; --stop-on never trains on."
+        )
+        return True
+
+    def _due(self) -> Switch | None:
+        settings = self._settings.schedule
+        if settings is None or self._session.devices.workers > 1:
+            return None
+        return next_switch(self._state, self.looks, self.verdicts, settings)
+
+    def _switch(self, switch: Switch, checkpoint: Checkpoint) -> None:
+        session = self._session
+        options = to_plain(session.options)
+        self._state = self._state.switched(switch, iteration=session.iteration, options=options)
+        self._before_switch = checkpoint.folder.name
+        changed = dataclasses.replace(session.options, **switch.options)
+        session.go_on_with(changed, checkpoint, note=self._progress.message)
+        self.event(
+            "switch",
+            switch.reason,
+            from_=str(switch.from_),
+            to=str(switch.to),
+            options=dict(switch.options),
+        )
+        self._progress.message(f"Iteration {session.iteration}: {switch.reason}")
+
+    # ---- what is remembered --------------------------------------------------------------------
+
+    def _take(self, state: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint remembers; `{}` for a new model."""
+        plain = state.get(STATE_KEY, {})
+        self._look_lines.start_at(int(plain.get("looks", 0)))
+        self.looks = _readable(self._look_lines)
+        self.verdicts = judge(self.looks) if self.looks else ()
+        self._every = self._settings.look_every or int(plain.get("look_every", 0))
+        self._before_switch = str(plain.get("before_switch", ""))
+        options = state.get("options") or to_plain(self._session.options)
+        self._state = (
+            ScheduleState.from_plain(plain["schedule"])
+            if "schedule" in plain
+            else first_state(options, self._session.iteration)
+        )
+        self._best_saved = math.inf
+        self._at = self._session.iteration
+
+    def _to_plain(self) -> dict[str, Any]:
+        self._look_lines.force()
+        self._event_lines.force()
+        return {
+            "looks": len(self.looks),
+            "events": self._n_events,
+            "look_every": self._every,
+            "schedule": self._state.to_plain(),
+            "before_switch": self._before_switch,
+            "verdict": self.verdict,
+        }
+
+
+def comparable(options: SwapModelOptions) -> str:
+    """Fingerprint of the options that decide what a loss means: alike where losses can be compared."""
+    plain = to_plain(options)
+    known = {name: plain[name] for name in _LOSS_OPTIONS if name in plain}
+    text = json.dumps({"arch": options.arch, **known}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _readable(lines: JsonLines) -> list[Look]:
+    """The looks of a file.
+
+    Raises:
+        FormatError: A line is none.
+    """
+    try:
+        return [Look.from_plain(entry) for entry in lines.read()]
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(
+            f"{lines.path} does not hold looks; delete the file: training goes on, and the watch "
+            "begins its history anew."
+        ) from error
+
+
+def _name_of(session: Session) -> str:
+    checkpoint = latest_checkpoint(session.model_dir)
+    return checkpoint.folder.name if checkpoint and session.restored else ""
+
+
+def _round(count: float) -> int:
+    """The next larger one of 1, 2, 5, 10, 20, 50 and so on."""
+    power = 10 ** math.floor(math.log10(count))
+    return int(next(power * factor for factor in (1, 2, 5, 10) if power * factor >= count))

@@ -1,0 +1,17 @@
+# pyright: strict
+"""Where a model's looks and events are, and what of them a checkpoint remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dflcolab.watch.records import JsonLines
+
+STATE_KEY = "watch"
+"""Where a checkpoint's `state.json` keeps what the watch remembers."""
+
+
+def records_of(model_dir: Path, *, pretraining: bool) -> tuple[JsonLines, JsonLines]:
+    """The files of a model's looks and events, of pretraining or of training."""
+    end = "-pretraining.jsonl" if pretraining else ".jsonl"
+    return JsonLines(model_dir / f"looks{end}"), JsonLines(model_dir / f"events{end}")
