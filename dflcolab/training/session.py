@@ -32,18 +32,11 @@ from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.layers import Weights
 from dflcolab.models.quick96 import Quick96Options
 from dflcolab.models.saehd.options import SaehdOptions
-from dflcolab.training.augment import PADDING
 from dflcolab.training.color_match import color_change, transfers_colors
 from dflcolab.training.devices import Devices
 from dflcolab.training.evaluator import Evaluation, Evaluator
 from dflcolab.training.model_state import ModelState
-from dflcolab.training.preview import (
-    Pictures,
-    draw_preview,
-    encode_jpeg,
-    painted_in_parts,
-    preview_rows,
-)
+from dflcolab.training.preview import Pictures, encode_jpeg, painted_in_parts, preview
 from dflcolab.training.quick96_objective import repeats_batch
 from dflcolab.training.sampler import Sampler
 from dflcolab.training.side_faces import SideFaces
@@ -426,10 +419,9 @@ class Session:
         return looked
 
     def preview(self) -> bytes:
-        """The preview grid as a JPEG: up to two rows of training faces, two of held-out ones."""
-        rows = preview_rows(self.options.resolution)
-        src, dst = (_preview_faces(self._sides[side], rows) for side in ("src", "dst"))
-        return encode_jpeg(draw_preview(src, dst, self._paint))
+        """The preview as a JPEG: DeepFaceLab's grid, and a run of swapped dst frames."""
+        resolution = self.options.resolution
+        return encode_jpeg(preview(self._sides, self._paint_in_parts, resolution=resolution))
 
     @property
     def is_saving(self) -> bool:
@@ -659,14 +651,3 @@ def restarted_networks(options: SaehdOptions | AmpOptions) -> tuple[str, ...]:
 def losses_name(*, pretraining: bool) -> str:
     """File name of the loss history of a phase."""
     return "losses-pretraining.bin" if pretraining else "losses.bin"
-
-
-def _preview_faces(faces: SideFaces, rows: int) -> npt.NDArray[np.uint8]:
-    """`[rows, R, R, 3]`: training faces from all over, then held-out ones."""
-    n_held = rows // 2 if faces.held_out is not None else 0
-    picked: list[Any] = []
-    for part, count in ((faces.training, rows - n_held), (faces.held_out, n_held)):
-        if part is not None and count:
-            places = (np.arange(count) + 0.5) * len(part) / count
-            picked.append(part.batch(places.astype(np.int64)))
-    return np.concatenate(picked)[:, PADDING:-PADDING, PADDING:-PADDING, :3]
