@@ -18,6 +18,7 @@ from dflcolab.errors import FacesetError, FormatError, StorageError
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.hull_masks import hull_mask
 from dflcolab.faceset import sort_keys
+from dflcolab.faceset.area_limits import Layout
 from dflcolab.faceset.config import SortKind
 from dflcolab.faceset.face_files import FaceFile, for_each_face, read_face_file
 from dflcolab.faceset.farthest_chain import LIMIT_BYTES, FarthestChain
@@ -26,6 +27,8 @@ from dflcolab.faceset.pixel_chain import PixelChain
 from dflcolab.faceset.sort_result import NOT_READABLE, SortedFaces, checked
 from dflcolab.files import storage_errors
 from dflcolab.progress import Progress, Task
+
+_EXAMPLES = 32
 
 _SPARE_BYTES = 100 << 20
 """Disk space that is left to others."""
@@ -90,14 +93,16 @@ def by_pixels(paths: Sequence[Path], progress: Progress, *, dissimilar: bool) ->
         return checked(SortedFaces((), {}, {}), paths)
     places = {path: place for place, path in enumerate(paths)}
     count = len(paths)
-    n_limits = count * count * LIMIT_BYTES if dissimilar else 0
-    with _bytes_on_disk(n_limits + count * math.prod(shape)) as room:
-        pixels = room[n_limits:].reshape(count, *shape)
-        if dissimilar:
+    layout = Layout(_examples(paths, shape)) if dissimilar else None
+    n_limits = count * count * LIMIT_BYTES if layout else 0
+    n_samples = layout.n_samples if layout else math.prod(shape)
+    with _bytes_on_disk(n_limits + count * n_samples) as room:
+        pixels = room[n_limits:].reshape(count, n_samples)
+        if layout:
             limits = room[:n_limits].view(np.uint16).reshape(count, count)
-            chain = FarthestChain(pixels, limits)
+            chain = FarthestChain(layout, pixels, limits)
         else:
-            chain = PixelChain(pixels)
+            chain = PixelChain(pixels.reshape(count, *shape))
 
         def take(face: FaceFile) -> tuple[int, ...] | None:
             try:
@@ -139,6 +144,19 @@ def _common_shape(paths: Sequence[Path]) -> tuple[int, int, int] | None:
             continue
         return height, width, 3
     return None
+
+
+def _examples(paths: Sequence[Path], shape: tuple[int, int, int]) -> list[Image]:
+    """Pictures of one size from all over the faceset; black if there is none."""
+    found: list[Image] = []
+    for path in paths[:: max(1, len(paths) // _EXAMPLES)]:
+        try:
+            image = read_face_file(path).decode()
+        except FormatError:
+            continue
+        if image.shape == shape:
+            found.append(image)
+    return found or [np.zeros(shape, np.uint8)]
 
 
 @contextmanager

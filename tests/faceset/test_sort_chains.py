@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dflcolab.errors import FacesetError, Interrupted, StorageError
 from dflcolab.faceset import farthest_chain, sort_by_likeness, sort_keys
+from dflcolab.faceset.area_limits import Layout
 from dflcolab.faceset.config import SortKind
 from dflcolab.faceset.farthest_chain import FarthestChain
 from dflcolab.faceset.histogram_chain import CHUNK, chunks, histogram_chain, pair_distances
@@ -87,12 +88,14 @@ def naive_pixel_chain(pictures, *, dissimilar: bool) -> list[int]:
 
 
 def chained(pictures, *, dissimilar: bool) -> list[int]:
-    space = np.zeros_like(pictures)
-    indices = range(len(pictures))
+    n = len(pictures)
+    indices = range(n)
     if dissimilar:
-        chain = FarthestChain(space, np.zeros((len(pictures), len(pictures)), np.uint16))
+        layout = Layout(pictures[: n // 2 + 1])
+        samples = np.zeros((n, layout.n_samples), np.uint8)
+        chain = FarthestChain(layout, samples, np.zeros((n, n), np.uint16))
     else:
-        chain = PixelChain(space)
+        chain = PixelChain(np.zeros_like(pictures))
     for index, picture in enumerate(pictures):
         chain.put(index, picture)
     if isinstance(chain, FarthestChain):
