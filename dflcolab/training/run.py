@@ -23,7 +23,7 @@ from dflcolab.errors import Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.faceset.held_out import HeldOutChoice
-from dflcolab.faceset.stretches import Split
+from dflcolab.faceset.stretches import Split, frame_of
 from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
 from dflcolab.progress import Progress
@@ -440,8 +440,10 @@ def _side_faces(
         return np.array([stretch_of[name] for name in names], np.int64)
 
     training = prepare(split.training, f"Loading {side} faces", colors=transfers_colors(options))
-    enough = len(split.held_out) > 0
-    held_out = prepare(split.held_out, f"Loading held-out {side} faces") if enough else None
+    frames = [frame_of(key) for key in faceset.frame_keys]
+    # In the order of their frames, however the files are sorted: neighbours are looked at together.
+    kept_out = sorted(split.held_out, key=lambda index: frames[index])
+    held_out = prepare(kept_out, f"Loading held-out {side} faces") if kept_out else None
     return SideFaces(training, held_out, stretches(training), stretches(held_out))
 
 
