@@ -15,13 +15,13 @@ from dflcolab.errors import FormatError
 YUNET = "face_detection_yunet_2023mar.onnx"
 BLAZEFACE = "face_detection_back.tflite"
 LANDMARKS = "face_landmarks_detector_256.tflite"
-EMBEDDING = "faceres_dr8.tflite"
+EMBEDDING = "faceres_dr8_dw32.tflite"
 
 SHA256 = {
     YUNET: "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
     BLAZEFACE: "e376cf6b168d5ece8a3cedb94acc4eb168a136aede125ccc3d903ef38f5beda8",
     LANDMARKS: "c7d54204ce0448474c7f3fa9af494787c0965cbdd6f20fc72867e43046bd43d5",
-    EMBEDDING: "df01cee153a4ae55ac2c223eaec25bf26ecb8689f6c07e6b4ed4ce39b9d79243",
+    EMBEDDING: "d54ed64e1e2b6b90c78c11139ab75f01f604fff19827ee90ba31a2fe5bf848fe",
 }
 """Expected SHA-256 of each bundled file."""
 
