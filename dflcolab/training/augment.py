@@ -235,13 +235,14 @@ def warp_positions(positions: Tensor, grids: tuple[Tensor, Tensor], size: int) -
     return inside + 0.5 + tf.transpose(moved, [0, 3, 1, 2])
 
 
-def resample(faces: Tensor, positions: Tensor) -> Tensor:
+def resample(faces: Tensor, positions: Tensor, *, cubic: int = 3) -> Tensor:
     """Look faces up at positions: pictures by cubic, masks by linear interpolation.
 
     Args:
-        faces: `[B, R + 6, R + 6, C]` uint8, channels 0..2 a picture, the others masks.
+        faces: `[B, R + 6, R + 6, C]` in 0..255, channels 0..2 a picture, the others masks.
         positions: `[B, 2, R, R]`, pixels of the face without padding. Positions outside meet the
             padding: the repeated edge for pictures, zero for masks.
+        cubic: How many channels are interpolated by cubics; the others linearly.
 
     Returns:
         `[B, R, R, C]` float32; about 0..1 (cubic interpolation overshoots a little).
@@ -258,8 +259,8 @@ def resample(faces: Tensor, positions: Tensor) -> Tensor:
     records = tf.reshape(records, [-1, 4 * channels])
     face_index = tf.range(count)[:, None, None] * padded
     index = (face_index + first[:, 1]) * starts + first[:, 0]
-    weights_x = _interpolation_weights(part[:, 0], channels)
-    weights_y = _interpolation_weights(part[:, 1], channels)
+    weights_x = _interpolation_weights(part[:, 0], channels, cubic)
+    weights_y = _interpolation_weights(part[:, 1], channels, cubic)
     rows: list[Tensor] = []
     for k in range(4):
         values = tf.cast(tf.gather(records, index + k * starts), tf.float32)
@@ -269,8 +270,8 @@ def resample(faces: Tensor, positions: Tensor) -> Tensor:
     return tf.add_n(rows) / 255
 
 
-def _interpolation_weights(t: Tensor, channels: int) -> list[Tensor]:
-    """Weights of four neighbours, each `[B, R, R, channels]`: cubic for pictures, linear for masks.
+def _interpolation_weights(t: Tensor, channels: int, n_cubic: int) -> list[Tensor]:
+    """Weights of four neighbours, each `[B, R, R, channels]`: some cubic, the others linear.
 
     `t` `[B, R, R]` is the share of the way from the second neighbour to the third.
     """
@@ -283,8 +284,9 @@ def _interpolation_weights(t: Tensor, channels: int) -> list[Tensor]:
     ]
     cubic.append(1 - cubic[0] - cubic[1] - cubic[2])
     linear = [tf.zeros_like(t), near, far, tf.zeros_like(t)]
-    masks = channels - 3
-    return [tf.stack(3 * [c] + masks * [m], axis=3) for c, m in zip(cubic, linear, strict=True)]
+    masks = channels - n_cubic
+    pairs = zip(cubic, linear, strict=True)
+    return [tf.stack(n_cubic * [c] + masks * [m], axis=3) for c, m in pairs]
 
 
 def shift_colors(pictures: Tensor, seed: Tensor, power: float) -> Tensor:
