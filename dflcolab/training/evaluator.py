@@ -6,6 +6,8 @@ looks differ by what the model learned between them, and by nothing else.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -94,6 +96,16 @@ class Evaluator:
             stretches = sides["dst"].held_out_stretches
             shown = self._groups["src/held_out"].indices
             self._swap = SwapMeasures(src, shown, dst, stretches, options.face_type)
+
+    @functools.cached_property
+    def faces_digest(self) -> str:
+        """Stands for the chosen faces, by their pixels: looks at other faces are not compared."""
+        digests = sorted(
+            hashlib.sha256(face.tobytes()).digest()
+            for group in self._groups.values()
+            for face in group.faces.batch(group.indices)
+        )
+        return hashlib.sha256(b"".join(digests)).hexdigest()[:16]
 
     def held_out(self, judge: Judge, *, at_once: int) -> dict[str, Sample]:
         """Losses of the held-out faces as they are, named as by `look`; empty unless both sides have some.

@@ -401,6 +401,11 @@ class Session:
         losses = {side: measures[name].mean for side, name in names.items()}
         return losses if np.isfinite(list(losses.values())).all() else None
 
+    @property
+    def looked_at(self) -> str:
+        """Stands for the faces that looks are at (see `Evaluator.faces_digest`)."""
+        return self._evaluator.faces_digest
+
     def look(self, *, swap: bool) -> Evaluation:
         """What the watch sees now (see `Evaluator.look`); the same at each call until training goes on.
 
