@@ -41,6 +41,7 @@ VARIABLE = "DFLCOLAB_NOTEBOOK"
 DEMO = "demo"
 _FINISHING_ROUNDS = 3
 """What is found damaged is copied again, and that may rely on other damage."""
+_WISHES = {"over-training": "overfit", "nothing improves": "plateau", "never by itself": "never"}
 _DECISIONS = {rules.NOT_CHOSEN: None, rules.GO_ON: "go-on", rules.STOP: "stop"}
 
 
@@ -273,6 +274,7 @@ class Session:
         preset: str,
         train_minutes: float,
         target_iterations: int,
+        end_when: str,
         options: str,
         copy_every_minutes: float,
     ) -> None:
@@ -286,6 +288,7 @@ class Session:
             preset=None if self._has_checkpoint(model_name) else preset,  # pyright: ignore[reportArgumentType]
             deadline=_duration(train_minutes),
             target_iter=target_iterations or None,
+            stop_on=_WISHES[end_when],  # pyright: ignore[reportArgumentType]
             set=tuple(options.split()),
             remote=self._copies_address(),
             push_minutes=copy_every_minutes,

@@ -36,6 +36,7 @@ TRAINING = {
     "preset": "tiny",
     "train_minutes": 0,
     "target_iterations": 1,
+    "end_when": "over-training",
     "options": "",
     "copy_every_minutes": 0,
 }
