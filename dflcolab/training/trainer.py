@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -336,7 +335,7 @@ class SaveOnSchedule:
 
 
 class PreviewOnSchedule:
-    """Keeps a preview picture every so many iterations, and the held-out losses beside it."""
+    """Keeps a preview picture every so many iterations."""
 
     def __init__(self, folder: Path, *, every: int) -> None:
         self._folder = folder
@@ -349,13 +348,3 @@ class PreviewOnSchedule:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 name = f"preview-{loop.session.iteration:09d}.jpg"
                 write_bytes(self._folder / name, loop.session.preview(), durable=False)
-                self._note(loop)
-
-    def _note(self, loop: TrainingLoop) -> None:
-        entry: dict[str, Any] = {
-            "iteration": loop.session.iteration,
-            "training": {"src": loop.recent[0], "dst": loop.recent[1]},
-            "held_out": loop.session.evaluate(),
-        }
-        with (self._folder / "held_out.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(entry) + "\n")
