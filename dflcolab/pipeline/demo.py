@@ -80,7 +80,8 @@ class DemoReport:
     Attributes:
         result: The finished video.
         report: The page with stages, losses and pictures.
-        preview: Faces and what the model makes of them; the lower rows are held-out faces.
+        preview: Faces and what the model makes of them: of training faces, of held-out faces, and a run
+            of dst frames.
         iterations: Training iterations, without pretraining.
         losses: Mean training losses at the end, `src` and `dst`.
         held_out_losses: The same on faces that were never trained on.
@@ -310,6 +311,7 @@ def _pictures(workspace: Workspace, preview: Path) -> list[tuple[str, Image]]:
                               np.hstack([frame.image, after])))  # fmt: skip
     caption = (
         "Each row: src, src as the model paints it, dst, dst as the model paints it, and dst with "
-        "the face of src. The lower half shows held-out faces: frames it was never trained on."
+        "the face of src; at the top faces that it was trained on, then held-out ones that it never "
+        "saw. The last two rows are neighbouring frames of dst, and the same with the face of src."
     )
     return [*found, (caption, read_image(preview))]

@@ -23,6 +23,7 @@ from dflcolab.pipeline.pretrain import pretrain
 from dflcolab.pipeline.train import train
 from dflcolab.progress import Progress
 from dflcolab.training.config import ModelConfig, PretrainConfig, TrainConfig
+from dflcolab.training.preview import STRIP
 from dflcolab.training.session import Session
 from dflcolab.workspace.workspace import Workspace
 
@@ -59,7 +60,9 @@ def test_a_new_model_trains_saves_and_is_described(workspace: Workspace):
     listed = model(workspace, ModelConfig())
     assert [entry["name"] for entry in listed.models] == ["m"]
     preview = cv2.imread(str(workspace.history_dir / "m" / "preview-000000006.jpg"))
-    assert preview.shape == (4 * 64, 5 * 64, 3)  # rows of S SS D DD SD
+    # Rows of S SS D DD SD, two of training and two of held-out faces, and two of dst frames, under
+    # a line of text each.
+    assert preview.shape == (6 * 64 + 4 * STRIP, 5 * 64, 3)
     assert report.checkpoint is not None
     assert cv2.imread(str(report.checkpoint / "preview.jpg")).shape == preview.shape
 
