@@ -173,6 +173,7 @@ class RollBack:
         Raises:
             ModelError: It did not help several times, or there is nothing to go back to.
         """
+        session.settle()  # a save that is being written may be the one to go back to
         good, others = _candidates(session, fault)
         record = self._record
         if good and good[0].iteration >= record.latest_fault >= 0:

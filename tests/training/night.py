@@ -83,32 +83,36 @@ class ToyStep:
         self.begun = tf.constant(-1)
         shape = session._state.variables[LEARNED["src"]].numpy().shape
         self._shape = shape
-        self.goals = {
-            side: np.random.default_rng(index).normal(0, 1, shape).astype(np.float32)
-            for index, side in enumerate(LEARNED)
-        }
+        self.aim(
+            {
+                side: np.random.default_rng(index).normal(0, 1, shape).astype(np.float32)
+                for index, side in enumerate(LEARNED)
+            }
+        )
+
+    def aim(self, goals: dict[str, Any]) -> None:
+        """Learn these from now on."""
+        self.goals = goals
         self._compiled = tf.function(self._train, autograph=False)
 
     def step(self, _src: Any, _dst: Any, iteration: Any, _change: Any) -> Any:
-        return self._compiled(
-            iteration, tf.constant(float("nan") if int(iteration) in self._bad else 1.0)
-        )
+        random = np.random.default_rng([self._seed, int(iteration)])
+        scatter = np.exp(0.2 * random.normal(size=2)).astype(np.float32)
+        noise = random.normal(0, 0.3, (2, *self._shape)).astype(np.float32)
+        if int(iteration) in self._bad:
+            noise *= np.nan
+        return self._compiled(tf.constant(scatter), tf.constant(noise))
 
-    def _train(self, iteration: Any, factor: float) -> Any:
+    def _train(self, scatter: Any, noise: Any) -> Any:
         state = self._session._state
-        seeds = tf.unstack(
-            tf.random.split(tf.stack([tf.constant(self._seed, tf.int64), iteration]), 6)
-        )
         losses, gradients = [], {}
         for place, (side, name) in enumerate(LEARNED.items()):
-            weight = tf.convert_to_tensor(state.variables[name])
-            away = weight - self.goals[side]
-            scatter = tf.exp(0.2 * tf.random.stateless_normal([], seeds[2 * place]))
-            losses.append((tf.reduce_mean(tf.square(away)) + 0.05) * scatter)
-            noise = tf.random.stateless_normal(self._shape, seeds[2 * place + 1])
-            gradients[name] = (away + 0.3 * noise) * factor
-        state.optimizers[state.groups[0].optimizer].apply(gradients, self._settings, seed=seeds[4])
-        return tf.stack(losses)
+            away = tf.convert_to_tensor(state.variables[name]) - self.goals[side]
+            losses.append(tf.reduce_mean(tf.square(away)) + 0.05)
+            gradients[name] = away + noise[place]
+        seed = tf.constant([self._seed, 0])  # nothing is drawn without dropout
+        state.optimizers[state.groups[0].optimizer].apply(gradients, self._settings, seed=seed)
+        return tf.stack(losses) * scatter
 
 
 class ToySession(Session):
