@@ -17,10 +17,9 @@ from dflcolab.engine.loss_history import read_losses
 from dflcolab.errors import CheckpointError, FormatError, ModelError
 from dflcolab.watch.looks import Look
 from dflcolab.watch.records import JsonLines
+from dflcolab.watch.state import records_of
 from dflcolab.workspace.workspace import Workspace
 
-LOOKS = "looks.jsonl"
-EVENTS = "events.jsonl"
 _PREVIEW = re.compile(r"preview-(\d{9,})\.jpg")
 _PRETRAINING = "pretraining"
 
@@ -60,7 +59,7 @@ class ModelHistory:
         latest: The latest complete checkpoint.
         best: The one with the lowest held-out loss; None if that is not known.
         looks: What the watch saw, in order of the iterations.
-        events: What happened, in order, of pretraining and training; as `events.jsonl` holds it.
+        events: What happened, in order, as `events.jsonl` holds it.
         losses: Training losses of every iteration, `[N, 2]`.
         previews: Iteration and file of the kept previews.
         problems: What could not be read, one sentence each.
@@ -95,11 +94,12 @@ def read_history(workspace: Workspace, name: str) -> ModelHistory:
     pretraining = bool(latest.state.get("pretraining"))
     best_name = read_index(folder).get("best") or best_of(checkpoints)
     best = next((_saved(c) for c in checkpoints if c.folder.name == best_name), None)
-    lines = _lines(folder / LOOKS, problems)
+    look_lines, event_lines = records_of(folder, pretraining=pretraining)
+    lines = _lines(look_lines, problems)
     looks = [look for look in map(_look_of, lines) if look is not None]
     if len(looks) < len(lines):
         problems.append(
-            f"{len(lines) - len(looks)} lines of {folder / LOOKS} are no looks and were left out."
+            f"{len(lines) - len(looks)} lines of {look_lines.path} are no looks and were left out."
         )
     history = folder / ("losses-pretraining.bin" if pretraining else "losses.bin")
     previews = workspace.history_dir / name
@@ -109,13 +109,8 @@ def read_history(workspace: Workspace, name: str) -> ModelHistory:
         pretraining=pretraining,
         latest=latest,
         best=best,
-        looks=tuple(
-            still_valid(
-                [look for look in looks if (look.phase == _PRETRAINING) == pretraining],
-                lambda look: look.iteration,
-            )
-        ),
-        events=tuple(_lines(folder / EVENTS, problems)),
+        looks=tuple(still_valid(looks, lambda look: look.iteration)),
+        events=tuple(_lines(event_lines, problems)),
         losses=read_losses(history),
         previews=tuple(read_previews(previews / _PRETRAINING if pretraining else previews)),
         problems=tuple(problems),
@@ -166,9 +161,9 @@ def _saved(checkpoint: Checkpoint) -> Saved | None:
         return None
 
 
-def _lines(path: Path, problems: list[str]) -> list[dict[str, Any]]:
+def _lines(file: JsonLines, problems: list[str]) -> list[dict[str, Any]]:
     try:
-        return JsonLines(path).read()
+        return file.read()
     except FormatError as error:
         problems.append(str(error))
         return []

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -121,7 +121,6 @@ class TrainingReport:
 def training_report(history: ModelHistory) -> TrainingReport:
     """Judge a training by what it left behind."""
     state = history.latest.state
-    events = events_of(history)
     known = history.losses[-_RECENT:]
     known = known[np.isfinite(known).all(axis=1)]
     looks = history.looks
@@ -142,8 +141,8 @@ def training_report(history: ModelHistory) -> TrainingReport:
             if len(known)
             else None
         ),
-        run=next((e for e in reversed(events) if e.get("kind") in BEGINNINGS), unknown),
-        events=tuple(events),
+        run=next((e for e in reversed(history.events) if e.get("kind") in BEGINNINGS), unknown),
+        events=history.events,
         options=dict(state.get("options", {})),
         faces=dict(state.get("faces", {})),
         problems=history.problems,
@@ -152,22 +151,9 @@ def training_report(history: ModelHistory) -> TrainingReport:
 
 def measured(look: Look) -> dict[str, Measured]:
     """Every measure of a look with its interval."""
-    return {name: _plain(interval_of(sample)) for name, sample in sorted(look.measures.items())}
-
-
-def events_of(history: ModelHistory) -> list[Mapping[str, Any]]:
-    """Events of the stage that the model is in: pretraining, or the training proper.
-
-    Iterations start anew in between, so those of both cannot stand on one axis.
-    """
-    pretraining = False
-    kept: list[Mapping[str, Any]] = []
-    for event in history.events:
-        if event.get("kind") in BEGINNINGS:
-            pretraining = _pretrains(event)
-        if pretraining == history.pretraining:
-            kept.append(event)
-    return kept
+    return {
+        name: plain_interval(interval_of(sample)) for name, sample in sorted(look.measures.items())
+    }
 
 
 def kind_of(verdicts: Sequence[Verdict]) -> str:
@@ -178,17 +164,13 @@ def kind_of(verdicts: Sequence[Verdict]) -> str:
     return "poor" if call.is_overfit or call is Call.UNSTABLE else "fair"
 
 
-def _pretrains(event: Mapping[str, Any]) -> bool:
-    options: Any = event.get("options")
-    return isinstance(options, dict) and bool(cast(dict[str, Any], options).get("pretrain"))
-
-
 def _saved(saved: Saved) -> SavedState:
     return SavedState(
         saved.name, saved.iteration, saved.score, str(saved.state.get("saved_at", ""))
     )
 
 
-def _plain(interval: Interval) -> Measured:
+def plain_interval(interval: Interval, factor: float = 1.0) -> Measured:
+    """An interval as JSON can hold it, multiplied by a factor."""
     ends = (interval.value, interval.low, interval.high)
-    return Measured(*(end if math.isfinite(end) else None for end in ends))
+    return Measured(*(factor * end if math.isfinite(end) else None for end in ends))

@@ -38,24 +38,28 @@ PHASES = {
 """What the phases of the schedule are called."""
 
 SWAP_MEASURES = (
-    ("identity_src", "Likeness to src", "cosine; more is more like src", False),
+    ("identity_src", "Likeness to src", "cosine; more is better; one person has 0.53 and more", False),
     ("identity_dst", "Likeness to dst", "cosine; less is better", False),
-    ("landmarks", "Landmarks off dst's", "eye distances; less is better", False),
+    ("landmarks", "Landmarks off dst's", "distances of the eyes; less is better", False),
     ("pose", "Pose off dst's", "degrees; less is better", False),
-    ("sharpness", "Sharpness", "relative to src; 1 is as sharp", False),
-    ("steadiness", "Unsteadiness", "between neighboring frames, relative to dst", False),
-)
+    ("presence", "Sureness of a face", "0 to 1; more is better", False),
+    ("sharpness", "Sharpness", "less that of src; at -1 visibly softer", False),
+    ("steadiness", "Steadiness", "1: as steady as the footage; a half: twice as restless", False),
+)  # fmt: skip
+"""Of swapped faces: name, title, what more of it means, and whether ratios tell."""
+
 FACE_MEASURES = (
-    ("dssim", "DSSIM", "less is better", True),
-    ("square", "Squared difference", "less is better", True),
-    ("psnr", "PSNR", "dB; more is better", False),
+    ("dssim", "10 DSSIM", "less is better", True),
+    ("square", "10 mean squares", "less is better", True),
     ("mask", "Loss of the mask", "less is better", True),
+    ("eyes_mouth", "Loss of eyes and mouth", "less is better", True),
+    ("psnr", "PSNR", "dB inside of the mask; more is better", False),
     ("mask_iou", "Overlap of the masks", "1 is all", False),
-    ("eyes_mouth", "Eyes and mouth", "less is better", True),
     ("color", "Distance of the colors", "Lab; less is better", False),
-    ("identity", "Distance of the identity", "less is better", False),
+    ("identity", "Likeness to the face itself", "cosine; more is better", False),
     ("variety", "Variety", "1: as varied as the faces; near 0: one face for all", False),
 )
+"""Of faces painted as they are."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,7 @@ def shown_training(report: TrainingReport, history: ModelHistory) -> ShownTraini
         losses=loss_chart(history.losses),
         events=events,
         previews=_previews(history),
-        options={name: _text(value) for name, value in report.options.items()},
+        options={name: text_of(value) for name, value in report.options.items()},
         run=_run(report.run),
         problems=report.problems,
     )
@@ -244,10 +248,11 @@ def _run(run: Mapping[str, Any]) -> dict[str, str]:
     for group in ("versions", "command"):
         values: Any = run.get(group)
         flat |= cast(dict[str, Any], values) if isinstance(values, dict) else {}
-    return {name: _text(value) for name, value in flat.items()}
+    return {name: text_of(value) for name, value in flat.items()}
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """An option's value as people write it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None or value == [] or value == "":

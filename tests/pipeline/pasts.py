@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from dflcolab.engine.loss_history import LossHistory
 from dflcolab.media.frame_sequence import encode_image
 from dflcolab.models.saehd.options import saehd_options
 from dflcolab.watch.looks import Look, Sample
+from dflcolab.watch.state import records_of
 from dflcolab.workspace.workspace import Workspace
 
 STRETCHES = 8
@@ -67,18 +67,22 @@ def give_past(
     saves: Sequence[int] = (1000,),
     options: dict[str, Any] | None = None,
     pretraining: bool = False,
+    weights: Mapping[str, np.ndarray] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A model folder as runs leave it; its weights are of no use.
+    """A model folder as runs leave it.
 
     Args:
         workspace: Where.
         name: Of the model.
-        looks: Written to looks.jsonl.
-        events: Written to events.jsonl.
+        looks: What the watch saw.
+        events: What happened.
         previews: Iterations with a preview.
         saves: Iterations with a checkpoint.
         options: Of a SAEHD model.
         pretraining: The model is in pretraining.
+        weights: Of all checkpoints; of no use unless given.
+        more: Further entries of `state.json`.
     """
     folder = workspace.model_dir(name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,12 +98,15 @@ def give_past(
             "held_out": losses, "held_out_loss": losses and losses["src"] + losses["dst"],
             "saved_at": "2026-11-29T10:00:00Z",
         }  # fmt: skip
-        contents = Contents(
-            iteration, {"w": np.zeros(1, np.float32)}, {}, state, picture(iteration)
-        )
+        stored = weights or {"w": np.zeros(1, np.float32)}
+        contents = Contents(iteration, stored, {}, {**state, **(more or {})}, picture(iteration))
         write_checkpoint(folder, contents, keep=99)
-    _write_lines(folder / "looks.jsonl", [look.to_plain() for look in looks])
-    _write_lines(folder / "events.jsonl", events)
+    files = records_of(folder, pretraining=pretraining)
+    for file, entries in zip(files, ([look.to_plain() for look in looks], events), strict=True):
+        file.start_at(0)
+        for entry in entries:
+            file.append(entry)
+        file.flush()
     history = LossHistory(folder / ("losses-pretraining.bin" if pretraining else "losses.bin"))
     history.append(np.linspace(3, 1, 2 * max(saves)).reshape(-1, 2))
     history.flush()
@@ -115,10 +122,6 @@ def picture(iteration: int, size: tuple[int, int] = (320, 128)) -> bytes:
     image = np.full((size[1], size[0], 3), 40 + iteration % 160, np.uint8)
     cv2.putText(image, str(iteration), (10, 70), cv2.FONT_HERSHEY_SIMPLEX, 1, (0, 0, 255), 2)
     return encode_image(image, ".jpg", quality=90)
-
-
-def _write_lines(path: Path, entries: Sequence[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
 
 
 def start(iteration: int, *, pretrain: bool = False, **facts: Any) -> dict[str, Any]:

@@ -167,25 +167,23 @@ def test_without_models_there_is_one_sentence(workspace: Workspace):
 
 def test_pretraining_and_training_are_apart(workspace: Workspace):
     before = [look_at(i, turn=10**9, phase="pretraining") for i in range(0, 9001, EVERY)]
-    after = HEALTHY[:5]
-    events = [
-        start(0, pretrain=True),
-        event(8000, "verdict", "plateau"),
-        start(0),
-        event(250, "switch", "on"),
-    ]
-    give_past(workspace, "m", looks=[*before, *after], events=events)
+    began = [start(0, pretrain=True), event(8000, "verdict", "plateau")]
+    give_past(workspace, "m", looks=before, events=began, pretraining=True, previews=(10, 20))
 
-    history = read_history(workspace, "m")
     (training,) = _report(workspace).trainings
 
+    assert (training.pretraining, training.phase, training.looks) == (True, "pretraining", 37)
+    assert "pretraining, iteration 1,000" in training.sentences()[0]
+    assert [iteration for iteration, _ in read_history(workspace, "m").previews] == [10, 20]
+    give_past(
+        workspace, "m", looks=HEALTHY[:5], events=[start(0), event(250, "switch", "on")],
+        saves=(1250,), previews=(30,),
+    )  # fmt: skip
+    history = read_history(workspace, "m")
     assert [look.iteration for look in history.looks] == [0, 250, 500, 750, 1000]
-    assert [e["kind"] for e in training.events] == ["start", "switch"]
-    give_past(workspace, "p", looks=before, events=events[:2], pretraining=True, previews=(10, 20))
-    history = read_history(workspace, "p")
-    assert history.looks[-1].iteration == 9000
-    assert [iteration for iteration, _ in history.previews] == [10, 20]
-    assert len(history.losses) == 1000
+    assert [e["kind"] for e in history.events] == ["start", "switch"]
+    assert [iteration for iteration, _ in history.previews] == [30]
+    assert len(history.losses) == 1250
 
 
 def test_damaged_histories_are_named_and_the_rest_is_shown(workspace: Workspace):
