@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -55,9 +56,12 @@ def pretrain(
         if not folders:
             folders = [opened.aligned_dir(side) for side in Side]
         faces = load_many(folders, progress=progress)
+        places = places_of(opened, config.model)
+        # Training starts at iteration 0 again: its previews must not mix with these.
+        places = dataclasses.replace(places, history_dir=places.history_dir / "pretraining")
         return run_training(
             config,
-            places_of(opened, config.model),
+            places,
             {"src": faces, "dst": faces},
             face_type=opened.settings.face_type,
             pretrain=True,
