@@ -82,19 +82,21 @@ class FaceMesh:
         """
         return self._run_once(image, self._run_once(image, square).crop())
 
-    def follow(self, image: Image, square: RotatedSquare) -> Mesh:
-        """Mesh of a face whose place is known from the frame before.
+    def follow(self, image: Image, square: RotatedSquare, *, still: float = _STILL) -> Mesh:
+        """Mesh of a face whose place is known, as from the frame before.
 
         One pass does where the face hardly moved: a second one would move the points by 0.1 to
         0.3 % of the face, a tenth of what the network errs by. Otherwise as `run`.
 
         Args:
             image: `[H, W, 3]` BGR.
-            square: `Mesh.crop` of the frame before.
+            square: `Mesh.crop` of the frame before, or where the face is for another reason.
+            still: Up to which shift in sides, change of size as a share, and turn in radians one
+                pass does.
         """
         mesh = self._run_once(image, square)
         after = mesh.crop()
-        return mesh if square.near(after, _STILL) else self._run_once(image, after)
+        return mesh if square.near(after, still) else self._run_once(image, after)
 
     def _run_once(self, image: Image, square: RotatedSquare) -> Mesh:
         matrix = square.matrix(INPUT_SIZE)
