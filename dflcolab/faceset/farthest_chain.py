@@ -35,6 +35,9 @@ _BLOCK = 128
 _AT_A_TIME = 128
 """Faces in one race, for each core: the next race knows the largest distance of this one."""
 
+_FEW = 8
+"""Faces that are not worth waking a thread."""
+
 
 class FarthestChain:
     """Pictures to be chained.
@@ -123,14 +126,14 @@ class FarthestChain:
 
     def _race(self, here: int, others: Indices, best: float) -> Floats:
         """Distances to some pictures, shared by all cores; -1 where they are below `best`."""
-        parts = np.array_split(others, self._workers)
+        n_parts = min(self._workers, len(others) // _FEW)
+        if n_parts < 2:
+            return self._race_of_part(here, best, others)
         work = functools.partial(self._race_of_part, here, best)
-        return np.concatenate(list(self._pool.map(work, parts)))
+        return np.concatenate(list(self._pool.map(work, np.array_split(others, n_parts))))
 
     def _race_of_part(self, here: int, best: float, others: Indices) -> Floats:
         distances = np.full(len(others), -1.0)
-        if not len(others):
-            return distances
         small, large = self._layout.parts
         first = self._distances(here, others, small)
         # The limit in the large areas; a grey level more outweighs the rounding errors.
