@@ -52,12 +52,32 @@ def faceset_path(source: str, progress: Progress, cache: Path | None = None) -> 
         return _faces_in(found.path, link)
     if kind_of(found.path) is Kind.OTHER:
         return found.path if found.path.suffix.lower() == ".pak" else _as_pack(found.path)
+    return _faces_in(_unpacked(found, link, progress), link)
+
+
+def model_folder(source: str, progress: Progress, cache: Path | None = None) -> Path:
+    """Where a model's files lie that are given as a folder or as a link to an archive or a folder.
+
+    Raises:
+        DownloadError: It cannot be fetched, or is no archive.
+        FormatError: The archive is damaged or hostile.
+        Interrupted: The user asked to stop.
+    """
+    if Path(source).exists() or not is_link(source):
+        return Path(source)
+    link = parse_link(source)
+    found = _fetched(link, _ARCHIVE, progress, cache)
+    return found.path if found.path.is_dir() else _unpacked(found, link, progress)
+
+
+def _unpacked(found: Download, link: Link, progress: Progress) -> Path:
+    """The archive's content, unpacked once."""
     entry = Entry(found.path.parents[1])
     folder = entry.folder / f"unpacked-{found.sha256[:12]}"
     with entry.alone(link.shown, progress):
         if not folder.is_dir():
             unpack(found.path, folder, progress=progress)
-    return _faces_in(folder, link)
+    return folder
 
 
 def _fetched(link: Link, expected: Expected, progress: Progress, cache: Path | None) -> Download:

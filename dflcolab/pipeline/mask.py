@@ -6,18 +6,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dflcolab.errors import FormatError
 from dflcolab.faces.face_record import FaceRecord
-from dflcolab.faceset.face_files import loose_faces
+from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces, read_face_head
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.mask_export import export_masks
+from dflcolab.faceset.mask_quality import BadMask, MaskLook, bad_masks, look_at_mask, told
 from dflcolab.formats.dfl_jpeg import read_record, replace_record
+from dflcolab.formats.xseg_masks import decode_xseg_mask
 from dflcolab.pipeline.mask_backup import keep_polygons
+from dflcolab.pipeline.mask_fetch import FetchReport, fetch_labelled
 from dflcolab.pipeline.mask_labels import LabelsReport, labels
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace
 from dflcolab.xseg.config import MaskConfig
+
+if TYPE_CHECKING:
+    from dflcolab.pipeline.mask_apply import MaskApplyReport
+    from dflcolab.xseg.run import MaskTrainReport
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class MaskReport:
         backup: File with the outlines that were taken out; None if there were none.
         exported: Pictures that were written, by what they show: xseg, polygons, hull.
         folder: Where they are; None if nothing was exported.
+        suspects: Of stats: masks that do not fit their faces (see `mask_quality`).
         problems: Unreadable files, one sentence each.
     """
 
@@ -49,6 +58,7 @@ class MaskReport:
     problems: tuple[str, ...]
     exported: Mapping[str, int] = field(default_factory=dict[str, int])
     folder: Path | None = None
+    suspects: tuple[BadMask, ...] = ()
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -68,7 +78,7 @@ class MaskReport:
             left_out = self.faces - sum(self.exported.values())
             if left_out:
                 lines.append(f"{left_out} files were left out.")
-        return "\n".join([*lines, *self.problems])
+        return "\n".join([*lines, *told(self.suspects), *self.problems])
 
 
 _SHOWN = {
@@ -80,14 +90,25 @@ _SHOWN = {
 
 def mask(
     workspace: Workspace, config: MaskConfig, *, progress: Progress | None = None
-) -> MaskReport | LabelsReport:
-    """Do what the config's action says: see `labels` and `masks` for each.
+) -> MaskReport | LabelsReport | MaskTrainReport | MaskApplyReport | FetchReport:
+    """Do what the config says; each action has a function of its own.
 
     Raises:
         DFLColabError: As those say.
     """
     if config.action == "labels":
         return labels(workspace, config, progress=progress)
+    if config.action == "train":
+        # Only here: it loads TensorFlow.
+        from dflcolab.pipeline.mask_train import train_masks
+
+        return train_masks(workspace, config, progress=progress)
+    if config.action == "apply":
+        from dflcolab.pipeline.mask_apply import apply_masks
+
+        return apply_masks(workspace, config, progress=progress)
+    if config.action == "fetch":
+        return fetch_labelled(workspace, config, progress=progress)
     return masks(workspace, config, progress=progress)
 
 
@@ -133,6 +154,9 @@ def masks(
     unreadable: list[str] = []
     counts = Counter(_kind(record) for _, record in _records(paths, progress, unreadable))
     both = counts["both"]
+    suspects: list[BadMask] = []
+    if config.action == "stats" and counts["xseg"] + both:
+        suspects = bad_masks(_looks(paths, progress, problems))
     return MaskReport(
         side=side.value,
         faces=len(paths),
@@ -145,6 +169,7 @@ def masks(
         problems=tuple(dict.fromkeys([*problems, *unreadable])),
         exported=exported,
         folder=folder,
+        suspects=tuple(suspects),
     )
 
 
@@ -164,6 +189,26 @@ def _records(
                 found.append((path, record))
             task.advance()
     return found
+
+
+def _looks(paths: Sequence[Path], progress: Progress, problems: list[str]) -> list[MaskLook]:
+    """All stored masks, measured."""
+
+    def one(file: FaceFile) -> MaskLook | str:
+        record = file.record
+        if record is None or record.xseg_mask is None:
+            return ""
+        try:
+            mask = decode_xseg_mask(record.xseg_mask, name=str(file.path))
+        except FormatError as error:
+            return str(error)
+        return look_at_mask(file.path.name, record, mask, file.size, file.size)
+
+    found = list(
+        for_each_face(paths, one, progress=progress, title="Looking at masks", read=read_face_head)
+    )
+    problems += [text for text in found if isinstance(text, str) and text]
+    return [look for look in found if isinstance(look, MaskLook)]
 
 
 def _kind(record: FaceRecord) -> str:

@@ -27,6 +27,7 @@ from dflcolab.faceset.faceset import Faceset
 from dflcolab.formats.xseg_masks import decode_xseg_mask
 from dflcolab.progress import Progress
 from dflcolab.training.augment import PADDING
+from dflcolab.training.dataset import TrainingFaces
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class MaskFaces:
     def batch(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """The faces at `indices`, copied."""
         return self.faces[indices]
+
+
+Faces = MaskFaces | TrainingFaces
+"""Of mask training, or of pretraining, which looks at no masks."""
 
 
 def labelled(records: Sequence[FaceRecord]) -> list[int]:

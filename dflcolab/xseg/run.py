@@ -1,0 +1,340 @@
+"""From labelled faces and options to a trained XSeg network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dflcolab.config import parse_assignments, to_plain, updated
+from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
+from dflcolab.engine.gpu_trial import try_gpus
+from dflcolab.engine.loss_history import read_losses
+from dflcolab.engine.model_lock import training_alone
+from dflcolab.engine.precision import choose_precision, prepare_device
+from dflcolab.errors import FacesetError, Interrupted, ModelError
+from dflcolab.faces.face_type import FaceType
+from dflcolab.faceset.faceset import Faceset
+from dflcolab.models.xseg.options import XSegOptions, xseg_options
+from dflcolab.progress import Progress
+from dflcolab.training.config import parse_duration
+from dflcolab.training.dataset import prepare_faces
+from dflcolab.xseg.config import MaskConfig
+from dflcolab.xseg.dataset import Faces, labelled, prepare_mask_faces
+from dflcolab.xseg.held_out import cell_of, choose_cells, split
+from dflcolab.xseg.loop import MaskLoop
+from dflcolab.xseg.session import MaskSession, Material
+
+_RECENT = 100
+_MOST_JUDGED = 64  # held-out faces in pretraining, where there are plenty
+_SHOWN_UNLABELLED = 2
+
+
+@dataclass(frozen=True)
+class MaskTrainReport:
+    """What a run did.
+
+    Attributes:
+        model: Name of the model.
+        iteration: Finished iterations, over all runs.
+        iterations_done: Of these, in this run.
+        loss: Mean training loss of the last 100 iterations; None before the first.
+        held_out: `loss`, `iou` and `boundary_f` of the masks of held-out labelled faces; None where
+            none are held out. In pretraining the loss alone.
+        iterations_per_second: In this run, compilation not counted.
+        seconds: Length of this run.
+        stopped_because: `target_iter`, `deadline` or `stop_file`.
+        resumed_from: Iteration at which this run began; None for a new model.
+        pretraining: True for a pretraining run.
+        precision: Type the network computed in.
+        batch_size: Faces per step.
+        faces: Faces learned from.
+        held_out_faces: Faces kept out.
+        options: The network's options.
+        checkpoint: Folder of the last checkpoint.
+        problems: Sentences about faces or checkpoints that could not be used.
+    """
+
+    model: str
+    iteration: int
+    iterations_done: int
+    loss: float | None
+    held_out: dict[str, float] | None
+    iterations_per_second: float
+    seconds: float
+    stopped_because: str
+    resumed_from: int | None
+    pretraining: bool
+    precision: str
+    batch_size: int
+    faces: int
+    held_out_faces: int
+    options: dict[str, Any]
+    checkpoint: Path
+    problems: tuple[str, ...]
+
+    def summary(self) -> str:
+        """The report in a few lines."""
+        lines = [
+            (
+                f"{self.model}: {self.iterations_done} iterations in {self.seconds:.0f} s "
+                f"({self.iterations_per_second:.2f} per second), now at {self.iteration}; ended "
+                f"because of {self.stopped_because}."
+            )
+        ]
+        if self.loss is not None:
+            lines.append(f"Loss {self.loss:.4f} on {self.faces} faces.")
+        if self.held_out and "iou" in self.held_out:
+            lines.append(
+                "On {n} held-out labels: loss {loss:.4f}, IoU {iou:.3f}, boundary F-score "
+                "{boundary_f:.3f}.".format(n=self.held_out_faces, **self.held_out)
+            )
+        elif not self.pretraining and not self.held_out_faces:
+            lines.append("No label is held out, so nothing judges the masks but your eyes.")
+        return "\n".join([*lines, *self.problems])
+
+
+@dataclass(frozen=True)
+class MaskPlaces:
+    """Where a run reads and writes.
+
+    Attributes:
+        model_dir: Checkpoints and loss history.
+        history_dir: Preview pictures.
+        stop_file: A file that ends the run when it appears.
+        cache_dir: Room for many decoded faces.
+    """
+
+    model_dir: Path
+    history_dir: Path
+    stop_file: Path
+    cache_dir: Path
+
+
+def run_mask_training(
+    config: MaskConfig,
+    places: MaskPlaces,
+    faceset: Faceset,
+    *,
+    face_type: FaceType,
+    progress: Progress,
+    problems: Sequence[str] = (),
+) -> MaskTrainReport:
+    """Make or resume a network and train it until the config, the user or the clock says stop.
+
+    Args:
+        config: How to train.
+        places: Where to read and write.
+        faceset: All faces; those with outlines are learned from (see `labelled`).
+        face_type: Extent of the faces for a new model where the options do not say.
+        progress: Shows the work and carries the wish to stop.
+        problems: Sentences from earlier steps for the report.
+
+    Raises:
+        ConfigError: An option is unknown or out of range.
+        ModelError: The options do not fit the model on disk, or training diverged.
+        FacesetError: No face is labelled, or none can be used.
+        StorageError: The disk is full.
+        Interrupted: The user asked to stop; everything is saved.
+    """
+    with training_alone(places.model_dir):
+        return _run(config, places, faceset, face_type, progress, list(problems))
+
+
+def _run(
+    config: MaskConfig,
+    places: MaskPlaces,
+    faceset: Faceset,
+    face_type: FaceType,
+    progress: Progress,
+    notes: list[str],
+) -> MaskTrainReport:
+    began = time.monotonic()
+
+    def note(text: str) -> None:
+        notes.append(text)
+        progress.message(text)
+
+    checkpoint = latest_checkpoint(places.model_dir, on_problem=note)
+    state = checkpoint.state() if checkpoint else None
+    config, options = resolve_options(config, state, face_type=face_type)
+    leaves = bool(state and state["pretraining"] and not options.pretrain)
+    target = config.target_iter or options.target_iter or None
+    done = 0 if checkpoint is None or leaves else checkpoint.iteration
+    precision = choose_precision(config.precision)
+    if checkpoint and not leaves and target is not None and done >= target:
+        return _report(config, options, places, checkpoint, notes, began, precision, None, done)
+    prepare_device()
+    unsupported = try_gpus().problem
+    if unsupported:
+        raise ModelError(unsupported)
+    seed = int(state["seed"]) if state else config.seed
+    stored = None if leaves or state is None else state.get("held_out_cells")
+    material = _material(config, options, faceset, stored, seed, places, progress, notes)
+    session = MaskSession(places.model_dir, options, material, seed=seed, precision=precision)
+    if checkpoint is None:
+        session.start_new()
+    elif leaves:
+        session.leave_pretraining(checkpoint)
+        progress.message(f"{config.model} leaves pretraining and starts at iteration 0.")
+    else:
+        session.restore(checkpoint)
+    loop = MaskLoop(
+        session,
+        keep=config.keep,
+        save_every=config.save_every,
+        save_minutes=config.save_minutes,
+        preview_every=config.preview_every,
+        history_dir=places.history_dir,
+        stop_file=places.stop_file,
+    )
+    end = None if config.deadline is None else began + parse_duration(config.deadline)
+    loop.run(progress, target=target, end=end)
+    if loop.stopped_because == "interrupted":
+        raise Interrupted(
+            f"Stopped at iteration {session.iteration} and saved; "
+            "run the same command again to go on."
+        )
+    assert session.checkpoint is not None
+    return _report(config, options, places, session.checkpoint, notes, began, precision, loop, done)
+
+
+def resolve_options(
+    config: MaskConfig, state: Mapping[str, Any] | None, *, face_type: FaceType
+) -> tuple[MaskConfig, XSegOptions]:
+    """The config with its `--set` entries applied, and the network's options.
+
+    Raises:
+        ConfigError: An option is unknown or out of range.
+        ModelError: The model on disk is of another kind or structure, or is trained already and
+            pretraining was asked for.
+    """
+    assignments = parse_assignments(config.set)
+    own = {field.name for field in fields(config)} - {"set", "model", "action", "side"}
+    mine = {name: value for name, value in assignments.items() if name in own}
+    theirs = {name: value for name, value in assignments.items() if name not in own}
+    config = updated(config, mine) if mine else config
+    asked: dict[str, object] = {**theirs, "pretrain": config.pretrain}
+    if config.batch is not None:
+        asked["batch_size"] = config.batch
+    name = config.model
+    if state is None:
+        return config, xseg_options({"face_type": face_type, **asked})
+    if state["architecture"] != "xseg":
+        raise ModelError(
+            f"{name} is a {state['architecture']} model, which swaps faces; give the masks a model "
+            "of their own with another --model name."
+        )
+    if config.pretrain and not state["pretraining"]:
+        raise ModelError(
+            f"{name} is already trained on labels (iteration {state['iteration']}); pretrain a new "
+            "model under another --model name."
+        )
+    present = xseg_options(state["options"], source=name)
+    options = xseg_options({**state["options"], **asked}, source=name)
+    for key, have in present.structure.items():
+        if options.structure[key] != have:
+            raise ModelError(
+                f"{name} was made with {key} = {to_plain(have)} and cannot go on with {key} = "
+                f"{to_plain(options.structure[key])}; leave that option out, or make a new model "
+                "under another --model name."
+            )
+    return config, options
+
+
+def _material(
+    config: MaskConfig,
+    options: XSegOptions,
+    faceset: Faceset,
+    cells: Sequence[str] | None,
+    seed: int,
+    places: MaskPlaces,
+    progress: Progress,
+    notes: list[str],
+) -> Material:
+    """The faces, held-out ones apart; `cells` are those of earlier runs."""
+    keys = faceset.frame_keys
+    pool = _wide_enough(faceset, options) if options.pretrain else labelled(faceset.records)
+    if not pool:
+        what = f"wide enough for {options.face_type.value}" if options.pretrain else "labelled"
+        raise FacesetError(
+            f"None of the {len(faceset)} faces is {what}; draw outlines on some (or take them in "
+            "with mask labels --from), then train."
+        )
+    own = [cell_of(keys[index]) for index in pool]
+    chosen = choose_cells(own, config.holdout_share, seed=seed) if cells is None else set(cells)
+    kept, apart = split(own, chosen)
+    if not kept:  # all labels lie where nothing may be learned from: they have changed since
+        kept, apart, chosen = list(range(len(pool))), [], set[str]()
+
+    def prepare(indices: Sequence[int], title: str) -> Faces:
+        values = {
+            "face_type": options.face_type,
+            "resolution": options.resolution,
+            "title": title,
+            "progress": progress,
+            "problems": notes,
+        }
+        if options.pretrain:
+            return prepare_faces(faceset, indices, cache_dir=places.cache_dir, **values)
+        return prepare_mask_faces(faceset, indices, **values)
+
+    if options.pretrain:
+        apart = apart[:: max(1, len(apart) // _MOST_JUDGED)]
+    known = {pool[i] for i in (*kept, *apart)}
+    rest = [i for i in _wide_enough(faceset, options) if i not in known]
+    shown = rest[:: max(1, len(rest) // _SHOWN_UNLABELLED)][:_SHOWN_UNLABELLED]
+    return Material(
+        training=prepare([pool[i] for i in kept], "Loading faces"),
+        held_out=prepare([pool[i] for i in apart], "Loading held-out faces") if apart else None,
+        others=prepare(shown, "Loading faces for previews") if shown else None,
+        cells=tuple(sorted(chosen)),
+    )
+
+
+def _wide_enough(faceset: Faceset, options: XSegOptions) -> list[int]:
+    """Faces that show all that the masks are for."""
+    types = [record.assumed_face_type for record in faceset.records]
+    wanted = options.face_type.code
+    return [i for i, found in enumerate(types) if found.is_crop and found.code >= wanted]
+
+
+def _report(
+    config: MaskConfig,
+    options: XSegOptions,
+    places: MaskPlaces,
+    checkpoint: Checkpoint,
+    notes: list[str],
+    began: float,
+    precision: str,
+    loop: MaskLoop | None,
+    done_before: int,
+) -> MaskTrainReport:
+    state = checkpoint.state()
+    history = read_losses(places.model_dir / state["loss_history"]["file"])
+    recent = history[: checkpoint.iteration, 0][-_RECENT:]
+    known = recent[np.isfinite(recent)]
+    faces = state["faces"].get("masks", {"training": 0, "held_out": 0})
+    return MaskTrainReport(
+        model=config.model,
+        iteration=checkpoint.iteration,
+        iterations_done=checkpoint.iteration - done_before,
+        loss=float(known.mean()) if len(known) else None,
+        held_out=state.get("held_out"),
+        iterations_per_second=loop.iterations_per_second if loop else 0.0,
+        seconds=time.monotonic() - began,
+        stopped_because=loop.stopped_because if loop else "target_iter",
+        resumed_from=done_before or None,
+        pretraining=options.pretrain,
+        precision=precision,
+        batch_size=options.batch_size,
+        faces=int(faces["training"]),
+        held_out_faces=int(faces["held_out"]),
+        options=to_plain(options),
+        checkpoint=checkpoint.folder,
+        problems=tuple(notes),
+    )

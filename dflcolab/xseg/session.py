@@ -1,0 +1,304 @@
+"""One XSeg network in training: weights, optimizer, faces, counters; how it steps and is saved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dflcolab.arrays import Mask, Tensor
+from dflcolab.config import to_plain
+from dflcolab.engine.background_save import BackgroundSaver, fits_into_memory
+from dflcolab.engine.checkpoint import (
+    Checkpoint,
+    Contents,
+    best_of,
+    list_checkpoints,
+    write_checkpoint,
+)
+from dflcolab.engine.loss_history import LossHistory
+from dflcolab.engine.precision import Precision
+from dflcolab.errors import DivergedError
+from dflcolab.models.xseg.options import XSegOptions
+from dflcolab.training.augment import PADDING
+from dflcolab.training.model_state import ModelState
+from dflcolab.training.preview import encode_jpeg
+from dflcolab.training.sampler import Sampler
+from dflcolab.training.session import losses_name, number_tensor
+from dflcolab.xseg.dataset import Faces
+from dflcolab.xseg.mask_measures import boundary_f_score, cut, intersection_over_union
+from dflcolab.xseg.preview import draw_masks
+from dflcolab.xseg.step import MaskStep
+
+_ROWS = 2  # of a preview, of each kind of face
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a network learns from and is judged by.
+
+    Attributes:
+        training: Faces with masks; in pretraining any faces.
+        held_out: Faces with masks that it never learns from; None where none are held out.
+        others: Faces without labels, for previews; None where there are none.
+        cells: Stretches of frames that are held out (see `held_out`).
+    """
+
+    training: Faces
+    held_out: Faces | None = None
+    others: Faces | None = None
+    cells: tuple[str, ...] = ()
+
+
+class MaskSession:
+    """Everything that changes while a network trains.
+
+    Args:
+        model_dir: Where checkpoints and the loss history go.
+        options: The network and how it trains.
+        material: The faces.
+        seed: Root of all random numbers.
+        precision: Type the network computes in.
+
+    Attributes:
+        iteration: Finished iterations.
+        history: Losses of all iterations, in the first column.
+        checkpoint: The last one that this session wrote and that stands.
+        save_seconds: How long it took.
+    """
+
+    def __init__(
+        self,
+        model_dir: Path,
+        options: XSegOptions,
+        material: Material,
+        *,
+        seed: int,
+        precision: Precision,
+    ) -> None:
+        self.model_dir = model_dir
+        self.options = options
+        self.seed = seed
+        self.iteration = 0
+        self.history = LossHistory(model_dir / losses_name(pretraining=options.pretrain))
+        self.checkpoint: Checkpoint | None = None
+        self.save_seconds = 0.0
+        self._precision: Precision = precision
+        self._material = material
+        self._position = 0
+        self._saver = BackgroundSaver()
+        self._judged: dict[str, float] | None = None
+        self._judged_at = -1
+        count, phase = len(material.training), int(options.pretrain)
+        self._order = Sampler(count, [seed, 0, phase])
+        self._backgrounds = Sampler(count, [seed, 1, phase])
+
+    def start_new(self) -> None:
+        """Begin with fresh weights at iteration 0."""
+        self._take(ModelState(self.options, seed=self.seed), iteration=0, position=0)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on exactly where a verified checkpoint ended.
+
+        Raises:
+            ModelError: Its weights do not fit the network.
+            CheckpointError: Its optimizer does not fit the network.
+        """
+        stored = checkpoint.state()
+        position = stored.get("sampler", {}).get("masks", {}).get("position", 0)
+        self._take(self._loaded(checkpoint), iteration=checkpoint.iteration, position=int(position))
+        scale = stored.get("loss_scales", {}).get("masks")
+        if scale and self._step.loss_scale.active:
+            self._step.loss_scale.scale.assign(scale["scale"])
+            self._step.loss_scale.good_steps.assign(scale["good_steps"])
+
+    def leave_pretraining(self, checkpoint: Checkpoint) -> None:
+        """Keep all that was learned, and start at iteration 0 with the labels, as DeepFaceLab does."""
+        self._take(self._loaded(checkpoint), iteration=0, position=0)
+
+    def train_one(self) -> Tensor:
+        """One step; its mean loss, still on the device."""
+        count = self.options.batch_size
+        self.iteration += 1
+        faces = self._material.training
+        batch = faces.batch(self._order.take(self._position, count))
+        others = faces.batch(self._backgrounds.take(self._position, count))
+        self._position += count
+        return self._step.step(batch, others, number_tensor(self.iteration))
+
+    def evaluate(self) -> dict[str, float] | None:
+        """Held-out faces as they are: `loss`, `iou`, `boundary_f`; None where none are held out.
+
+        In pretraining the loss alone.
+        """
+        faces = self._material.held_out
+        if faces is None:
+            return None
+        if self._judged_at != self.iteration:
+            masks, losses = self._predicted(faces.faces)
+            found = {"loss": float(losses.mean())}
+            if not self.options.pretrain:
+                drawn = faces.faces[:, PADDING:-PADDING, PADDING:-PADDING, 3] > 127
+                pairs = [(cut(mask), plane) for mask, plane in zip(masks, drawn, strict=True)]
+                found["iou"] = float(np.mean([intersection_over_union(*pair) for pair in pairs]))
+                found["boundary_f"] = float(np.mean([boundary_f_score(*pair) for pair in pairs]))
+            self._judged, self._judged_at = found, self.iteration
+        return self._judged
+
+    def preview(self) -> bytes:
+        """Training faces, held-out ones and unlabelled ones as a JPEG."""
+        picked: list[npt.NDArray[np.uint8]] = []
+        drawn: list[bool] = []
+        parts = (self._material.training, self._material.held_out, self._material.others)
+        have_masks = not self.options.pretrain
+        for faces, is_drawn in zip(parts, (have_masks, have_masks, False), strict=True):
+            if faces is not None:
+                n = min(_ROWS, len(faces))
+                places = (np.arange(n) + 0.5) * len(faces) / n
+                picked.append(faces.batch(places.astype(np.int64)))
+                drawn += [is_drawn] * n
+        shown = np.concatenate(picked)
+        masks, _ = self._predicted(shown)
+        inner = shown[:, PADDING:-PADDING, PADDING:-PADDING]
+        return encode_jpeg(draw_masks(inner, masks, labelled=drawn))
+
+    def _predicted(self, faces: npt.NDArray[np.uint8]) -> tuple[Mask, npt.NDArray[np.float32]]:
+        """Masks `[N, R, R, 1]` and losses `[N]`, in batches of one shape."""
+        count = self.options.batch_size
+        masks: list[Mask] = []
+        losses: list[npt.NDArray[np.float32]] = []
+        for start in range(0, len(faces), count):
+            places = np.arange(start, start + count) % len(faces)
+            inner = faces[places][:, PADDING:-PADDING, PADDING:-PADDING]
+            mask, loss = self._step.compare(inner)
+            masks.append(mask.numpy())
+            losses.append(loss.numpy())
+        return np.concatenate(masks)[: len(faces)], np.concatenate(losses)[: len(faces)]
+
+    # --- saving -----------------------------------------------------------------------------------
+
+    @property
+    def is_saving(self) -> bool:
+        """True while a checkpoint is being written."""
+        return self._saver.is_busy
+
+    def begin_save(self, *, keep: int) -> None:
+        """Copy the present state into memory; the disk gets it while training goes on.
+
+        Raises:
+            DivergedError: A weight is not a finite number; the earlier checkpoints stay.
+            StorageError: The disk is full.
+        """
+        self.settle()
+        began = time.monotonic()
+        contents = self._contents()
+        best = self._best_before(contents.state["held_out_loss"])
+
+        def write() -> Checkpoint:
+            self.history.force()
+            checkpoint = write_checkpoint(self.model_dir, contents, keep=keep, best=best)
+            self.save_seconds = time.monotonic() - began
+            return checkpoint
+
+        self._saver.begin(write)
+        if not fits_into_memory(self._state.n_bytes):
+            self.settle()
+
+    def look_for_saved(self) -> None:
+        """Take notice of a save that has ended since; does not wait.
+
+        Raises:
+            StorageError: It failed; the earlier checkpoints are untouched.
+        """
+        self.checkpoint = self._saver.finished() or self.checkpoint
+
+    def settle(self) -> None:
+        """Wait for the save that is being written.
+
+        Raises:
+            StorageError: It failed; the earlier checkpoints are untouched.
+        """
+        self.checkpoint = self._saver.settle() or self.checkpoint
+
+    def diverged(self) -> DivergedError:
+        """The error that tells of losses or weights that are no numbers any more."""
+        checkpoints = list_checkpoints(self.model_dir)
+        good = checkpoints[-1].folder.name if checkpoints else "none yet"
+        return DivergedError(
+            f"Mask training diverged before iteration {self.iteration} (a loss or weight is not a "
+            f"number) and was not saved; the last good checkpoint is {good}: run again with a lower "
+            "--set learning_rate to go on from it."
+        )
+
+    def _contents(self) -> Contents:
+        weights = self._state.weights()
+        if not all(np.isfinite(value).all() for value in weights.values()):
+            raise self.diverged()
+        self.history.flush()
+        held_out = self.evaluate()
+        return Contents(
+            iteration=self.iteration,
+            weights=weights,
+            optimizer=self._state.optimizer(),
+            state=self._summary(held_out),
+            preview=self.preview(),
+        )
+
+    def _best_before(self, score: float | None) -> str | None:
+        """Which checkpoint stays as the best: "" for the one about to be written."""
+        checkpoints = list_checkpoints(self.model_dir)
+        best = best_of(checkpoints)
+        if score is None or best is None:
+            return best if score is None else ""
+        state = next(c.state() for c in checkpoints if c.folder.name == best)
+        if state.get("pretraining") != self.options.pretrain:
+            return ""
+        return best if float(state["held_out_loss"]) <= score else ""
+
+    def _summary(self, held_out: Mapping[str, float] | None) -> dict[str, Any]:
+        held = self._material.held_out
+        return {
+            "architecture": self.options.arch,
+            "options": to_plain(self.options),
+            "pretraining": self.options.pretrain,
+            "seed": self.seed,
+            "precision": self._precision,
+            "sampler": {"masks": {"position": self._position}},
+            "loss_history": {"file": self.history.path.name, "count": self.iteration},
+            "loss_scales": {
+                "masks": {
+                    "scale": float(self._step.loss_scale.scale.numpy()),
+                    "good_steps": int(self._step.loss_scale.good_steps.numpy()),
+                }
+            },
+            "faces": {
+                "masks": {
+                    "training": len(self._material.training),
+                    "held_out": 0 if held is None else len(held),
+                }
+            },
+            "held_out_cells": list(self._material.cells),
+            "held_out": held_out,
+            "held_out_loss": None if held_out is None else held_out["loss"],
+            "saved_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+
+    def _loaded(self, checkpoint: Checkpoint) -> ModelState:
+        return ModelState(
+            self.options,
+            seed=self.seed,
+            weights=checkpoint.weights(),
+            optimizer=checkpoint.optimizer(),
+            source=str(checkpoint.folder),
+        )
+
+    def _take(self, state: ModelState, *, iteration: int, position: int) -> None:
+        self._state = state
+        self._step = MaskStep(self.options, state, precision=self._precision, seed=self.seed)
+        self.iteration, self._position = iteration, position
+        self.history.start_at(iteration)
