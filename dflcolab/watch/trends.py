@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dflcolab.watch.curves import Curve, largest_by_chance, together, windows
+from dflcolab.watch.curves import Curve, lowest_of, together, wander, windows
 from dflcolab.watch.intervals import Interval
 from dflcolab.watch.looks import Look
 
 WINDOW = 4
-"""Looks that are averaged before they are compared."""
+"""Looks that are averaged at least before they are compared."""
 
 CONFIRMED_BY = 3
 """Looks in a row that must say the same."""
@@ -26,6 +26,9 @@ NEEDED_LOOKS = 2 * WINDOW + CONFIRMED_BY - 1
 RISE = 0.02
 """Smallest relative rise of a held-out loss that counts."""
 
+GAP = 0.05
+"""How much more held-out faces must have become worse than training faces, reliably."""
+
 UNSTABLE = 0.1
 """Smallest relative rise of the loss on training faces that is called unstable."""
 
@@ -33,6 +36,8 @@ GAIN = 0.01
 """Smallest relative fall of the held-out score that counts."""
 
 _PATIENCE_SHARE = 6  # a plateau is looked for over this part of the phase
+_QUIET = 0.005  # windows grow until their means wander by no more than this share
+_WIDEST_SHARE = 4  # but to this part of the looks at most
 
 
 @dataclass(frozen=True)
@@ -43,28 +48,20 @@ class Rise:
         best: Index of a look in the middle of the best window.
         held_out: Relative change of the held-out loss.
         training: Relative change of the loss on training faces.
-        gap_noise: How much `gap` may be by the wandering of looks alone.
+        gap: How much more held-out faces became worse than training faces.
+        by_chance: Rise of the held-out loss that the wandering of looks alone explains.
     """
 
     best: int
     held_out: Interval
     training: Interval
-    gap_noise: float
-
-    @property
-    def gap(self) -> float:
-        """How much more held-out faces became worse than training faces."""
-        return self.held_out.value - self.training.value
+    gap: Interval
+    by_chance: float
 
     @property
     def overfits(self) -> bool:
         """Held-out faces became worse, and training faces did not."""
-        return (
-            self._rose
-            and not self._training_rose
-            and self.gap >= RISE
-            and self.gap > self.gap_noise
-        )
+        return self._rose and not self._training_rose and self.gap.low > GAP
 
     @property
     def unstable(self) -> bool:
@@ -73,7 +70,7 @@ class Rise:
 
     @property
     def _rose(self) -> bool:
-        return self.held_out.value >= RISE and self.held_out.low > 0
+        return self.held_out.value >= max(RISE, self.by_chance)
 
     @property
     def _training_rose(self) -> bool:
@@ -159,20 +156,21 @@ class Trends:
         return range(len(self.looks) - CONFIRMED_BY + 1, len(self.looks) + 1)
 
     def _rise(self, side: str, end: int) -> Rise:
-        means = windows(self.held_out[side].series[: end - WINDOW], WINDOW)
-        start = int(np.argmin(means))
-        first, last = slice(start, start + WINDOW), slice(end - WINDOW, end)
-        chances = len(means) / WINDOW
         held_out, training = self.held_out[side], self.training[side]
-        gap = (
-            held_out.series / held_out.series[first].mean()
-            - training.series / training.series[first].mean()
-        )
+        series = held_out.series[:end]
+        noise = wander(series)
+        width = math.ceil((noise / (_QUIET * float(series[-2 * WINDOW :].mean()))) ** 2)
+        width = max(WINDOW, min(width, end // _WIDEST_SHARE))
+        means = windows(series[: end - width], width)
+        start = int(np.argmin(means))
+        first, last = slice(start, start + width), slice(end - width, end)
+        chances = len(means) / width
         return Rise(
-            start + WINDOW // 2,
+            start + width // 2,
             held_out.change(first, last, chances=chances),
             training.change(first, last),
-            largest_by_chance(gap[:end], WINDOW, chances),
+            held_out.change(first, last, against=training, chances=chances),
+            noise / math.sqrt(width) / float(means[start]) * (math.sqrt(2) + lowest_of(chances)),
         )
 
     def _gain(self, end: int) -> Gain:

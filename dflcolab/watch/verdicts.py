@@ -207,7 +207,7 @@ def _rise_text(trends: Trends, side: str) -> str:
         so = f"{'rose' if training > 0 else 'fell'} by {_percent(abs(training))}"
     return (
         f"{side}: the held-out loss is {_with_ends(rise.held_out)} above its best at iteration "
-        f"{best:,}, while the loss on training faces {so}."
+        f"{best:,}, while the loss on training faces {so}: the gap grew by {_with_ends(rise.gap)}."
     )
 
 
