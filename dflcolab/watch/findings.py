@@ -32,8 +32,8 @@ def mask_problem(look: Look, side: str) -> Finding | None:
     known, among = interval_of(training), interval_of(held_out)
     if known.low > _MASK_ERROR:
         return Finding(
-            f"{side}: even on training faces {known.value:.0%} of the area of painted and given masks "
-            f"is in only one of them ({known.low:.0%} to {known.high:.0%}).",
+            f"{side}: even on training faces {_percent(known.value)} of the area of painted and given masks "
+            f"is in only one of them ({_percent(known.low)} to {_percent(known.high)}).",
             f"Look at the masks of {side}: hull masks beside XSeg masks, or masks of other outlines "
             "from face to face, cannot be learned; apply one XSeg model to all faces.",
         )
@@ -42,16 +42,16 @@ def mask_problem(look: Look, side: str) -> Finding | None:
     if odd and len(odd) * 3 <= len(held_out.means):
         return Finding(
             f"{side}: the masks of held-out stretch {', '.join(map(str, odd))} differ from what the "
-            f"model learned from the others ({max(held_out.means):.0%} of the area, "
-            f"{middle:.0%} in the middle stretch).",
+            f"model learned from the others ({_percent(max(held_out.means))} of the area, "
+            f"{_percent(middle)} in the middle stretch).",
             f"Look at the masks of {side} there: they are missing, turned around or of another "
             "outline; label some of them for XSeg and apply it again.",
         )
     if among.low > _MASK_ERROR and among.low > _TIMES * known.value:
         return Finding(
-            f"{side}: on held-out faces {among.value:.0%} of the area of painted and given masks is in "
-            f"only one of them ({among.low:.0%} to {among.high:.0%}), on training faces "
-            f"{known.value:.0%}.",
+            f"{side}: on held-out faces {_percent(among.value)} of the area of painted and given masks is in "
+            f"only one of them ({_percent(among.low)} to {_percent(among.high)}), on training faces "
+            f"{_percent(known.value)}.",
             f"Give {side} more faces of other angles with masks, or apply XSeg masks to all of them.",
         )
     return None
@@ -92,3 +92,7 @@ def _error(look: Look, side: str, group: str) -> Sample | None:
     if found is None or len(found.means) < 2:
         return None
     return Sample(tuple(1 - mean for mean in found.means), found.counts)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -257,13 +257,12 @@ _MORE = {
 
 
 def _with_ends(interval: Interval) -> str:
-    if interval.low != interval.low:
-        return _percent(interval.value)
-    return f"{_percent(interval.value)} ({100 * interval.low:.1f} to {_percent(interval.high)})"
+    value, low, high = (_percent(share) for share in (interval.value, interval.low, interval.high))
+    return f"{value} ({low.removesuffix(' %')} to {high})"
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{round(100 * share, 1) + 0.0:.1f} %"  # + 0.0: no minus before a zero
 
 
 def _sentence(text: str) -> str:
