@@ -61,9 +61,10 @@ class ImportReport:
     def summary(self) -> str:
         """The report in a few lines."""
         phase = "pretraining, " if self.pretraining else ""
+        verb = "mask train" if self.architecture == "xseg" else "train"
         first = (
             f"{self.id} of {self.source} is the model {self.model} now ({self.architecture}, "
-            f"{phase}iteration {self.iteration}); `dflcolab train --model {self.model}` goes on."
+            f"{phase}iteration {self.iteration}); `dflcolab {verb} --model {self.model}` goes on."
         )
         return "\n".join([first, *self.problems])
 
