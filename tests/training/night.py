@@ -9,22 +9,29 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 import cv2
 import numpy as np
 import tensorflow as tf
 
-from dflcolab.engine.checkpoint import latest_checkpoint
+from dflcolab.arrays import Array
+from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
+from dflcolab.engine.optimizer_states import split_states
 from dflcolab.engine.precision import LossScale
+from dflcolab.models.build import groups_of
+from dflcolab.models.kinds import ModelOptions
 from dflcolab.models.saehd.options import saehd_options
+from dflcolab.optimizers.optimizer import Optimizer
 from dflcolab.progress import Progress
+from dflcolab.training import session as session_module
 from dflcolab.training.augment import PADDING
 from dflcolab.training.dataset import TrainingFaces
-from dflcolab.training.model_state import optimizer_settings
+from dflcolab.training.model_state import ModelState, optimizer_kind, optimizer_settings
 from dflcolab.training.rollback import RollBack
 from dflcolab.training.session import Session, SideFaces
 from dflcolab.training.trainer import Callback, SaveOnSchedule, StopAtTarget, TrainingLoop
@@ -115,10 +122,46 @@ class ToyStep:
         return tf.stack(losses) * scatter
 
 
+class ToyState(ModelState):
+    """The weights that a `ToyStep` changes, and a real optimizer's memory of them."""
+
+    def __init__(
+        self,
+        options: ModelOptions,
+        *,
+        seed: int,
+        weights: Mapping[str, Array] | None = None,
+        optimizer: Mapping[str, Array] | None = None,
+        source: str = "",
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.groups = groups_of(options)
+        main = self.groups[0].optimizer
+        random = np.random.default_rng(seed)
+        fresh = {
+            name: random.normal(0, 0.1, (1, 1, 8, 3)).astype(np.float32)
+            for name in LEARNED.values()
+        }
+        values = weights or fresh
+        self.variables = {n: tf.Variable(tf.constant(value)) for n, value in values.items()}
+        self.optimizers = {main: Optimizer(self.variables, optimizer_kind(options))}
+        if optimizer:
+            self.optimizers[main].load(split_states(optimizer, [main])[main], source=source)
+        self._resting = ({}, {})
+
+
 class ToySession(Session):
-    """A session whose step is a `ToyStep`."""
+    """A session of a `ToyState` and a `ToyStep`."""
 
     bad: ClassVar[dict[int, set[int]]] = {}
+
+    def start_new(self) -> None:
+        with patch.object(session_module, "ModelState", ToyState):
+            super().start_new()
+
+    def _loaded(self, checkpoint: Checkpoint, note: Callable[[str], None]) -> ModelState:
+        with patch.object(session_module, "ModelState", ToyState):
+            return super()._loaded(checkpoint, note)
 
     def _build_step(self) -> None:
         self._step: Any = ToyStep(self, self.bad)
