@@ -15,6 +15,7 @@ from dflcolab.watch.intervals import Interval, interval_of
 from dflcolab.watch.looks import Look
 
 _POINTS = 160
+_LEAST_SPAN = 0.02
 
 
 @dataclass(frozen=True)
@@ -192,13 +193,15 @@ def _range(curves: Sequence[Curve], *, log: bool) -> tuple[float, float]:
     if not log:
         later = [i.value for curve in curves for i in curve.intervals[len(curve.intervals) // 12 :]]
         low, high = min(later), max(later)
-    room = (high - low) / 3 or 0.05 * abs(low) or 1.0
+    room = (high - low) / 3
     known = ends[np.isfinite(ends).all(axis=1)]
     if len(known):
         low = max(min(low, float(known.min())), low / 1.5 if log else low - room)
         high = min(max(high, float(known.max())), high * 1.2 if log else high + room)
-    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):
-        low, high = low - room, high + room
+    # What differs in the fourth digit only is drawn as the flat line that it is.
+    lacking = _LEAST_SPAN * max(abs(low), abs(high), 1e-6) - (high - low)
+    if lacking > 0:
+        low, high = low - lacking / 2, high + lacking / 2
     return low, high
 
 
