@@ -22,7 +22,7 @@ from dflcolab.backend import tf
 from dflcolab.models.kinds import SwapModelOptions
 from dflcolab.training.augment import Sampled, plain_batch, sample_batch
 from dflcolab.training.dataset import TrainingFaces
-from dflcolab.training.side_faces import SideFaces
+from dflcolab.training.side_faces import SideFaces, by_stretch
 from dflcolab.training.swap_measures import Painter, SwapMeasures
 from dflcolab.watch.looks import Sample, sample_of
 
@@ -90,12 +90,9 @@ class Evaluator:
         self._groups = _groups(sides, most)
         self._warped_groups = _groups(sides, most_warped)
         self._warped: dict[str, Sampled] = {}
-        src, dst = (sides[side].held_out for side in ("src", "dst"))
         self._swap = None
-        if src is not None and dst is not None:
-            stretches = sides["dst"].held_out_stretches
-            shown = self._groups["src/held_out"].indices
-            self._swap = SwapMeasures(src, shown, dst, stretches, options.face_type)
+        if all(side.held_out for side in sides.values()):
+            self._swap = SwapMeasures(sides["src"], sides["dst"], options.face_type)
 
     @functools.cached_property
     def faces_digest(self) -> str:
@@ -209,8 +206,7 @@ def choose(stretches: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64
         stretches: Stretch of each face, `[N]`.
         count: How many faces; all of them where there are fewer.
     """
-    _, first, inverse = np.unique(stretches, return_index=True, return_inverse=True)
-    members = [np.flatnonzero(inverse == number) for number in np.argsort(first)]
+    members = by_stretch(stretches)
     n_used = min(len(members), count)
     used = [members[place] for place in _evenly(len(members), n_used)]
     shares = [0] * len(used)

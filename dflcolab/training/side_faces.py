@@ -39,3 +39,16 @@ class SideFaces:
                 object.__setattr__(self, f"{name}_stretches", np.arange(n, dtype=np.int64))
             elif given.shape != (n,):
                 raise ValueError(f"{name}: {n} faces, but stretches of shape {given.shape}")
+
+
+def by_stretch(stretches: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Places of the faces of each stretch, ascending; stretches in the order of their first faces.
+
+    Args:
+        stretches: Stretch of each face, `[N]`.
+    """
+    _, first, inverse, counts = np.unique(
+        stretches, return_index=True, return_inverse=True, return_counts=True
+    )
+    parts = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
+    return [parts[number] for number in np.argsort(first)] if len(stretches) else []

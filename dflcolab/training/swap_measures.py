@@ -26,6 +26,7 @@ from dflcolab.faceset.clean_checks import face_sharpness
 from dflcolab.faceset.landmark_quality import INNER
 from dflcolab.training.augment import PADDING
 from dflcolab.training.dataset import TrainingFaces
+from dflcolab.training.side_faces import SideFaces, by_stretch
 from dflcolab.watch.looks import Sample, sample_of
 
 MOST_SWAPPED = 24
@@ -76,25 +77,19 @@ class SwapMeasures:
     """Measures of swapped held-out faces; the faces are chosen once.
 
     Args:
-        src: Held-out faces of src.
-        shown: Which of them may be used, evenly chosen.
-        dst: Held-out faces of dst, in the order of their frames.
-        stretches: Stretch of each, `[N]`.
+        src: The side whose face is put on.
+        dst: The other one. Both have held-out faces, in the order of their frames.
         face_type: Extent of the faces.
     """
 
-    def __init__(
-        self,
-        src: TrainingFaces,
-        shown: npt.NDArray[np.int64],
-        dst: TrainingFaces,
-        stretches: npt.NDArray[np.int64],
-        face_type: FaceType,
-    ) -> None:
-        self._src, self._dst = src, dst
-        self._src_indices = shown[:: max(1, math.ceil(len(shown) / _MOST_SRC))]
-        self._dst_indices = neighbours(stretches, MOST_SWAPPED)
-        self._stretches = stretches
+    def __init__(self, src: SideFaces, dst: SideFaces, face_type: FaceType) -> None:
+        self._sides = {"src": src, "dst": dst}
+        n_src = len(src.held_out_stretches)
+        count = min(n_src, _MOST_SRC)
+        self._indices = {
+            "src": ((np.arange(count) + 0.5) * n_src / count).astype(np.int64),
+            "dst": neighbours(dst.held_out_stretches, MOST_SWAPPED),
+        }
         self._face_type = face_type
         self._known: tuple[dict[int, _Known], dict[int, _Known]] | None = None
 
@@ -131,7 +126,7 @@ class SwapMeasures:
         found["steadiness"] = self._steadiness(dst, swapped)
         for name, values in found.items():
             if values:
-                stretches = self._stretches[list(values)]
+                stretches = self._sides["dst"].held_out_stretches[list(values)]
                 samples[f"swap/held_out/{name}"] = sample_of(list(values.values()), stretches)
         return samples
 
@@ -139,11 +134,8 @@ class SwapMeasures:
         """The faces as they are, by their places; found at the first look."""
         if self._known is None:
             src, dst = (
-                _known_faces(faces, indices, self._face_type)
-                for faces, indices in (
-                    (self._src, self._src_indices),
-                    (self._dst, self._dst_indices),
-                )
+                _known_faces(side.held_out, self._indices[name], self._face_type)
+                for name, side in self._sides.items()
             )
             self._known = src, dst
         return self._known
@@ -169,17 +161,16 @@ class SwapMeasures:
             similarity(embed_face(face.laid_over(painted[i]), face.landmarks), face.embedding)
             for i, face in known.items()
         ]
-        # The stretches of src are not known here; each face stands for itself.
-        stretches = self._stretches[list(known)] if side == "dst" else np.arange(len(known))
-        return sample_of(values, stretches)
+        return sample_of(values, self._sides[side].held_out_stretches[list(known)])
 
     def _steadiness(
         self, dst: dict[int, _Known], swapped: dict[int, FloatArray]
     ) -> dict[int, float]:
         """Of each run of neighbours, by the place of its first face."""
         values: dict[int, float] = {}
-        for stretch in np.unique(self._stretches[list(dst)]):
-            run = [i for i in dst if self._stretches[i] == stretch]
+        stretches = self._sides["dst"].held_out_stretches
+        for stretch in np.unique(stretches[list(dst)]):
+            run = [i for i in dst if stretches[i] == stretch]
             if len(run) < 3:
                 continue
             masks = np.stack([dst[i].mask for i in run])
@@ -197,8 +188,7 @@ def neighbours(stretches: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.i
         stretches: Stretch of each face, `[N]`; faces of a stretch are in the order of their frames.
         count: Faces at most, from up to eight stretches spread over all.
     """
-    _, first, inverse = np.unique(stretches, return_index=True, return_inverse=True)
-    members = [np.flatnonzero(inverse == number) for number in np.argsort(first)]
+    members = by_stretch(stretches)
     n_runs = min(len(members), _MOST_RUNS)
     # Where stretches are single faces (photographs), there are no runs, but as many faces.
     if n_runs and max(map(len, members)) == 1:
@@ -277,10 +267,12 @@ def eye_distance(landmarks: Landmarks) -> float:
 
 
 def _known_faces(
-    faces: TrainingFaces, indices: npt.NDArray[np.int64], face_type: FaceType
+    faces: TrainingFaces | None, indices: npt.NDArray[np.int64], face_type: FaceType
 ) -> dict[int, _Known]:
     """The faces in which the landmark network sees one, by their places."""
     known: dict[int, _Known] = {}
+    if faces is None:
+        return known
     for index, crop in zip(indices.tolist(), faces.batch(indices), strict=True):
         inner = crop[PADDING:-PADDING, PADDING:-PADDING]
         picture = np.ascontiguousarray(inner[..., :3])

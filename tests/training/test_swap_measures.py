@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dflcolab.faces.face_type import FaceType
 from dflcolab.training.dataset import TrainingFaces
+from dflcolab.training.side_faces import SideFaces
 from dflcolab.training.swap_measures import SwapMeasures, neighbours, steadiness
 from dflcolab.watch.looks import Sample
 from tests.material import STUDIO_WOMAN, WEBCAM_MAN
@@ -23,9 +24,15 @@ Faces = np.ndarray
 
 @pytest.fixture(scope="module")
 def measures() -> SwapMeasures:
-    src = real_faces(STUDIO_WOMAN, SRC_FRAMES)
-    dst = real_faces(WEBCAM_MAN, DST_FRAMES)
-    return SwapMeasures(src, np.arange(len(src)), dst, STRETCHES, FaceType.WHOLE)
+    return SwapMeasures(
+        _held_out(real_faces(STUDIO_WOMAN, SRC_FRAMES), np.array([0, 1, 1, 2])),
+        _held_out(real_faces(WEBCAM_MAN, DST_FRAMES), STRETCHES),
+        FaceType.WHOLE,
+    )
+
+
+def _held_out(faces: TrainingFaces, stretches: np.ndarray) -> SideFaces:
+    return SideFaces(faces, faces, stretches, stretches)
 
 
 def _look(measures: SwapMeasures, swap) -> dict[str, Sample]:
@@ -50,6 +57,7 @@ def test_no_swap_at_all_is_dst_in_all_but_identity(measures: SwapMeasures):
     assert found["swap/held_out/steadiness"].mean == pytest.approx(1, abs=0.02)
     assert found["src/held_out/identity"].mean > 0.99
     assert found["dst/held_out/identity"].mean > 0.99
+    assert found["src/held_out/identity"].counts == (1, 2, 1)
     for name, sample in found.items():
         if name.startswith("swap/") and not name.endswith("steadiness"):
             assert sample.counts == (3, 3), name
@@ -103,7 +111,8 @@ def test_a_diverged_model_does_not_stop_the_look(measures: SwapMeasures):
 def test_pictures_without_a_face_are_left_out(face_type: FaceType):
     noise = np.random.default_rng(0).integers(0, 255, (4, 70, 70, 5), np.uint8)
     faces = TrainingFaces(noise, tuple("abcd"), (0.0,) * 4)
-    measures = SwapMeasures(faces, np.arange(4), faces, np.arange(4), face_type)
+    side = _held_out(faces, np.arange(4))
+    measures = SwapMeasures(side, side, face_type)
     assert _look(measures, lambda src, dst: dst) == {}
 
 
