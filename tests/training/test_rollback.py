@@ -456,7 +456,7 @@ def go_black(session: Session) -> None:
         layer = f"decoder_{side}/out_conv"
         for part, value in (("weight", 0.0), ("bias", -20.0)):
             variable = session._state.variables[f"{layer}/{part}:0"]
-            variable.assign(np.full(variable.shape.as_list(), value, np.float32))
+            variable.assign(np.full_like(variable.numpy(), value))
 
 
 @pytest.mark.slow
