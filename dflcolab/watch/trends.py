@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dflcolab.watch.curves import Curve, lowest_of, together, wander, windows
-from dflcolab.watch.intervals import Interval
+from dflcolab.watch.intervals import Interval, Values
 from dflcolab.watch.looks import Look
 
 WINDOW = 4
@@ -34,6 +34,9 @@ UNSTABLE = 0.1
 
 GAIN = 0.01
 """Smallest relative fall of the held-out score that counts."""
+
+UNSEEN = 0.03
+"""Relative fall of the held-out score that must be out of the question on a plateau."""
 
 _PATIENCE_SHARE = 6  # a plateau is looked for over this part of the phase
 _QUIET = 0.005  # windows grow until their means wander by no more than this share
@@ -96,6 +99,11 @@ class Gain:
         """The score fell, by more than its uncertainty and a small margin."""
         return self.score.value <= -GAIN and self.score.high < 0
 
+    @property
+    def is_small(self) -> bool:
+        """The score did not fall reliably, and hardly by much without being seen."""
+        return not self.reliable and self.score.low > -UNSEEN
+
 
 class Trends:
     """Looks at the same faces, compared.
@@ -149,8 +157,8 @@ class Trends:
 
     @property
     def plateau(self) -> bool:
-        """No look of the last ones saw a reliable gain."""
-        return not any(gain.reliable for gain in self.gains)
+        """The score hardly falls any more, by all of the last looks."""
+        return all(gain.is_small for gain in self.gains)
 
     def _last_ends(self) -> range:
         return range(len(self.looks) - CONFIRMED_BY + 1, len(self.looks) + 1)
@@ -159,8 +167,7 @@ class Trends:
         held_out, training = self.held_out[side], self.training[side]
         series = held_out.series[:end]
         noise = wander(series)
-        width = math.ceil((noise / (_QUIET * float(series[-2 * WINDOW :].mean()))) ** 2)
-        width = max(WINDOW, min(width, end // _WIDEST_SHARE))
+        width = _quiet_width(series, end // _WIDEST_SHARE)
         means = windows(series[: end - width], width)
         start = int(np.argmin(means))
         first, last = slice(start, start + width), slice(end - width, end)
@@ -175,6 +182,13 @@ class Trends:
 
     def _gain(self, end: int) -> Gain:
         looks = end - self.phase_start
-        width = max(WINDOW, math.ceil(looks / _PATIENCE_SHARE / 2))
+        quiet = _quiet_width(self.score.series[self.phase_start : end], looks // _WIDEST_SHARE)
+        width = max(quiet, math.ceil(looks / _PATIENCE_SHARE / 2))
         first = slice(end - 2 * width, end - width)
         return Gain(first.start, width, self.score.change(first, slice(end - width, end)))
+
+
+def _quiet_width(series: Values, widest: int) -> int:
+    """Looks to average so that their mean wanders little, between `WINDOW` and `widest`."""
+    width = math.ceil((wander(series) / (_QUIET * float(series[-2 * WINDOW :].mean()))) ** 2)
+    return max(WINDOW, min(width, widest))

@@ -100,7 +100,8 @@ def judge(
     main = _main(trends, stretch_names or {})
     main = replace(main, evidence=main.evidence + left_out)
     found = [main]
-    for side in sides if trends.settled else ():
+    # Masks and colors may still come while the score falls.
+    for side in sides if trends.settled and not main.gaining else ():
         for call, problem in ((Call.MASK, mask_problem), (Call.COLOR, color_problem)):
             said = problem(last, side)
             if said is not None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dflcolab.watch.intervals import change_between, interval_of, widening
@@ -68,6 +68,7 @@ def test_the_same_seed_gives_the_same_interval_and_another_one_nearly():
     assert abs(first.low - other.low) < 0.1 * (first.high - first.low)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0.1, 100), min_size=2, max_size=12),
     st.floats(0.01, 1000),

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dflcolab.watch.looks import Look, Sample, sample_of
@@ -25,6 +25,7 @@ def test_a_group_without_faces_has_no_mean():
     assert math.isnan(sample_of([], []).mean)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(_VALUES, st.integers(0, 5)), min_size=1, max_size=40))
 def test_the_mean_over_stretches_is_the_mean_over_faces(faces: list[tuple[float, int]]):
     values, stretches = zip(*faces, strict=True)
@@ -34,6 +35,7 @@ def test_the_mean_over_stretches_is_the_mean_over_faces(faces: list[tuple[float,
     assert abs(sample.mean - np.mean(values)) <= 1e-6 * largest + 1e-12  # seven digits
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(_VALUES, st.integers(0, 5)), max_size=40))
 def test_a_look_read_from_its_line_is_the_same(faces: list[tuple[float, int]]):
     sample = sample_of([v for v, _ in faces], [s for _, s in faces])

@@ -32,7 +32,7 @@ def test_lines_come_back_in_order_and_only_after_a_flush(tmp_path: Path):
     assert JsonLines(lines.path).read() == [*_ENTRIES, {"n": 5}]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 400), count=st.integers(0, 7))
 def test_a_run_killed_at_any_byte_goes_on_from_the_lines_of_its_checkpoint(
     tmp_path: Path, cut: int, count: int

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dflcolab.config import to_plain
@@ -125,6 +125,7 @@ def test_nothing_to_undo_is_said():
         ScheduleState(Phase.WARP, 0).undone()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(ORDER), st.integers(1, 1000)), max_size=8))
 def test_any_switches_by_hand_are_kept_and_undone_one_by_one(steps: list[tuple[Phase, int]]):
     options: dict[str, object] = options_of(Phase.WARP)

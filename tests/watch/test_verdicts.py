@@ -248,7 +248,7 @@ def test_faces_that_training_lacks_are_named():
     ],
 )
 def test_masks_that_do_not_come_are_found(held_out: list[float], training: list[float], found: str):
-    curves = losses(0, 20)
+    curves = _exact(np.ones(20), np.ones(20))
     curves["src/held_out/mask_iou"] = np.tile(1 - np.array(held_out), (20, 1))
     curves["src/training/mask_iou"] = np.tile(1 - np.array(training), (20, 1))
     problems = [verdict for verdict in judge(looks_of(curves)) if verdict.call is Call.MASK]
@@ -256,11 +256,18 @@ def test_masks_that_do_not_come_are_found(held_out: list[float], training: list[
     assert all(found in problem.evidence for problem in problems)
 
 
+def test_masks_may_come_while_the_score_still_falls():
+    curves = _exact(0.9 ** np.arange(20), 0.9 ** np.arange(20))
+    for group in ("held_out", "training"):
+        curves[f"src/{group}/mask_iou"] = np.full((20, 6), 0.5)
+    assert [verdict.call for verdict in judge(looks_of(curves))] == [Call.LEARNING]
+
+
 @pytest.mark.parametrize(
     ("held_out", "training", "found"), [(8.0, 2.0, True), (1.5, 0.2, False), (8.0, 6.0, False)]
 )
 def test_colors_that_training_lacks_are_found(held_out: float, training: float, *, found: bool):
-    curves = losses(0, 20)
+    curves = _exact(np.ones(20), np.ones(20))
     curves["dst/held_out/color"] = np.full((20, 6), held_out)
     curves["dst/training/color"] = np.full((20, 6), training)
     assert (Call.COLOR in [verdict.call for verdict in judge(looks_of(curves))]) == found
