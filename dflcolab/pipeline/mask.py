@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dflcolab.errors import FormatError
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces, read_face_head
+from dflcolab.faceset.face_source import open_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.mask_export import export_masks
 from dflcolab.faceset.mask_quality import BadMask, MaskLook, bad_masks, look_at_mask, told
-from dflcolab.formats.dfl_jpeg import read_record, replace_record
+from dflcolab.faceset.new_records import write_records
 from dflcolab.formats.xseg_masks import decode_xseg_mask
 from dflcolab.pipeline.mask_backup import keep_polygons
 from dflcolab.pipeline.mask_fetch import FetchReport, fetch_labelled
@@ -118,97 +119,109 @@ def masks(
 ) -> MaskReport:
     """Count the masks of one side's faces, remove them, or write them as pictures.
 
-    No face's picture is compressed again.
+    No face's picture is compressed again. Packs are counted and changed as well, but not exported.
 
     Raises:
         ConfigError: The folder for the pictures is the one with the faces.
-        FacesetError: There are no faces, or they are packed.
+        FacesetError: There are no faces; or they are packed, and to be exported.
         StorageError: The disk is full or read-only.
         Interrupted: The user asked to stop; run it again to go on.
     """
     progress = progress or Progress()
     side = config.side
     assert isinstance(side, Side)
-    paths = loose_faces(workspace, side)
-    removed, backup = 0, None
-    problems: list[str] = []
-    if config.action == "remove":
-        records = _records(paths, progress, [])
-        chosen = [(path, record) for path, record in records if _carries(record, config.what)]
-        if config.what in ("polygons", "all"):
-            backup = keep_polygons(workspace, side.value, chosen)
-        with progress.task("Removing masks", total=len(chosen), unit="faces") as task:
-            for path, record in chosen:
-                progress.raise_if_stopped()
-                task.advance()
-                try:
-                    replace_record(path, _without(record, config.what))
-                    removed += 1
-                except FormatError as error:  # its head is whole, its picture is not
-                    problems.append(str(error))
+    folder = workspace.aligned_dir(side)
     exported: dict[str, int] = {}
-    folder = None
+    pictures = backup = None
+    removed = 0
+    problems: list[str] = []
     if config.action == "export":
-        folder = config.out or paths[0].parent.with_name(f"{paths[0].parent.name}_mask")
-        exported, problems = export_masks(paths, folder, hull=config.hull, progress=progress)
-    unreadable: list[str] = []
-    counts = Counter(_kind(record) for _, record in _records(paths, progress, unreadable))
-    both = counts["both"]
+        pictures = config.out or folder.with_name(f"{folder.name}_mask")
+        loose = loose_faces(workspace, side)
+        exported, problems = export_masks(loose, pictures, hull=config.hull, progress=progress)
+    faces = _read(folder, progress)
+    if config.action == "remove":
+        chosen = {f.path: f.record for f in faces.found if _carries(f.record, config.what)}
+        if config.what in ("polygons", "all"):
+            backup = keep_polygons(workspace, side.value, chosen.items())
+        new = {path: _without(record, config.what) for path, record in chosen.items()}
+        removed, problems = write_records(folder, new, progress=progress)
+        faces = _read(folder, progress)
     suspects: list[BadMask] = []
-    if config.action == "stats" and counts["xseg"] + both:
-        suspects = bad_masks(_looks(paths, progress, problems))
+    if config.action == "stats":
+        suspects = bad_masks(_looks(faces.found, problems))
+    counts = Counter(_kind(face.record) for face in faces.found)
+    both = counts["both"]
     return MaskReport(
         side=side.value,
-        faces=len(paths),
+        faces=faces.count,
         with_xseg_mask=counts["xseg"] + both,
         with_polygons=counts["polygons"] + both,
         hull_only=counts["hull"],
-        without_face_data=len(paths) - counts.total() - len(unreadable),
+        without_face_data=faces.count - counts.total() - faces.unreadable,
         removed=removed,
         backup=backup,
-        problems=tuple(dict.fromkeys([*problems, *unreadable])),
+        problems=tuple(dict.fromkeys([*problems, *faces.problems])),
         exported=exported,
-        folder=folder,
+        folder=pictures,
         suspects=tuple(suspects),
     )
 
 
-def _records(
-    paths: Sequence[Path], progress: Progress, problems: list[str]
-) -> list[tuple[Path, FaceRecord]]:
-    found: list[tuple[Path, FaceRecord]] = []
-    with progress.task("Reading face data", total=len(paths), unit="faces") as task:
-        for path in paths:
-            progress.raise_if_stopped()
-            try:
-                record = read_record(path)
-            except FormatError as error:
-                problems.append(str(error))
-                record = None
-            if record is not None:
-                found.append((path, record))
-            task.advance()
-    return found
+class _Found(NamedTuple):
+    """A face: its path, its name in the folder, its metadata, the width of its picture."""
+
+    path: Path
+    name: str
+    record: FaceRecord
+    width: int
 
 
-def _looks(paths: Sequence[Path], progress: Progress, problems: list[str]) -> list[MaskLook]:
+class _Faces(NamedTuple):
+    """The faces of a side, and what is wrong with the others."""
+
+    count: int
+    found: list[_Found]
+    unreadable: int
+    problems: list[str]
+
+
+def _read(folder: Path, progress: Progress) -> _Faces:
+    """The metadata of all faces, loose or packed; of loose ones the heads are read only."""
+    found: list[_Found] = []
+    problems: list[str] = []
+    with open_faces(folder, progress=progress) as faces:
+        read = faces.read if faces.packed else read_face_head
+        files = for_each_face(
+            faces.paths, _head_of, progress=progress, title="Reading face data", read=read
+        )
+        for path, file in zip(faces.paths, files, strict=True):
+            if file.problem:
+                problems.append(file.problem)
+            elif file.record is not None:
+                found.append(_Found(path, faces.name(path), file.record, file.size))
+        unreadable = len(problems)
+        return _Faces(len(faces), found, unreadable, [*problems, *faces.unused])
+
+
+def _head_of(file: FaceFile) -> FaceFile:
+    """The file without its picture, so that memory stays small."""
+    return replace(file, data=b"")
+
+
+def _looks(faces: Sequence[_Found], problems: list[str]) -> list[MaskLook]:
     """All stored masks, measured."""
-
-    def one(file: FaceFile) -> MaskLook | str:
-        record = file.record
-        if record is None or record.xseg_mask is None:
-            return ""
+    looks: list[MaskLook] = []
+    for face in faces:
+        if face.record.xseg_mask is None:
+            continue
         try:
-            mask = decode_xseg_mask(record.xseg_mask, name=str(file.path))
+            mask = decode_xseg_mask(face.record.xseg_mask, name=str(face.path))
         except FormatError as error:
-            return str(error)
-        return look_at_mask(file.path.name, record, mask, file.size, file.size)
-
-    found = list(
-        for_each_face(paths, one, progress=progress, title="Looking at masks", read=read_face_head)
-    )
-    problems += [text for text in found if isinstance(text, str) and text]
-    return [look for look in found if isinstance(look, MaskLook)]
+            problems.append(str(error))
+            continue
+        looks.append(look_at_mask(face.name, face.record, mask, face.width, face.width))
+    return looks
 
 
 def _kind(record: FaceRecord) -> str:

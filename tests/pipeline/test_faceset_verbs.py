@@ -274,7 +274,7 @@ def test_packed_faces_ask_for_unpacking(workspace: Workspace, verb: str):
         elif verb == "clean":
             clean(workspace, CleanConfig(side=Side.SRC))
         else:
-            mask(workspace, MaskConfig(action="stats", side=Side.SRC))
+            mask(workspace, MaskConfig(action="export", side=Side.SRC))
 
 
 def test_a_side_without_a_folder_says_what_to_run(workspace: Workspace):

@@ -231,3 +231,20 @@ def test_neighbouring_frames_stay_together(numbers: list[int], share: float, see
 def test_photographs_without_numbers_are_cells_of_their_own():
     assert cell_of("/anna.jpg") != cell_of("/berta.jpg")
     assert cell_of("/00012.png") == cell_of("/00049.png") != cell_of("/00050.png")
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def test_the_command_line_reports_and_refuses_in_one_sentence(
+    workspace: Workspace, tmp_path: Path, cli
+):
+    label(face_paths(workspace)[0])
+    place = ("-w", workspace.root)
+    file = tmp_path / "labels.json"
+    told = cli.report("mask", "labels", *place, "--side", "src", "--out", file)
+    assert told["statistics"]["labelled"] == len(told["labels"]) == 1
+    again = cli.report("mask", "labels", *place, "--side", "src", "--from", file, "--replace")
+    assert again["taken"] == 1
+    assert "--side" in cli.refusal("mask", "stats", *place)
+    assert "mask train" in cli.refusal("mask", "apply", *place, "--side", "src")

@@ -1,0 +1,158 @@
+"""`mask train`: labels in, a network out; resumed, interrupted and refused as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dflcolab.engine.checkpoint import latest_checkpoint, list_checkpoints
+from dflcolab.engine.loss_history import read_losses
+from dflcolab.errors import FacesetError, Interrupted, ModelError
+from dflcolab.formats.dfl_jpeg import read_record, replace_record
+from dflcolab.pipeline.mask import mask
+from dflcolab.pipeline.mask_train import train_masks
+from dflcolab.progress import Progress, Task
+from dflcolab.workspace.workspace import Side, Workspace
+from dflcolab.xseg.config import MaskConfig
+from dflcolab.xseg.run import MaskTrainReport
+from tests.xseg.label_files import face_paths, label, sample_workspace
+
+SMALL = ("base=1", "face_type=whole_face")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """Twenty faces, all labelled, from frames half a second apart to far away from one another."""
+    made = sample_workspace(tmp_path / "workspace")
+    for number, path in enumerate(face_paths(made)):
+        label(path)
+        own = read_record(path)
+        assert own is not None
+        replace_record(path, own.replace(source_filename=f"{25 * number:05d}.png"))
+    return made
+
+
+def config(target: int, **changes) -> MaskConfig:
+    values = {"set": SMALL, "batch": 1, "preview_every": 0, **changes}
+    return MaskConfig(action="train", target_iter=target, **values)
+
+
+def train(workspace: Workspace, target: int, **changes) -> MaskTrainReport:
+    report = mask(workspace, config(target, **changes))
+    assert isinstance(report, MaskTrainReport)
+    return report
+
+
+def state_of(workspace: Workspace, model: str):
+    checkpoint = latest_checkpoint(workspace.model_dir(model))
+    assert checkpoint is not None
+    return checkpoint.weights(), checkpoint.optimizer(), checkpoint.state()
+
+
+def test_a_resumed_run_ends_in_the_same_numbers(workspace: Workspace, eager):
+    once = train(workspace, 2, model="once", preview_every=2)
+    train(workspace, 1, model="twice")
+    twice = train(workspace, 2, model="twice")
+
+    assert (once.iteration, twice.iteration, twice.resumed_from) == (2, 2, 1)
+    assert (once.faces, once.held_out_faces) == (18, 2)
+    assert once.held_out is not None
+    assert set(once.held_out) == {"loss", "iou", "boundary_f"}
+    assert twice.held_out == once.held_out
+    assert twice.loss == once.loss
+    (weights, slots, state), (again, slots_again, state_again) = (
+        state_of(workspace, name) for name in ("once", "twice")
+    )
+    assert all(np.array_equal(again[name], value) for name, value in weights.items())
+    assert all(np.array_equal(slots_again[name], value) for name, value in slots.items())
+    assert state_again["sampler"] == state["sampler"] == {"masks": {"position": 2}}
+    histories = [read_losses(workspace.model_dir(n) / "losses.bin") for n in ("once", "twice")]
+    np.testing.assert_array_equal(histories[0], histories[1])
+    assert np.isfinite(histories[0][:, 0]).all()
+
+    folder = workspace.history_dir / "once"
+    picture = cv2.imread(str(folder / "preview-000000002.jpg"))
+    assert picture is not None
+    assert picture.shape == (4 * 256, 3 * 256, 3)  # two training faces, two held-out ones
+    (line,) = (folder / "held_out.jsonl").read_text().splitlines()
+    assert json.loads(line)["held_out"].keys() == {"loss", "iou", "boundary_f"}
+
+
+def test_pretraining_needs_no_labels_and_is_left_for_good(tmp_path: Path, eager):
+    workspace = sample_workspace(tmp_path / "workspace")
+    before = train(workspace, 1, pretrain=True, holdout_share=0.0)
+    assert before.pretraining
+    assert before.faces == 20
+    with pytest.raises(FacesetError, match="labelled"):
+        train(workspace, 1)
+    label(face_paths(workspace)[0])
+    pretrained, _, _ = state_of(workspace, "xseg")
+
+    after = train(workspace, 1)
+
+    assert (after.iteration, after.resumed_from, after.pretraining) == (1, None, False)
+    assert after.faces == 1
+    assert after.held_out is None
+    assert "eyes" in after.summary()
+    trained, _, _ = state_of(workspace, "xseg")
+    # One step of at most 1e-4 / sqrt(0.1) away from where pretraining ended.
+    assert max(np.abs(trained[n] - v).max() for n, v in pretrained.items()) < 4e-4
+    with pytest.raises(ModelError, match="already trained"):
+        train(workspace, 2, pretrain=True)
+
+
+class StopAfter(Progress):
+    """Asks to stop after a number of iterations."""
+
+    def __init__(self, iterations: int) -> None:
+        super().__init__()
+        self.left = iterations
+
+    def task(self, title: str, *, total: int | None, unit: str, done: int = 0) -> Task:
+        task = super().task(title, total=total, unit=unit, done=done)
+        if unit != "iterations":
+            return task
+        advance = task.advance
+
+        def counting(n: int = 1, *, note: str = "") -> None:
+            advance(n, note=note)
+            self.left -= n
+            if self.left <= 0:
+                self.request_stop()
+
+        task.advance = counting  # type: ignore[method-assign]
+        return task
+
+
+def test_an_interrupted_run_has_saved(workspace: Workspace, eager):
+    with pytest.raises(Interrupted, match="iteration 1"):
+        train_masks(workspace, config(9), progress=StopAfter(1))
+    assert [c.iteration for c in list_checkpoints(workspace.model_dir("xseg"))] == [1]
+    (workspace.root / "STOP").touch()
+
+
+def test_what_does_not_fit_is_refused(workspace: Workspace, eager):
+    train(workspace, 1, side=Side.SRC)
+    done = train(workspace, 1)
+    assert (done.iterations_done, done.stopped_because) == (0, "target_iter")
+    with pytest.raises(ModelError, match="base = 1"):
+        train(workspace, 2, set=("base=2",))
+    with pytest.raises(FacesetError, match="whole_face"):
+        train(workspace, 1, model="wide", set=("base=1", "face_type=head"))
+    with pytest.raises(FacesetError, match="extract"):
+        train(workspace, 1, model="other", side=Side.DST)
+
+
+@pytest.mark.slow
+def test_a_network_learns_where_faces_end(workspace: Workspace):
+    """Compiled, as users run it; the labels are ovals around the landmarks, so there is a rule."""
+    changes = {"batch": 4, "model": "learns", "set": ("base=4", *SMALL[1:], "learning_rate=1e-3")}
+    first = train(workspace, 1, **changes)
+    last = train(workspace, 60, **changes)
+    assert first.held_out is not None
+    assert last.held_out is not None
+    assert last.held_out["loss"] < 0.8 * first.held_out["loss"]
