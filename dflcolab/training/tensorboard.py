@@ -4,8 +4,8 @@ The files are TensorBoard's own: records of `Event` messages, written here one b
 preview is a JPEG already and TensorFlow's writer would decode it only to make a PNG of it.
 
 A killed run writes beyond its last checkpoint, and a roll-back goes back. TensorBoard has a mark for
-that, the start of a session at a step: it forgets what it read of that step and later ones. Each
-file begins with that mark, and it is repeated when the iteration falls.
+that, the start of a session at a step: it forgets what it read of that step and later ones. The log
+sets it at the first iteration that a session makes, and whenever the iteration has fallen.
 """
 
 from __future__ import annotations
@@ -110,8 +110,6 @@ class TensorBoardLog:
 class EventFile:
     """A file that TensorBoard reads; it is made with the first value or mark.
 
-    Steps may fall: what was written of later ones is void then.
-
     Args:
         folder: Where it goes; older files of the same run may lie there.
     """
@@ -119,7 +117,6 @@ class EventFile:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writer: Any = None
-        self._last_step: int | None = None
         self._flushed = 0.0
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
@@ -135,7 +132,7 @@ class EventFile:
 
     def jpeg(self, step: int, name: str, data: bytes) -> None:
         """Write a picture that is a JPEG file already."""
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
         if picture is None:  # cut short by a full disk
             return
         height, width = picture.shape[:2]
@@ -154,7 +151,8 @@ class EventFile:
     def begin_at(self, step: int) -> None:
         """What was written of this step and later ones, in this file and earlier ones, is void."""
         with storage_errors(self._folder):
-            self._mark(self._writer or self._open(), step)
+            start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+            _put(self._writer or self._open(), step=step, session_log=start)
 
     def close(self) -> None:
         """Bring everything to the disk."""
@@ -168,9 +166,6 @@ class EventFile:
             return
         with storage_errors(self._folder):
             writer = self._writer or self._open()
-            if self._last_step is None or step < self._last_step:
-                self._mark(writer, step)
-            self._last_step = step
             _put(writer, step=step, summary=tf.compat.v1.Summary(value=values))
             if time.monotonic() - self._flushed > _FLUSH_SECONDS:
                 writer.flush()
@@ -186,11 +181,6 @@ class EventFile:
         self._flushed = time.monotonic()
         _put(writer, file_version=_VERSION)
         return writer
-
-    def _mark(self, writer: Any, step: int) -> None:
-        start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
-        _put(writer, step=step, session_log=start)
-        self._last_step = step
 
 
 def _put(writer: Any, **content: Any) -> None:

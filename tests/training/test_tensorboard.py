@@ -99,11 +99,24 @@ def test_two_runs_within_a_second_are_read_in_order(tmp_path: Path):
     folder = tmp_path / "run"
     for number in range(12):
         file = EventFile(folder)
+        file.begin_at(5)
         file.scalars(5, {"a": number})
         file.close()
 
     assert read(folder) == [("a", 5, 11.0)]
     assert len(list(folder.iterdir())) == 12
+
+
+def test_what_the_state_that_is_gone_on_from_holds_stays(tmp_path: Path):
+    _run(_log(tmp_path), 1, 110, level=2.0)  # its last checkpoint was at 100, with a look
+
+    log = _log(tmp_path)
+    log.event({"iteration": 100, "kind": "resume", "text": "Training goes on."})
+    _run(log, 101, 160, level=1.0)
+
+    found = read(tmp_path / "board" / "training")
+    assert [step for tag, step, _ in found if tag == "src/held_out/loss"] == [50, 100, 150]
+    assert [step for tag, step, _ in found if tag == "events/resume"] == [100]
 
 
 def test_a_roll_back_takes_back_what_came_after(tmp_path: Path):
