@@ -33,7 +33,7 @@ from dflcolab.workspace.workspace import Side, Workspace
 
 _MODEL = "few"
 _OPTIONS = (
-    "resolution=64", "archi=df-ud", "face_type=whole_face", "ae_dims=32", "e_dims=16", "d_dims=16",
+    "resolution=64", "archi=df-ud", "face_type=whole_face", "ae_dims=32", "e_dims=12", "d_dims=12",
     "d_mask_dims=8", "batch_size=4", "random_warp=no", "learning_rate=5e-4",
 )  # fmt: skip
 _LENGTHS = {Side.SRC: 5, Side.DST: 3}
@@ -62,7 +62,7 @@ class State:
     measures: Mapping[str, Sample]
 
 
-def real_tables(root: Path, *, iterations: int, every: int = 20, seed: int = 0) -> list[Table]:
+def real_tables(root: Path, *, iterations: int, every: int = 25, seed: int = 0) -> list[Table]:
     """Train, judge, compare.
 
     Args:

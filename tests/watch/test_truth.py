@@ -26,13 +26,15 @@ def test_over_fitting_of_both_sides_is_called_soon_after_the_true_turn(seed: int
         # Faces that neither training nor watch has seen: the truth of the toy problem.
         assert run.rises[side] > 0.05
         late = run.late(side)
-        assert late is not None and 0 <= late <= LATEST
+        assert late is not None
+        assert 0 <= late <= LATEST
 
 
 def test_the_side_with_few_faces_is_named() -> None:
     run = toy(FEW_SRC, SEEDS[0])
     late = run.late("src")
-    assert late is not None and 0 <= late <= LATEST
+    assert late is not None
+    assert 0 <= late <= LATEST
     assert run.calls["dst"] == -1
 
 
