@@ -29,13 +29,17 @@ import numpy.typing as npt
 
 from benchmarks import watch_toy
 from benchmarks.machine import Table, describe_machine
-from benchmarks.watch_toy import PROBLEMS, SIDES, Curves, Problem
+from benchmarks.watch_toy import FEW_BOTH, FEW_SRC, MANY, SIDES, Curves, Problem
 from dflcolab.watch.looks import Look
 from dflcolab.watch.trends import WINDOW
 from dflcolab.watch.verdicts import Call, judge
 
 Kind: TypeAlias = Literal["dense layers", "real step"]
-ITERATIONS: dict[Kind, int] = {"dense layers": 600, "real step": 400}
+ITERATIONS: dict[Kind, int] = {"dense layers": 600, "real step": 600}
+OF_KIND: dict[Kind, tuple[Problem, ...]] = {
+    "dense layers": (FEW_BOTH, FEW_SRC, MANY),
+    "real step": (FEW_SRC, MANY),
+}
 EVERY = 10
 LATEST = 15
 """Looks after the true turn within which a call counts as right."""
@@ -209,7 +213,7 @@ def run_all(
     }
     train: Train | None = None
     for seed in seeds:
-        for problem in PROBLEMS:
+        for problem in OF_KIND[kind]:
             if (problem.name, seed) in runs:
                 continue
             train = train or _trainer(kind)
@@ -218,7 +222,7 @@ def run_all(
             runs[problem.name, seed] = run
             with results.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(dataclasses.asdict(run)) + "\n")
-    return [runs[problem.name, seed] for problem in PROBLEMS for seed in seeds]
+    return [runs[problem.name, seed] for problem in OF_KIND[kind] for seed in seeds]
 
 
 class Train(Protocol):

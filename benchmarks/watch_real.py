@@ -1,48 +1,53 @@
-"""A real training with few src faces, stopped by the watch, then trained on far past its best.
+"""A real training with few src faces, judged look by look as the watch does, far past its best.
 
-Before training begins, whole stretches of both demo clips are taken out of the workspace, with free
-frames beside them: a third part that neither training nor watch ever sees. What the best, the stopped
-and the last state paint of it is compared, stretch by stretch.
+Both demo clips are cut into stretches of neighbouring faces. They are dealt out at random: to training,
+to the watch, and to a third part that neither ever sees; the faces at the ends of the watch's and the
+third part's stretches are used for nothing. What the best, the stopped and the last state paint of the third
+part is compared, stretch by stretch.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.demo_workspace import CACHE, cached_demo_workspace
+from benchmarks.demo_workspace import demo_faces
 from benchmarks.machine import Table
 from dflcolab.engine.checkpoint import Checkpoint, best_of, list_checkpoints
 from dflcolab.faces.face_type import FaceType
-from dflcolab.faceset.faceset import load_faceset
-from dflcolab.models.kinds import swap_options_of
-from dflcolab.pipeline.train import train
-from dflcolab.progress import Progress
-from dflcolab.training.config import TrainConfig
-from dflcolab.training.dataset import prepare_faces
+from dflcolab.models.saehd.options import saehd_options
+from dflcolab.training.dataset import TrainingFaces
 from dflcolab.training.session import Session
 from dflcolab.training.side_faces import SideFaces
 from dflcolab.watch.intervals import Interval, change_between, interval_of
 from dflcolab.watch.looks import Look, Sample
-from dflcolab.watch.state import records_of
-from dflcolab.workspace.workspace import Side, Workspace
+from dflcolab.watch.verdicts import judge, stops
 
-_MODEL = "few"
-_OPTIONS = (
-    "resolution=64", "archi=df-ud", "face_type=whole_face", "ae_dims=32", "e_dims=12", "d_dims=12",
-    "d_mask_dims=8", "batch_size=4", "random_warp=no", "learning_rate=5e-4",
+OPTIONS = saehd_options(
+    {"resolution": 64, "archi": "df-ud", "face_type": "whole_face", "ae_dims": 32, "e_dims": 12,
+     "d_dims": 12, "d_mask_dims": 8, "batch_size": 4, "random_warp": False, "learning_rate": 5e-4}
 )  # fmt: skip
-_LENGTHS = {Side.SRC: 5, Side.DST: 3}
-"""Faces of a stretch of the third part; two more on each side are left out for good."""
 
-_GUARD = 2
-_SHARE = 0.25
-_SRC_FACES = 60
-"""Faces of src that are left to training and watch together."""
+
+@dataclass(frozen=True)
+class _Cut:
+    """How the faces of a side are dealt out.
+
+    Attributes:
+        cell: Faces of a stretch.
+        looked: Stretches for the watch, and as many for the third part; without their end faces.
+        training: Stretches for training.
+    """
+
+    cell: int
+    looked: int
+    training: int
+
+
+_CUTS = {"src": _Cut(6, 8, 6), "dst": _Cut(5, 4, 6)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +57,11 @@ class State:
     Attributes:
         name: As in the table.
         iteration: Finished iterations.
-        score: Held-out loss of src and dst, as the watch sees it.
         measures: Of the third part, as `Evaluator.look` names them (`held_out`).
     """
 
     name: str
     iteration: int
-    score: float
     measures: Mapping[str, Sample]
 
 
@@ -66,93 +69,89 @@ def real_tables(root: Path, *, iterations: int, every: int = 25, seed: int = 0) 
     """Train, judge, compare.
 
     Args:
-        root: An empty folder for the workspace.
-        iterations: Where the run that nobody stops ends.
+        root: An empty folder for checkpoints.
+        iterations: Where the run ends, whatever the watch says.
         every: Iterations between looks.
-        seed: Decides on the third part and on the weights.
+        seed: Decides on who gets which faces and on the weights.
     """
-    workspace, third = part_off(root / "workspace", seed)
-    config = TrainConfig(
-        model=_MODEL, set=_OPTIONS, target_iter=iterations, stop_on="overfit", schedule="manual",
-        look_every=every, holdout_share=0.2, save_minutes=0, preview_every=0, keep=100, seed=seed,
-    )  # fmt: skip
-    stopped = train(workspace, config)
-    model_dir = workspace.model_dir(_MODEL)
-    ended_by_watch = stopped.stopped_because == "overfit"
-    if ended_by_watch:
-        # `set` belongs to new models; a known one keeps its options.
-        train(
-            workspace,
-            TrainConfig(
-                model=_MODEL, target_iter=iterations, schedule="manual", look_every=every,
-                save_minutes=0, preview_every=0, keep=100,
-            ),
-        )  # fmt: skip
-    checkpoints = list_checkpoints(model_dir)
-    by_name = {checkpoint.folder.name: checkpoint for checkpoint in checkpoints}
-    best = by_name[best_of(checkpoints) or checkpoints[-1].folder.name]
-    chosen = {"best": best, "last": checkpoints[-1]}
-    if ended_by_watch:
-        at = next(c for c in checkpoints if c.iteration == stopped.iteration)
-        chosen = {"best": best, "stopped by the watch": at, "last": checkpoints[-1]}
-    states = [_state(name, checkpoint, third, root) for name, checkpoint in chosen.items()]
-    looks = [Look.from_plain(line) for line in records_of(model_dir, pretraining=False)[0].read()]
-    return [_course(looks, stopped.iteration if ended_by_watch else None, every),
-            _comparison(states)]  # fmt: skip
+    watched, third = dealt(seed)
+    session = Session(root / "model", OPTIONS, *watched, seed=seed, precision="float32")
+    session.start_new()
+    looks: list[Look] = []
+    losses: list[np.ndarray] = []
+    lowest, stopped_at = np.inf, None
+    for iteration in range(1, iterations + 1):
+        losses.append(np.asarray(session.train_one()))
+        if iteration % every:
+            continue
+        looks.append(Look(iteration, "no_warp", "real", session.look(swap=False).measures))
+        score = _score(looks[-1])
+        stop = stopped_at is None and bool(stops(judge(looks), "overfit"))
+        stopped_at = iteration if stop else stopped_at
+        if score < lowest or stop or iteration == iterations:
+            lowest = min(lowest, score)
+            session.history.append(np.array(losses, np.float32))
+            losses.clear()
+            session.save(keep=100, preview=b"")
+    checkpoints = list_checkpoints(root / "model")
+    best = best_of(checkpoints)
+    chosen = {"best": next(c for c in checkpoints if c.folder.name == best)}
+    if stopped_at is not None:
+        chosen["stopped by the watch"] = next(c for c in checkpoints if c.iteration == stopped_at)
+    chosen["last"] = checkpoints[-1]
+    states = [
+        State(name, checkpoint.iteration, _on_third(checkpoint, third, root))
+        for name, checkpoint in chosen.items()
+    ]
+    return [_course(looks, stopped_at, every), _comparison(states)]
 
 
-def part_off(root: Path, seed: int) -> tuple[Workspace, dict[Side, SideFaces]]:
-    """A workspace whose facesets lack the third part, and that part."""
-    shutil.copytree(cached_demo_workspace().root, root)
-    workspace = Workspace.open(root)
-    third: dict[Side, SideFaces] = {}
-    for side in (Side.SRC, Side.DST):
-        folder = workspace.aligned_dir(side)
-        faceset = load_faceset(folder)
-        order = np.argsort(np.array(faceset.frame_keys), kind="stable")
-        length = _LENGTHS[side]
-        cell = length + 2 * _GUARD
-        generator = np.random.default_rng([seed, side is Side.DST])
-        starts = np.arange(0, len(order) - cell + 1, cell)
-        starts = generator.permutation(starts)[: max(6, round(_SHARE * len(starts)))]
-        chosen = [order[start + _GUARD : start + _GUARD + length] for start in np.sort(starts)]
-        gone = {int(i) for start in starts for i in order[start : start + cell]}
-        rest = [int(i) for i in order if int(i) not in gone]
-        if side is Side.SRC and len(rest) > _SRC_FACES:
-            # In one piece, so that stretches can be held out.
-            gone |= set(rest[_SRC_FACES:])
-        indices = np.concatenate(chosen)
-        faces = prepare_faces(
-            faceset, [int(i) for i in indices], face_type=FaceType.WHOLE, resolution=64,
-            title="Faces", progress=Progress(), cache_dir=CACHE / "faces", problems=[],
-        )  # fmt: skip
-        stretches = np.repeat(np.arange(len(chosen)), length)
-        third[side] = SideFaces(faces, faces, stretches, stretches)
-        for index in gone:
-            (folder / faceset.names[index]).unlink()
-    return workspace, third
+def dealt(seed: int) -> tuple[list[SideFaces], list[SideFaces]]:
+    """src and dst for training and watch, and the third part in the place of held-out faces."""
+    watched: list[SideFaces] = []
+    third: list[SideFaces] = []
+    faces_of = demo_faces(FaceType.WHOLE, OPTIONS.resolution)
+    for index, (faces, cut) in enumerate(zip(faces_of, _CUTS.values(), strict=True)):
+        starts = np.arange(0, len(faces) - cut.cell + 1, cut.cell)
+        starts = np.random.default_rng([seed, index]).permutation(starts)
+        ends = np.cumsum([cut.looked, cut.looked, cut.training])
+        held_out, unseen, training = np.split(starts[: ends[-1]], ends[:-1])
+        learned = _stretches(faces, training, 0, cut.cell)
+        for part, looked in ((watched, held_out), (third, unseen)):
+            shown = _stretches(faces, looked, 1, cut.cell - 1)
+            part.append(SideFaces(learned[0], shown[0], learned[1], shown[1]))
+    return watched, third
 
 
-def _state(name: str, checkpoint: Checkpoint, third: Mapping[Side, SideFaces], root: Path) -> State:
-    """What a checkpoint does on the third part."""
-    known = checkpoint.state()
-    options = swap_options_of(known["architecture"], known["options"])
-    session = Session(
-        root / "judge", options, third[Side.SRC], third[Side.DST], seed=0, precision="float32"
+def _stretches(
+    faces: TrainingFaces, starts: np.ndarray, first: int, end: int
+) -> tuple[TrainingFaces, np.ndarray]:
+    """The faces from `first` to before `end` of each stretch, and the stretch of each."""
+    places = (np.sort(starts)[:, None] + np.arange(first, end)).ravel()
+    chosen = TrainingFaces(
+        faces.faces[places],
+        tuple(faces.names[i] for i in places),
+        tuple(faces.yaws[i] for i in places),
     )
+    return chosen, np.repeat(np.arange(len(starts)), end - first)
+
+
+def _score(look: Look) -> float:
+    return sum(look.measures[f"{side}/held_out/loss"].mean for side in ("src", "dst"))
+
+
+def _on_third(
+    checkpoint: Checkpoint, third: Sequence[SideFaces], root: Path
+) -> Mapping[str, Sample]:
+    """What a checkpoint does on the third part, named as by `Evaluator.look`."""
+    session = Session(root / "judge", OPTIONS, *third, seed=0, precision="float32")
     session.restore(checkpoint)
-    score = known.get("held_out_loss")
-    return State(
-        name, checkpoint.iteration, float("nan") if score is None else float(score),
-        session.look(swap=True).measures,
-    )  # fmt: skip
+    return session.look(swap=True).measures
 
 
 def _course(looks: Sequence[Look], stopped_at: int | None, every: int) -> Table:
     """The watch's own held-out score: best, at the stop, at the end."""
-    scores = [
-        sum(look.measures[f"{s}/held_out/loss"].mean for s in ("src", "dst")) for look in looks
-    ]
+    scores = [_score(look) for look in looks]
     best = int(np.argmin(scores))
     table = Table(
         "Real faces: held-out score as the watch saw it",

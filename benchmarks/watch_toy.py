@@ -43,7 +43,9 @@ _LENGTH, _GUARD = 3, 1  # faces of a stretch, and faces between two that nobody 
 _MOST_LOOKED = 8  # stretches
 _FEW = 4  # stretches
 _MANY = 2000  # faces
-_NOISE = 25.0  # standard deviation of each sample, of 255
+NOISE = 25.0
+"""Standard deviation of the noise of each sample, of 255."""
+
 
 Faces = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -67,7 +69,6 @@ class Problem:
 FEW_BOTH = Problem("few faces on both sides", frozenset(SIDES))
 FEW_SRC = Problem("few src faces, many dst faces", frozenset({"src"}))
 MANY = Problem("many varied faces on both sides", frozenset[str]())
-PROBLEMS = (FEW_BOTH, FEW_SRC, MANY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +147,9 @@ class Looks:
         return Curves(tuple(self._looks), truth, np.array(training), every)
 
 
-def dealt(clip: Faces, problem: Problem, side: str, seed: int) -> dict[str, Group]:
+def dealt(
+    clip: Faces, problem: Problem, side: str, seed: int, *, noise: float = NOISE
+) -> dict[str, Group]:
     """The faces of a side by use: `training`, `held_out`, `truth`.
 
     Args:
@@ -154,6 +157,7 @@ def dealt(clip: Faces, problem: Problem, side: str, seed: int) -> dict[str, Grou
         problem: How many are for training.
         side: `src` or `dst`.
         seed: Decides on stretches, light and noise.
+        noise: Standard deviation of the noise, of 255.
     """
     generator = np.random.default_rng([seed, SIDES.index(side)])
     starts = generator.permutation(range(0, len(clip) - _LENGTH + 1, _LENGTH + _GUARD))
@@ -167,10 +171,12 @@ def dealt(clip: Faces, problem: Problem, side: str, seed: int) -> dict[str, Grou
             starts[2 * looked :][: _FEW if few else None], _FEW * _LENGTH if few else _MANY
         ),
     }  # fmt: skip
-    return {use: _varied(clip, *choice, generator) for use, choice in chosen.items()}
+    return {use: _varied(clip, *choice, noise, generator) for use, choice in chosen.items()}
 
 
-def _varied(clip: Faces, starts: Numbers, wanted: int, generator: np.random.Generator) -> Group:
+def _varied(
+    clip: Faces, starts: Numbers, wanted: int, noise: float, generator: np.random.Generator
+) -> Group:
     """At least `wanted` faces from the stretches, each with its own light, tint and noise."""
     frames = np.concatenate([np.arange(start, start + _LENGTH) for start in starts])
     copies = -(-wanted // len(frames))
@@ -179,7 +185,7 @@ def _varied(clip: Faces, starts: Numbers, wanted: int, generator: np.random.Gene
     n = len(faces)
     light, tint = generator.normal(0, 0.15, (n, 1, 1, 1)), generator.normal(0, 0.06, (n, 1, 1, 3))
     pictures *= np.exp(light + tint)
-    pictures += generator.normal(0, 8, (n, 1, 1, 1)) + generator.normal(0, _NOISE, pictures.shape)
+    pictures += generator.normal(0, 8, (n, 1, 1, 1)) + generator.normal(0, noise, pictures.shape)
     faces[..., :3] = np.clip(pictures, 0, 255).round()
     return Group(faces, np.repeat(np.arange(len(starts)), _LENGTH * copies))
 
@@ -272,7 +278,7 @@ class _Autoencoder:
         for index, side in enumerate(SIDES):
             target = _target(faces[side])
             painted = _passed(_seen(target), [*self._encoder, *self._decoders[index]])[-1]
-            found[side] = np.square(painted - target).mean(axis=1) * (255 / _NOISE) ** 2
+            found[side] = np.square(painted - target).mean(axis=1) * (255 / NOISE) ** 2
         return found
 
     def step(self, batch: list[Floats]) -> list[float]:
@@ -286,7 +292,7 @@ class _Autoencoder:
             weights = [*self._encoder, *decoder]
             values = _passed(_seen(target), weights)
             error = values[-1] - target
-            shown.append(float(np.square(error).mean()) * (255 / _NOISE) ** 2)
+            shown.append(float(np.square(error).mean()) * (255 / NOISE) ** 2)
             found = _gradients(values, weights, error * np.float32(2 / len(target)))
             shared.append(found[:n_encoder])
             own += found[n_encoder:]
