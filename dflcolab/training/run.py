@@ -301,10 +301,9 @@ def _run_alone(
         watch.begin(facts, by_hand=not set(NAMES).isdisjoint(settings))
         loop.stopped_because = watch.stopped_because
         if not loop.stopped_because:
-            loop.run(progress, target=target)
+            with contextlib.closing(board) if board else contextlib.nullcontext():
+                loop.run(progress, target=target)
         devices.meet()
-    if board is not None:
-        board.close()
     if loop.stopped_because == "interrupted":
         raise Interrupted(
             f"Stopped at iteration {session.iteration} and saved; "

@@ -18,7 +18,6 @@ from typing import Any, Literal
 from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
 from dflcolab.errors import FormatError
-from dflcolab.models.kinds import SwapModelOptions
 from dflcolab.progress import Progress
 from dflcolab.training.faults import fault_in_looks
 from dflcolab.training.session import Session
@@ -183,8 +182,7 @@ class Watch:
         loop.read_losses()
         swap = len(self.looks) % _SWAP_EVERY == 0
         found = session.look(swap=swap)
-        options = session.options
-        look = Look(session.iteration, str(self.phase), comparable(options), found.measures)
+        look = Look(session.iteration, str(self.phase), comparable(session), found.measures)
         self.looks.append(look)
         self._look_lines.append(look.to_plain())
         self._look_lines.flush()
@@ -351,11 +349,11 @@ class Watch:
         }
 
 
-def comparable(options: SwapModelOptions) -> str:
-    """Fingerprint of the options that decide what a loss means: alike where losses can be compared."""
-    plain = to_plain(options)
+def comparable(session: Session) -> str:
+    """Fingerprint of what a loss means and of whose it is: alike where losses can be compared."""
+    plain = to_plain(session.options)
     known = {name: plain[name] for name in _LOSS_OPTIONS if name in plain}
-    text = json.dumps({"arch": options.arch, **known}, sort_keys=True)
+    text = json.dumps([session.options.arch, known, session.looked_at], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

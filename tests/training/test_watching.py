@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from dflcolab.config import from_mapping
 from dflcolab.engine.checkpoint import latest_checkpoint, list_checkpoints
-from dflcolab.errors import ConfigError, ModelError
+from dflcolab.errors import ConfigError, FormatError, ModelError
 from dflcolab.pipeline.model import model
 from dflcolab.pipeline.train import train
 from dflcolab.pipeline.undo_switch import UndoReport
@@ -21,6 +22,7 @@ from dflcolab.training.run import TrainReport
 from dflcolab.watch.looks import Look
 from dflcolab.watch.verdicts import Call, Verdict
 from dflcolab.workspace.workspace import Workspace
+from tests.troubleshooting.said import HeardProgress
 
 
 @pytest.fixture
@@ -30,7 +32,8 @@ def workspace(face_workspace: Path) -> Workspace:
 
 def _train(workspace: Workspace, name: str = "m", **options: Any) -> TrainReport:
     usual = {"model": name, "preset": "tiny", "look_every": 4, "preview_every": 0}
-    return train(workspace, from_mapping(TrainConfig, {**usual, **options}))
+    config = from_mapping(TrainConfig, {**usual, **options})
+    return train(workspace, config, progress=HeardProgress())
 
 
 def _lines(workspace: Workspace, kind: str, name: str = "m") -> list[dict[str, Any]]:
@@ -89,9 +92,9 @@ def test_without_a_wish_looks_are_spaced_by_what_they_cost(workspace: Workspace)
 
 
 def test_interrupted_and_resumed_sees_says_and_switches_the_same(workspace: Workspace, plateau):
-    options = {"phase_iterations": 8, "save_every": 3}
-    _train(workspace, "whole", target_iter=44, **options)
-    for target in (7, 16, 17, 30, 44):
+    options = {"phase_iterations": 8, "save_every": 3, "look_every": 1}
+    _train(workspace, "whole", target_iter=24, **options)
+    for target in (7, 10, 11, 20, 24):
         _train(workspace, "parts", target_iter=target, **options)
 
     assert _lines(workspace, "looks", "parts") == _lines(workspace, "looks", "whole")
@@ -103,7 +106,8 @@ def test_interrupted_and_resumed_sees_says_and_switches_the_same(workspace: Work
 
 
 def test_a_switch_changes_the_options_and_can_be_undone(workspace: Workspace, plateau):
-    report = _train(workspace, target_iter=24, phase_iterations=16, keep=1)
+    options = {"phase_iterations": 8, "look_every": 1}
+    report = _train(workspace, target_iter=14, keep=1, **options)
     assert report.phase == "lr_dropout"
     assert report.options["lr_dropout"] == "y"
     switched_at = next(e for e in _events(workspace) if e["kind"] == "switch")["iteration"]
@@ -115,30 +119,29 @@ def test_a_switch_changes_the_options_and_can_be_undone(workspace: Workspace, pl
     assert isinstance(undone, UndoReport)
     assert undone.iteration == switched_at
     assert undone.phase == "warp"
-    again = _train(workspace, target_iter=40, phase_iterations=16)
+    again = _train(workspace, target_iter=24, **options)
     assert again.resumed_from == switched_at
     assert again.phase == "warp"  # held, though the looks say plateau
     kinds = [event["kind"] for event in _events(workspace)]
     assert kinds.count("switch") == 1
     assert "undo" in kinds
-    assert (
-        _train(workspace, target_iter=60, phase_iterations=16, phase="warp").phase == "lr_dropout"
-    )
+    assert _train(workspace, target_iter=26, phase="warp", **options).phase == "lr_dropout"
 
 
 def test_gan_begins_only_if_it_is_asked_for(workspace: Workspace, plateau):
-    options = {"phase_iterations": 8, "set": ["gan_patch_size=8", "gan_dims=8"]}
-    assert _train(workspace, "no", target_iter=48, **options).phase == "no_warp"
-    with_gan = _train(workspace, "yes", target_iter=48, schedule_gan=0.05, **options)
+    options = {"phase_iterations": 8, "look_every": 1, "set": ["gan_patch_size=8", "gan_dims=8"]}
+    assert _train(workspace, "no", target_iter=32, **options).phase == "no_warp"
+    with_gan = _train(workspace, "yes", target_iter=32, schedule_gan=0.05, **options)
     assert with_gan.phase == "gan"
     assert with_gan.options["gan_power"] == 0.05
     assert with_gan.options["random_warp"] is False
 
 
 def test_what_is_set_by_hand_is_not_switched(workspace: Workspace, plateau):
-    report = _train(workspace, target_iter=24, phase_iterations=8, set=["random_warp=yes"])
+    options = {"phase_iterations": 8, "look_every": 1, "target_iter": 14}
+    report = _train(workspace, set=["random_warp=yes"], **options)
     assert report.phase == "warp"
-    manual = _train(workspace, "n", target_iter=24, phase_iterations=8, schedule="manual")
+    manual = _train(workspace, "n", schedule="manual", **options)
     assert manual.phase == "warp"
 
 
@@ -152,6 +155,7 @@ def test_a_phase_by_hand_is_an_event_and_one_that_a_model_has_not_is_refused(wor
         _train(workspace, "q", arch="quick96", preset=None, target_iter=4, phase="no_warp")
 
 
+@pytest.mark.bad_day("watch-ends")
 @pytest.mark.parametrize("call", [Call.OVERFIT_SRC, Call.PLATEAU])
 def test_it_ends_training_when_asked_to(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, call: Call
@@ -181,7 +185,36 @@ def test_over_fitting_is_only_told_of_unless_asked_to_end(
     assert said[1]["iteration"] == 8
 
 
+@pytest.mark.bad_day("undo-none")
 def test_what_was_never_switched_cannot_be_undone(workspace: Workspace):
     _train(workspace, target_iter=4)
     with pytest.raises(ModelError, match="no switch of the schedule to undo"):
         model(workspace, ModelConfig(action="undo"))
+
+
+@pytest.mark.bad_day("undo-no-model")
+def test_a_model_that_is_not_there_cannot_be_undone(workspace: Workspace):
+    with pytest.raises(ModelError, match="There is no model 'x'"):
+        model(workspace, ModelConfig(action="undo", model="x"))
+
+
+@pytest.mark.bad_day("undo-gone")
+def test_a_switch_made_elsewhere_cannot_be_undone(workspace: Workspace):
+    _train(workspace, target_iter=4)
+    _train(workspace, target_iter=8, phase="no_warp")
+    checkpoints = list_checkpoints(workspace.model_dir("m"))
+    shutil.rmtree(checkpoints[0].folder)
+    with pytest.raises(ModelError, match="is not on this machine; train on"):
+        model(workspace, ModelConfig(action="undo"))
+
+
+@pytest.mark.bad_day("looks-none")
+def test_lines_that_are_no_looks_are_one_sentence(workspace: Workspace):
+    _train(workspace, target_iter=4)
+    path = workspace.model_dir("m") / "looks.jsonl"
+    path.write_text('{"iteration": 4}\n')
+    with pytest.raises(FormatError, match=r"looks\.jsonl does not hold looks; delete the file"):
+        _train(workspace, target_iter=8)
+    path.unlink()
+    assert _train(workspace, target_iter=8).iteration == 8
+    assert [look["iteration"] for look in _lines(workspace, "looks")] == [8]

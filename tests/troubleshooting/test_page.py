@@ -55,9 +55,11 @@ AREAS = (
     "pipeline/newest_state.py",
     "pipeline/sync.py",
     "pipeline/train.py",
+    "pipeline/undo_switch.py",
     "runtime/*.py",
     "sync/*.py",
     "training/*.py",
+    "watch/records.py",
     "transfer/*.py",
     "workspace/*.py",
 )

@@ -62,6 +62,7 @@ def test_what_was_pending_is_forgotten_where_training_goes_back(tmp_path: Path):
 
 
 @pytest.mark.parametrize("damage", [b'{"n": \n', b"[1, 2\n", b"7\n", b"\xff\xfe\n"])
+@pytest.mark.bad_day("looks-line")
 def test_a_damaged_line_is_named_with_its_remedy(tmp_path: Path, damage: bytes):
     path = tmp_path / "looks.jsonl"
     path.write_bytes(b'{"n": 0}\n' + damage + b'{"n": 2}\n')
