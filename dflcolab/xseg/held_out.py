@@ -25,13 +25,16 @@ def cell_of(key: str) -> str:
     return f"{frame.video}:{frame.number // _FRAMES}"
 
 
-def choose_cells(cells: Sequence[str], share: float, *, seed: int) -> frozenset[str]:
+def choose_cells(
+    cells: Sequence[str], share: float, *, seed: int, learned: Collection[str] = ()
+) -> frozenset[str]:
     """Cells to keep out of training.
 
     Args:
         cells: The cell of each labelled face.
         share: Part of the faces that should be held out, 0..0.5.
         seed: Another seed, another choice.
+        learned: Cells that the network has learned from; they judge nothing any more.
 
     Returns:
         Cells with about that share of the faces; none of them if there are fewer than 20 faces or
@@ -43,7 +46,7 @@ def choose_cells(cells: Sequence[str], share: float, *, seed: int) -> frozenset[
         return frozenset()
     chosen: set[str] = set()
     held = 0
-    for cell in sorted(counts, key=lambda cell: _rank(cell, seed)):
+    for cell in sorted(counts.keys() - set(learned), key=lambda cell: _rank(cell, seed)):
         if held >= wanted:
             break
         # Never more than half, which a single large cell could be.

@@ -173,8 +173,8 @@ def _run(
     if unsupported:
         raise ModelError(unsupported)
     seed = int(state["seed"]) if state else config.seed
-    stored = None if leaves or state is None else state.get("held_out_cells")
-    material = _material(config, options, faceset, stored, seed, places, progress, notes)
+    before = {} if leaves or state is None else state
+    material = _material(config, options, faceset, before, seed, places, progress, notes)
     session = MaskSession(places.model_dir, options, material, seed=seed, precision=precision)
     if checkpoint is None:
         session.start_new()
@@ -250,13 +250,13 @@ def _material(
     config: MaskConfig,
     options: XSegOptions,
     faceset: Faceset,
-    cells: Sequence[str] | None,
+    state: Mapping[str, Any],
     seed: int,
     places: MaskPlaces,
     progress: Progress,
     notes: list[str],
 ) -> Material:
-    """The faces, held-out ones apart; `cells` are those of earlier runs."""
+    """The faces, held-out ones apart; what earlier runs learned from or held out is in `state`."""
     keys = faceset.frame_keys
     pool = _wide_enough(faceset, options) if options.pretrain else labelled(faceset.records)
     if not pool:
@@ -266,10 +266,13 @@ def _material(
             "with mask labels --from), then train."
         )
     own = [cell_of(keys[index]) for index in pool]
-    chosen = choose_cells(own, config.holdout_share, seed=seed) if cells is None else set(cells)
+    learned = set(state.get("learned_cells", ()))
+    chosen = frozenset(state.get("held_out_cells", ())) or choose_cells(
+        own, config.holdout_share, seed=seed, learned=learned
+    )
     kept, apart = split(own, chosen)
     if not kept:  # all labels lie where nothing may be learned from: they have changed since
-        kept, apart, chosen = list(range(len(pool))), [], set[str]()
+        kept, apart, chosen = list(range(len(pool))), [], frozenset[str]()
 
     def prepare(indices: Sequence[int], title: str) -> Faces:
         values = {
@@ -292,7 +295,8 @@ def _material(
         training=prepare([pool[i] for i in kept], "Loading faces"),
         held_out=prepare([pool[i] for i in apart], "Loading held-out faces") if apart else None,
         others=prepare(shown, "Loading faces for previews") if shown else None,
-        cells=tuple(sorted(chosen)),
+        held_out_cells=tuple(sorted(chosen)),
+        learned_cells=tuple(sorted(learned | {own[i] for i in kept})),
     )
 
 

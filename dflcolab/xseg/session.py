@@ -46,13 +46,15 @@ class Material:
         training: Faces with masks; in pretraining any faces.
         held_out: Faces with masks that it never learns from; None where none are held out.
         others: Faces without labels, for previews; None where there are none.
-        cells: Stretches of frames that are held out (see `held_out`).
+        held_out_cells: Stretches of frames that are held out (see `held_out`).
+        learned_cells: Such that this run or one before learned from.
     """
 
     training: Faces
     held_out: Faces | None = None
     others: Faces | None = None
-    cells: tuple[str, ...] = ()
+    held_out_cells: tuple[str, ...] = ()
+    learned_cells: tuple[str, ...] = ()
 
 
 class MaskSession:
@@ -282,7 +284,8 @@ class MaskSession:
                     "held_out": 0 if held is None else len(held),
                 }
             },
-            "held_out_cells": list(self._material.cells),
+            "held_out_cells": list(self._material.held_out_cells),
+            "learned_cells": list(self._material.learned_cells),
             "held_out": held_out,
             "held_out_loss": None if held_out is None else held_out["loss"],
             "saved_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -226,6 +226,8 @@ def test_neighbouring_frames_stay_together(numbers: list[int], share: float, see
     if len(cells) < FEWEST_LABELS:
         assert not held_out
     assert choose_cells(cells, share, seed=seed) == chosen
+    seen = set(cells[::3])
+    assert not choose_cells(cells, share, seed=seed, learned=seen) & seen
 
 
 def test_photographs_without_numbers_are_cells_of_their_own():

@@ -74,6 +74,10 @@ def test_a_resumed_run_ends_in_the_same_numbers(workspace: Workspace, eager):
     np.testing.assert_array_equal(histories[0], histories[1])
     assert np.isfinite(histories[0][:, 0]).all()
 
+    assert not set(state["held_out_cells"]) & set(state["learned_cells"])
+    assert len(state["held_out_cells"]) + len(state["learned_cells"]) == 10
+    assert state_again["held_out_cells"] == state["held_out_cells"]
+
     folder = workspace.history_dir / "once"
     picture = cv2.imread(str(folder / "preview-000000002.jpg"))
     assert picture is not None
@@ -151,8 +155,7 @@ def test_what_does_not_fit_is_refused(workspace: Workspace, eager):
 def test_a_network_learns_where_faces_end(workspace: Workspace):
     """Compiled, as users run it; the labels are ovals around the landmarks, so there is a rule."""
     changes = {"batch": 4, "model": "learns", "set": ("base=4", *SMALL[1:], "learning_rate=1e-3")}
-    first = train(workspace, 1, **changes)
-    last = train(workspace, 60, **changes)
-    assert first.held_out is not None
-    assert last.held_out is not None
-    assert last.held_out["loss"] < 0.8 * first.held_out["loss"]
+    report = train(workspace, 60, **changes)
+    assert report.held_out is not None
+    # Fresh networks answer one half everywhere, which costs log 2 a pixel.
+    assert report.held_out["loss"] < 0.8 * np.log(2)
