@@ -219,7 +219,7 @@ def test_not_a_number_is_never_saved_over_a_good_checkpoint(workspace: Workspace
 
     original = Session.train_one
     monkeypatch.setattr(Session, "train_one", lambda self: _Losses(poisoned(self)))
-    with pytest.raises(ModelError, match="last good checkpoint is ckpt-000000004"):
+    with pytest.raises(ModelError, match="the last good one is ckpt-000000004"):
         _train(workspace, target_iter=40)
     assert model(workspace, ModelConfig(action="info")).iteration == 4
 
@@ -238,7 +238,7 @@ def test_a_pretrained_model_meets_its_people_at_iteration_zero(workspace: Worksp
     config = PretrainConfig(model="m", preset="tiny", target_iter=6)
     report = pretrain(workspace, config)
     assert report.pretraining
-    assert report.faces["src"] == report.faces["dst"] > 100  # both sides read all faces
+    assert report.faces["src"] == report.faces["dst"] > 80  # of both sides together
     assert len(read_losses(workspace.model_dir("m") / "losses-pretraining.bin")) == 6
     pretrained = _weights(workspace)
 
