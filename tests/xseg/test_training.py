@@ -154,7 +154,7 @@ def test_what_does_not_fit_is_refused(workspace: Workspace, eager):
 @pytest.mark.slow
 def test_a_network_learns_where_faces_end(workspace: Workspace):
     """Compiled, as users run it; the labels are ovals around the landmarks, so there is a rule."""
-    changes = {"batch": 4, "model": "learns", "set": ("base=4", *SMALL[1:], "learning_rate=1e-3")}
+    changes = {"batch": 2, "model": "learns", "set": ("base=4", *SMALL[1:], "learning_rate=1e-3")}
     report = train(workspace, 60, **changes)
     assert report.held_out is not None
     # Fresh networks answer one half everywhere, which costs log 2 a pixel.
