@@ -257,7 +257,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=list(ITERATIONS), choices=list(ITERATIONS))
     parser.add_argument("--results", type=Path, help="file that keeps finished toy trainings")
     parser.add_argument("--no-real", action="store_true", help="the toy problems alone")
-    parser.add_argument("--real-iterations", type=int, default=3000)
+    parser.add_argument("--real-iterations", type=int, default=1500)
     arguments = parser.parse_args()
     for name, text in describe_machine().items():
         print(f"{name}: {text}")
