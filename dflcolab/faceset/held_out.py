@@ -31,6 +31,9 @@ FEWEST_HELD_OUT = 8
 _SHORTEST = 4
 """Faces in a stretch; a video with fewer is held out as a whole or not at all."""
 
+_SHORT, _JUDGED = 3, 3
+"""Faces of a stretch, and stretches, where there are too few faces for stretches of the usual length."""
+
 _STRETCHES = (8, 12)
 """How many stretches are wanted: uncertainty is reckoned from the spread between them."""
 
@@ -110,12 +113,12 @@ def choose_held_out(
     """The stretches of source frames to keep out of training.
 
     About eight to twelve stretches of at least four faces are chosen (fewer in a faceset of less than
-    about 300 faces), together about the wanted share and at least eight faces, such that turned, raised
+    about 300 faces, but three), together about the wanted share and at least eight faces, such that turned, raised
     and lowered heads and all parts of all videos have their part in them as in the whole. Of four
     videos and more, a short one is held out as a whole besides. Beside each stretch, frames are
     cleared: two on each side, more beside a long stretch, and at least the nearest one with a face
     unless it is more than 25 frames away. That costs training up to a tenth of the faces in small
-    facesets (a sixth of 50), 1 % of 10,000.
+    facesets (a quarter of 50), 1 % of 10,000. Below about 110 faces it is three stretches of three.
 
     What is known rules: its stretches stay, and only new videos of together 50 faces or more get
     some of their own. A known choice with hardly a face in it (because the share was 0, the faceset
@@ -218,6 +221,10 @@ class _Chooser:
         length = int(wanted / n_stretches)
         if length > _SHORTEST:
             candidates = self._candidates(videos, length)
+        elif wanted < _JUDGED * _SHORTEST and _JUDGED * (_SHORT + beside) <= _MOST * n:
+            # Two stretches cannot be judged: rather three shorter ones.
+            candidates = self._candidates(videos, _SHORT)
+            wanted = _JUDGED * _SHORT
         most = max(_MOST, 1.2 * self._share) * n
         picked = self._spread(candidates, videos, wanted, most)
         held_out = self._n_held_out + sum(len(candidate.faces) for candidate in picked)

@@ -21,7 +21,7 @@ from dflcolab.watch.trends import NEEDED_LOOKS, Trends
 
 SIDES = ("src", "dst")
 
-MIN_STRETCHES = 4
+MIN_STRETCHES = 3
 """With fewer stretches of held-out faces an interval is wider than what is to be seen."""
 
 MIN_FACES = 8

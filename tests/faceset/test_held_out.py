@@ -125,9 +125,9 @@ def test_fewer_faces_or_faces_of_one_moment_are_too_few():
     [
         # Faces, distance of their frames, and at least: stretches, and at most: parts of the faces
         # that are held out, and that training loses with those beside.
-        (50, 1, 2, 0.17, 0.33),
-        (50, 8, 2, 0.17, 0.26),
-        (100, 1, 2, 0.16, 0.26),
+        (50, 1, 3, 0.18, 0.42),
+        (50, 8, 3, 0.18, 0.42),
+        (100, 1, 3, 0.16, 0.26),
         (100, 8, 3, 0.18, 0.26),
         (300, 1, 7, 0.12, 0.22),
         (300, 8, 8, 0.13, 0.19),
@@ -144,7 +144,7 @@ def test_how_much_training_loses(n, step, n_stretches, held_out, lost, seed):
     assert max(0.05 * n, 8) <= len(split.held_out) <= held_out * n
     assert len(split.training) >= (1 - lost) * n
     counts = np.bincount([split.stretch[index] for index in split.held_out])
-    assert counts.min() >= 4
+    assert counts.min() >= (3 if n <= 100 else 4)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.2, 0.3, 0.5])
