@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import signal
@@ -22,8 +23,10 @@ from dflcolab.pipeline.model import model
 from dflcolab.pipeline.pretrain import pretrain
 from dflcolab.pipeline.train import train
 from dflcolab.progress import Progress
+from dflcolab.training import run
 from dflcolab.training.config import ModelConfig, PretrainConfig, TrainConfig
 from dflcolab.training.preview import STRIP
+from dflcolab.training.rollback import RollBack
 from dflcolab.training.session import Session
 from dflcolab.workspace.workspace import Workspace
 
@@ -218,6 +221,7 @@ def test_not_a_number_is_never_saved_over_a_good_checkpoint(workspace: Workspace
         return np.array([np.nan, 0.1], np.float32) if self.iteration > 5 else original(self)
 
     original = Session.train_one
+    monkeypatch.setattr(run, "RollBack", functools.partial(RollBack, most=1))
     monkeypatch.setattr(Session, "train_one", lambda self: _Losses(poisoned(self)))
     with pytest.raises(ModelError, match="the last good one is ckpt-000000004"):
         _train(workspace, target_iter=40)
