@@ -186,7 +186,8 @@ def test_a_deadline_ends_the_run_in_time(workspace: Workspace):
     begin = time.monotonic()
     report = _train(workspace, deadline="12s")
     assert report.stopped_because == "deadline"
-    assert time.monotonic() - begin < 20
+    # 12 s, and the first save, whose length nobody knows before: seconds, many on a busy machine.
+    assert time.monotonic() - begin < 45
 
 
 @pytest.mark.parametrize(
