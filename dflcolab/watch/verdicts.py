@@ -57,7 +57,8 @@ class Verdict:
         advice: What to do next.
         since: Iteration of the look that the present ones are compared with.
         best_iteration: Iteration of the look with the lowest held-out score; 0 without any.
-        gaining: The held-out score of the judged sides together still falls, reliably.
+        gaining: The held-out score of the judged sides together still falls reliably; or one side
+            alone gets worse, and that the other still carries the score down is not ruled out.
     """
 
     call: Call
@@ -181,10 +182,13 @@ def _main(trends: Trends, names: Mapping[str, Sequence[str]]) -> Verdict:
         if trends.overfits:
             call, advice = _overfit_call(worse), _overfit_advice(trends, worse, names)
         evidence = " ".join(_rise_text(trends, side) for side in worse)
-        if gain.reliable:
+        # Where one side alone gets worse, the other may carry the score further down.
+        one_sided = len(worse) < len(trends.sides) and not trends.plateau
+        gaining = gain.reliable or one_sided
+        if gaining:
             evidence += f" {_gain_text(trends)}"
         since = min(trends.looks[trends.rises[side][-1].best].iteration for side in worse)
-        return Verdict(call, evidence, advice, since, best, gain.reliable)
+        return Verdict(call, evidence, advice, since, best, gaining)
     since = trends.looks[gain.first].iteration
     if trends.plateau:
         advice = _PLATEAU.get(trends.looks[-1].phase, _PLATEAU_ELSE)
