@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from dflcolab.errors import ConfigError, FormatError, ModelError
 from dflcolab.pipeline.model import model
 from dflcolab.pipeline.train import train
 from dflcolab.pipeline.undo_switch import UndoReport
-from dflcolab.training import watching
+from dflcolab.training import session, watching
 from dflcolab.training.config import ModelConfig, TrainConfig
+from dflcolab.training.evaluator import Evaluator
 from dflcolab.training.run import TrainReport
 from dflcolab.watch.looks import Look
 from dflcolab.watch.verdicts import Call, Verdict
@@ -26,7 +27,9 @@ from tests.troubleshooting.said import HeardProgress
 
 
 @pytest.fixture
-def workspace(face_workspace: Path) -> Workspace:
+def workspace(face_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    few = functools.partial(Evaluator, most=4, most_warped=4)  # looks at more cost too much here
+    monkeypatch.setattr(session, "Evaluator", few)
     return Workspace.open(face_workspace)
 
 
@@ -94,18 +97,19 @@ def test_without_a_wish_looks_are_spaced_by_what_they_cost(workspace: Workspace)
 
 def test_interrupted_and_resumed_sees_says_and_switches_the_same(workspace: Workspace, plateau):
     options = {"phase_iterations": 8, "save_every": 3, "look_every": 1}
-    _train(workspace, "whole", target_iter=24, **options)
-    for target in (7, 10, 24):
+    _train(workspace, "whole", target_iter=14, **options)
+    for target in (7, 10, 14):
         _train(workspace, "parts", target_iter=target, **options)
 
     assert _lines(workspace, "looks", "parts") == _lines(workspace, "looks", "whole")
     assert _events(workspace, "parts") == _events(workspace, "whole")
     switches = [e for e in _events(workspace, "whole") if e["kind"] == "switch"]
-    assert [event["to"] for event in switches] == ["lr_dropout", "no_warp"]
+    assert [event["to"] for event in switches] == ["lr_dropout"]
     losses = [workspace.model_dir(n) / "losses.bin" for n in ("parts", "whole")]
     assert losses[0].read_bytes() == losses[1].read_bytes()
 
 
+@pytest.mark.bad_day("undo-gone")
 def test_a_switch_changes_the_options_and_can_be_undone(workspace: Workspace, plateau):
     options = {"phase_iterations": 8, "look_every": 1}
     report = _train(workspace, target_iter=14, keep=1, **options)
@@ -114,6 +118,12 @@ def test_a_switch_changes_the_options_and_can_be_undone(workspace: Workspace, pl
     switched_at = next(e for e in _events(workspace) if e["kind"] == "switch")["iteration"]
     kept = [c.iteration for c in list_checkpoints(workspace.model_dir("m"))]
     assert switched_at in kept  # though only one is to stay
+
+    before = workspace.model_dir("m") / f"ckpt-{switched_at:09d}"
+    away = before.rename(workspace.root / "away")
+    with pytest.raises(ModelError, match="is not on this machine; train on"):
+        model(workspace, ModelConfig(action="undo"))
+    away.rename(before)
 
     undone = model(workspace, ModelConfig(action="undo"))
 
@@ -126,13 +136,12 @@ def test_a_switch_changes_the_options_and_can_be_undone(workspace: Workspace, pl
     kinds = [event["kind"] for event in _events(workspace)]
     assert kinds.count("switch") == 1
     assert "undo" in kinds
-    assert _train(workspace, target_iter=26, phase="warp", **options).phase == "lr_dropout"
 
 
 def test_gan_begins_only_if_it_is_asked_for(workspace: Workspace, plateau):
     options = {"phase_iterations": 8, "look_every": 1, "set": ["gan_patch_size=8", "gan_dims=8"]}
-    assert _train(workspace, target_iter=32, **options).phase == "no_warp"
-    with_gan = _train(workspace, target_iter=33, schedule_gan=0.05, **options)
+    assert _train(workspace, target_iter=12, phase="no_warp", **options).phase == "no_warp"
+    with_gan = _train(workspace, target_iter=13, schedule_gan=0.05, **options)
     assert with_gan.phase == "gan"
     assert with_gan.options["gan_power"] == 0.05
     assert with_gan.options["random_warp"] is False
@@ -157,18 +166,15 @@ def test_a_phase_by_hand_is_an_event_and_one_that_a_model_has_not_is_refused(wor
 
 
 @pytest.mark.bad_day("watch-ends")
-@pytest.mark.parametrize("call", [Call.OVERFIT_SRC, Call.PLATEAU])
-def test_it_ends_training_when_asked_to(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, call: Call
-):
-    _say(monkeypatch, call, first=8)
-    wish = "overfit" if call.is_overfit else "plateau"
+def test_it_ends_training_when_asked_to(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
+    _say(monkeypatch, Call.OVERFIT_SRC, first=8)
+    wish = "overfit"
 
     report = _train(workspace, target_iter=40, stop_on=wish, schedule="manual")
 
     assert report.stopped_because == wish
     assert report.iteration == 8
-    assert call in report.verdict
+    assert Call.OVERFIT_SRC in report.verdict
     # The same command again does not train a bit more each time.
     again = _train(workspace, target_iter=40, stop_on=wish, schedule="manual")
     assert (again.iteration, again.stopped_because) == (8, wish)
@@ -197,16 +203,6 @@ def test_what_was_never_switched_cannot_be_undone(workspace: Workspace):
 def test_a_model_that_is_not_there_cannot_be_undone(workspace: Workspace):
     with pytest.raises(ModelError, match="There is no model 'x'"):
         model(workspace, ModelConfig(action="undo", model="x"))
-
-
-@pytest.mark.bad_day("undo-gone")
-def test_a_switch_made_elsewhere_cannot_be_undone(workspace: Workspace):
-    _train(workspace, target_iter=4)
-    _train(workspace, target_iter=8, phase="no_warp")
-    checkpoints = list_checkpoints(workspace.model_dir("m"))
-    shutil.rmtree(checkpoints[0].folder)
-    with pytest.raises(ModelError, match="is not on this machine; train on"):
-        model(workspace, ModelConfig(action="undo"))
 
 
 @pytest.mark.bad_day("looks-none")
