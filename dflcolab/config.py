@@ -27,7 +27,7 @@ import operator
 import textwrap
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -194,6 +194,26 @@ def updated(config: C, changes: Mapping[str, object]) -> C:
     """The same config with some fields changed (text is converted as in `from_mapping`)."""
     present = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     return from_mapping(type(config), {**present, **changes})
+
+
+def with_assignments(
+    config: C, texts: Sequence[str], *, fixed: Collection[str]
+) -> tuple[C, dict[str, str]]:
+    """The config with those of some `key=value` texts that name its fields, and all others.
+
+    Args:
+        config: What is changed.
+        texts: As given with `--set`.
+        fixed: Fields that are not set this way.
+
+    Raises:
+        ConfigError: A text has no `=`, or a field refuses its value.
+    """
+    assignments = parse_assignments(texts)
+    own = {field.name for field in dataclasses.fields(config)} - set(fixed)
+    mine = {name: value for name, value in assignments.items() if name in own}
+    theirs = {name: value for name, value in assignments.items() if name not in own}
+    return updated(config, mine) if mine else config, theirs
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, str]:

@@ -11,13 +11,14 @@ from dflcolab.faceset.faceset import Faceset, load_faceset
 from dflcolab.models.options import TRAINABLE_FACE_TYPES
 from dflcolab.pipeline.fetch import faceset_path, model_folder
 from dflcolab.pipeline.model_files import import_model
+from dflcolab.pipeline.train import places_of
 from dflcolab.progress import Progress
 from dflcolab.runtime.rules import require_choice
 from dflcolab.runtime.where import Where
 from dflcolab.training.config import ModelConfig
 from dflcolab.workspace.workspace import Side, Workspace
 from dflcolab.xseg.config import MaskConfig
-from dflcolab.xseg.run import MaskPlaces, MaskTrainReport, run_mask_training
+from dflcolab.xseg.run import MaskTrainReport, run_mask_training
 
 
 def train_masks(
@@ -64,12 +65,7 @@ def train_masks(
     joined = _joined(parts.items())
     return run_mask_training(
         config,
-        MaskPlaces(
-            model_dir=workspace.model_dir(config.model),
-            history_dir=workspace.history_dir / config.model,
-            stop_file=workspace.root / "STOP",
-            cache_dir=workspace.root / ".cache",
-        ),
+        places_of(workspace, config.model),
         joined,
         face_type=_trainable(workspace.settings.face_type),
         progress=progress,

@@ -7,13 +7,12 @@ What belongs to the model itself (`resolution`, `archi`, `random_warp` …) is i
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dflcolab.config import Config, option, parse_assignments, updated
+from dflcolab.config import Config, option, with_assignments
 from dflcolab.errors import ConfigError
 from dflcolab.models.presets import Preset
 
@@ -210,11 +209,7 @@ def with_settings(config: TrainConfig) -> tuple[TrainConfig, dict[str, str]]:
     Raises:
         ConfigError: An entry has no `=`, or a value that the command's option refuses.
     """
-    assignments = parse_assignments(config.set)
-    own = {field.name for field in dataclasses.fields(config)} - {"set", "model"}
-    mine = {name: value for name, value in assignments.items() if name in own}
-    theirs = {name: value for name, value in assignments.items() if name not in own}
-    return updated(config, mine) if mine else config, theirs
+    return with_assignments(config, config.set, fixed=("set", "model"))
 
 
 def parse_duration(text: str) -> float:

@@ -298,7 +298,8 @@ def _run_alone(
         devices.refuse_differences(_facts(config, session, checkpoint, target, src, dst))
         _start(session, checkpoint, leaves=leaves, note=note, progress=progress)
         facts = run_facts(session, config, target=target, resumed_from=done or None)
-        watch.begin(facts, by_hand=not set(NAMES).isdisjoint(settings))
+        by_hand = not set(NAMES).isdisjoint(settings)
+        watch.begin(facts, None if leaves else checkpoint, by_hand=by_hand)
         loop.stopped_because = watch.stopped_because
         if not loop.stopped_because:
             with contextlib.closing(board) if board else contextlib.nullcontext():
@@ -309,7 +310,7 @@ def _run_alone(
             f"Stopped at iteration {session.iteration} and saved; "
             "run the same command again to go on."
         )
-    saved = loop.checkpoint or latest_checkpoint(places.model_dir)
+    saved = loop.checkpoint or checkpoint
     if not devices.is_chief:
         saved = None
         note("The first worker has the losses and the checkpoint.")

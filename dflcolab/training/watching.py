@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dflcolab.config import to_plain
-from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
+from dflcolab.engine.checkpoint import Checkpoint
 from dflcolab.errors import FormatError
 from dflcolab.progress import Progress
 from dflcolab.training.faults import fault_in_looks
@@ -110,7 +110,6 @@ class Watch:
         self._at = session.iteration
         self._began_at = session.iteration
         self._step_began = 0.0
-        self._step_seconds = 0.0
         self._best_saved = math.inf
         self._best_saved_at = -math.inf
 
@@ -124,13 +123,16 @@ class Watch:
         """What the looks say now, in a few words; empty before the first look."""
         return "; ".join(verdict.call for verdict in self.verdicts)
 
-    def begin(self, facts: Mapping[str, Any], *, by_hand: bool) -> None:
+    def begin(
+        self, facts: Mapping[str, Any], checkpoint: Checkpoint | None, *, by_hand: bool
+    ) -> None:
         """Take up what the session's checkpoint remembers; call it when the session stands.
 
         `stopped_because` is set if the looks that are there are reason enough to end.
 
         Args:
             facts: What this run was made with (see `run_facts`).
+            checkpoint: The one that the session goes on from; None for a new model.
             by_hand: The user has set options of the schedule by hand, so that nothing is switched.
         """
         session = self._session
@@ -143,18 +145,16 @@ class Watch:
             self.event("resume", f"Training goes on at iteration {session.iteration:,}.", **facts)
         else:
             self.event("start", "Training begins.", **facts)
-        self._settle_phase(by_hand=by_hand)
+        self._settle_phase(checkpoint, by_hand=by_hand)
         # A save at the iteration of a look was made before what follows from that look.
         if self.looks and self.looks[-1].iteration == session.iteration:
-            self.verdicts = judge(self.looks)
             if self._ends():
                 return
-            checkpoint = latest_checkpoint(session.model_dir)
             switch = self._due()
             if switch is not None and checkpoint is not None:
                 self._switch(switch, checkpoint)
 
-    def _settle_phase(self, *, by_hand: bool) -> None:
+    def _settle_phase(self, checkpoint: Checkpoint | None, *, by_hand: bool) -> None:
         """Bring the schedule's state in line with the options, which the user may have changed."""
         session, state = self._session, self._state
         options = to_plain(session.options)
@@ -164,7 +164,7 @@ class Watch:
             switch = Switch(state.phase, now, reason, {})
             before = session.restored.get("options", options)
             self._state = state.switched(switch, iteration=session.iteration, options=before)
-            self._before_switch = _name_of(session)
+            self._before_switch = checkpoint.folder.name if checkpoint else ""
             self.event("switch", reason, from_=str(state.phase), to=str(now))
         if self._settings.phase is not None:
             self._state = self._state.released()
@@ -370,11 +370,6 @@ def _readable(lines: JsonLines) -> list[Look]:
             f"{lines.path} does not hold looks; delete the file: training goes on, and the watch "
             "begins its history anew."
         ) from error
-
-
-def _name_of(session: Session) -> str:
-    checkpoint = latest_checkpoint(session.model_dir)
-    return checkpoint.folder.name if checkpoint and session.restored else ""
 
 
 def _round(count: float) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dflcolab.config import parse_assignments, to_plain, updated
+from dflcolab.config import to_plain, with_assignments
 from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
 from dflcolab.engine.gpu_trial import try_gpus
 from dflcolab.engine.loss_history import read_losses
@@ -23,6 +23,7 @@ from dflcolab.models.xseg.options import XSegOptions, xseg_options
 from dflcolab.progress import Progress
 from dflcolab.training.config import parse_duration
 from dflcolab.training.dataset import prepare_faces
+from dflcolab.training.run import Places
 from dflcolab.xseg.config import MaskConfig
 from dflcolab.xseg.dataset import Faces, labelled, prepare_mask_faces
 from dflcolab.xseg.held_out import cell_of, choose_cells, split
@@ -98,26 +99,9 @@ class MaskTrainReport:
         return "\n".join([*lines, *self.problems])
 
 
-@dataclass(frozen=True)
-class MaskPlaces:
-    """Where a run reads and writes.
-
-    Attributes:
-        model_dir: Checkpoints and loss history.
-        history_dir: Preview pictures.
-        stop_file: A file that ends the run when it appears.
-        cache_dir: Room for many decoded faces.
-    """
-
-    model_dir: Path
-    history_dir: Path
-    stop_file: Path
-    cache_dir: Path
-
-
 def run_mask_training(
     config: MaskConfig,
-    places: MaskPlaces,
+    places: Places,
     faceset: Faceset,
     *,
     face_type: FaceType,
@@ -147,7 +131,7 @@ def run_mask_training(
 
 def _run(
     config: MaskConfig,
-    places: MaskPlaces,
+    places: Places,
     faceset: Faceset,
     face_type: FaceType,
     progress: Progress,
@@ -213,11 +197,8 @@ def resolve_options(
         ModelError: The model on disk is of another kind or structure, or is trained already and
             pretraining was asked for.
     """
-    assignments = parse_assignments(config.set)
-    own = {field.name for field in fields(config)} - {"set", "model", "action", "side"}
-    mine = {name: value for name, value in assignments.items() if name in own}
-    theirs = {name: value for name, value in assignments.items() if name not in own}
-    config = updated(config, mine) if mine else config
+    fixed = ("set", "model", "action", "side")
+    config, theirs = with_assignments(config, config.set, fixed=fixed)
     asked: dict[str, object] = {**theirs, "pretrain": config.pretrain}
     if config.batch is not None:
         asked["batch_size"] = config.batch
@@ -252,7 +233,7 @@ def _material(
     faceset: Faceset,
     state: Mapping[str, Any],
     seed: int,
-    places: MaskPlaces,
+    places: Places,
     progress: Progress,
     notes: list[str],
 ) -> Material:
@@ -310,7 +291,7 @@ def _wide_enough(faceset: Faceset, options: XSegOptions) -> list[int]:
 def _report(
     config: MaskConfig,
     options: XSegOptions,
-    places: MaskPlaces,
+    places: Places,
     checkpoint: Checkpoint,
     notes: list[str],
     began: float,
