@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COLAB_VENV := .venv-colab
+COLAB_READY := $(COLAB_VENV)/.ready
 
-.PHONY: demo test test-fast lint bench notebooks fuzz crash soak clean
+.PHONY: demo colab-stack test test-fast lint bench notebooks fuzz crash soak clean
 
 demo: $(READY)
 	$(BIN)/dflcolab demo --out demo
 
-test: $(READY)
+test: $(READY) $(COLAB_READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(READY)
@@ -48,8 +50,14 @@ notebooks: $(READY)
 	$(BIN)/python -m pytest tests/notebooks
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo
+	rm -rf $(VENV) $(COLAB_VENV) build dist *.egg-info demo
 
 $(READY): pyproject.toml setup.py tools/setup.sh
 	PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
 	touch $(READY)
+
+# The notebook, kernel and widget versions of Colab, for the browser tests.
+colab-stack: $(COLAB_READY)
+
+$(COLAB_READY): tools/colab_stack.sh | $(READY)
+	VENV="$(VENV)" COLAB_VENV="$(COLAB_VENV)" sh tools/colab_stack.sh
