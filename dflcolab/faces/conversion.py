@@ -17,6 +17,7 @@ from dflcolab.errors import FacesetError
 from dflcolab.faces.alignment import alignment_matrix, invert_transform, transform_points
 from dflcolab.faces.face_record import FaceRecord, Polygon
 from dflcolab.faces.face_type import FaceType
+from dflcolab.faces.guesses import guess_kind, with_guess
 
 
 def compose(second: npt.ArrayLike, first: npt.ArrayLike) -> Transform:
@@ -110,15 +111,18 @@ def converted_record(
         to_crop = compose(matrix, record.image_to_face_mat)
     else:
         to_crop = None
-    return record.replace(
+    polygons = tuple(
+        Polygon(polygon.include, transform_points(polygon.points, matrix))
+        for polygon in record.polygons
+    )
+    converted = record.replace(
         face_type=new_type,
         landmarks=transform_points(record.landmarks, matrix),
         image_to_face_mat=to_crop,
-        polygons=tuple(
-            Polygon(polygon.include, transform_points(polygon.points, matrix))
-            for polygon in record.polygons
-        ),
+        polygons=polygons,
     )
+    guessed = guess_kind(record)
+    return with_guess(converted, polygons, guessed) if guessed else converted
 
 
 def covered_share(matrix: Transform, old_size: int, new_size: int) -> float:
