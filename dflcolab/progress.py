@@ -2,7 +2,8 @@
 
 Long work takes a `Progress` and opens a `Task` on it. The same object carries the wish to
 stop: whoever owns it (command line, notebook) calls `request_stop`, and the work ends at its
-next safe point by calling `raise_if_stopped`.
+next safe point by calling `raise_if_stopped`. Training also looks for smaller wishes (`Wish`), and
+tells what it knows in numbers (`fact`) and pictures, for those who draw them.
 
 Example:
     >>> progress = Progress()
@@ -15,6 +16,8 @@ Example:
 
 from __future__ import annotations
 
+import enum
+import math
 import sys
 import threading
 from types import TracebackType
@@ -58,11 +61,29 @@ class Task:
         self.close()
 
 
+class Wish(enum.StrEnum):
+    """What somebody who watches may ask of a training that goes on."""
+
+    SAVE = "save"
+    PREVIEW = "preview"
+    NEXT_PHASE = "next-phase"
+    FINISH = "finish"
+    """Save, end, and report as usual; a stop ends what is around the training as well."""
+
+
 class Progress:
-    """Silent progress: counts and carries the wish to stop, shows nothing."""
+    """Silent progress: counts and carries wishes, shows nothing.
+
+    Attributes:
+        picture_seconds: Shortest time between two pictures that nobody asked for; infinite where
+            nobody looks.
+    """
+
+    picture_seconds: float = math.inf
 
     def __init__(self) -> None:
         self._stop = threading.Event()
+        self._wishes: set[Wish] = set()
 
     def task(self, title: str, *, total: int | None, unit: str, done: int = 0) -> Task:
         """Open a task; use it as a context manager."""
@@ -70,6 +91,32 @@ class Progress:
 
     def message(self, text: str) -> None:
         """Tell the user one sentence that is not an error."""
+
+    def fact(self, kind: str, **values: object) -> None:
+        """Tell a program that draws what happens.
+
+        Args:
+            kind: What it is about, such as "losses".
+            values: JSON-ready.
+        """
+
+    def picture(self, iteration: int, jpeg: bytes) -> None:
+        """Show a preview.
+
+        Args:
+            iteration: Of the model that painted it.
+            jpeg: A JPEG file.
+        """
+
+    def wish(self, wish: Wish) -> None:
+        """Ask the running training for something. Safe from other threads."""
+        self._wishes.add(wish)
+
+    def take(self, wish: Wish) -> bool:
+        """True if somebody asked for it since; whoever takes a wish fulfils it."""
+        asked = wish in self._wishes
+        self._wishes.discard(wish)
+        return asked
 
     def request_stop(self) -> None:
         """Ask the running work to end at its next safe point. Safe from signal handlers."""

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 
+from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import list_checkpoints
 from dflcolab.errors import DFLColabError, Interrupted
 from dflcolab.pipeline.sync import push_workspace
@@ -309,3 +310,5 @@ class BackgroundPush:
             news, self._news = self._news, []
         for text in news:
             self._progress.message(text)
+        if news:
+            self._progress.fact("copy", **to_plain(self.state), sentence=self.state.sentence())

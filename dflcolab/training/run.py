@@ -28,6 +28,14 @@ from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
 from dflcolab.progress import Progress
 from dflcolab.sync.copy_state import CopyState
+from dflcolab.training.callbacks import (
+    PreviewOnSchedule,
+    SaveOnSchedule,
+    StopAtDeadline,
+    StopAtTarget,
+    StopOnRequest,
+    TellLosses,
+)
 from dflcolab.training.color_match import transfers_colors
 from dflcolab.training.config import TrainConfig, parse_duration, with_settings
 from dflcolab.training.dataset import TrainingFaces, prepare_faces
@@ -38,16 +46,7 @@ from dflcolab.training.rollback import RollBack, settings_after_roll_backs
 from dflcolab.training.run_record import run_facts
 from dflcolab.training.session import Session, SideFaces, losses_name
 from dflcolab.training.tensorboard import TensorBoardLog
-from dflcolab.training.trainer import (
-    Callback,
-    Copies,
-    PreviewOnSchedule,
-    SaveOnSchedule,
-    StopAtDeadline,
-    StopAtTarget,
-    StopOnRequest,
-    TrainingLoop,
-)
+from dflcolab.training.trainer import Callback, Copies, TrainingLoop
 from dflcolab.training.watching import Watch, WatchSettings
 from dflcolab.watch.schedule import (
     NAMES,
@@ -74,8 +73,8 @@ class TrainReport:
         held_out_losses: Losses on the faces kept out of training, unwarped; None without any.
         iterations_per_second: In this run, compilation not counted; 0 when nothing was left to do.
         seconds: Length of this run.
-        stopped_because: `target_iter`, `deadline`, `stop_file`, or by the watch `plateau` or
-            `overfit`.
+        stopped_because: `target_iter`, `deadline`, `stop_file`, `button`, or by the watch `plateau`
+            or `overfit`.
         resumed_from: Iteration at which this run began; None for a new model.
         pretraining: True for a pretraining run.
         phase: Phase of the schedule at the end (see `docs/watch.md`).
@@ -281,6 +280,7 @@ def _run_alone(
             look_every=config.look_every,
             schedule=schedule if config.schedule == "auto" else None,
             phase=config.phase,
+            by_hand=schedule,
         ),
         progress,
         board=board,
@@ -500,9 +500,14 @@ def _callbacks(
     callbacks: list[Callback] = [*shown, StopOnRequest(progress, places.stop_file)]
     if writes:
         # The watch before saves: what is saved holds the look at its iteration.
-        preview = PreviewOnSchedule(places.history_dir, every=config.preview_every)
-        save = SaveOnSchedule(every=config.save_every, minutes=config.save_minutes)
-        callbacks = [preview, *shown, save, StopOnRequest(progress, places.stop_file)]
+        preview = PreviewOnSchedule(
+            places.history_dir, every=config.preview_every, progress=progress
+        )
+        save = SaveOnSchedule(
+            every=config.save_every, minutes=config.save_minutes, progress=progress
+        )
+        tell = TellLosses(progress)
+        callbacks = [preview, *shown, save, tell, StopOnRequest(progress, places.stop_file)]
     if target is not None:
         callbacks.append(StopAtTarget(target))
     if copies is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +11,6 @@ import numpy as np
 from dflcolab.arrays import Tensor
 from dflcolab.engine.checkpoint import Checkpoint
 from dflcolab.errors import DivergedError
-from dflcolab.files import storage_errors, write_bytes
 from dflcolab.progress import Progress
 from dflcolab.sync.proof import Proof
 from dflcolab.training.faults import Fault, FaultKind
@@ -225,6 +223,9 @@ class TrainingLoop:
         if checkpoint is not None and checkpoint is not self.checkpoint:
             self.checkpoint = checkpoint
             self._progress.message(f"Iteration {checkpoint.iteration}: {Proof.SAVED_HERE}.")
+            self._progress.fact(
+                "saved", iteration=checkpoint.iteration, proof=str(Proof.SAVED_HERE)
+            )
 
     def read_losses(self) -> None:
         """Bring the losses that are still on the device over, and look at them.
@@ -263,88 +264,3 @@ class TrainingLoop:
             self._wish = self.stopped_because or self._wish
             due = self.session.iteration % self._read_every == 0
             self.stopped_because = devices.agree(self._wish) if due else ""
-
-
-class StopAtTarget:
-    """Ends the loop at an iteration."""
-
-    def __init__(self, target: int) -> None:
-        self._target = target
-
-    def __call__(self, loop: TrainingLoop) -> None:
-        if loop.session.iteration >= self._target:
-            loop.stopped_because = "target_iter"
-
-
-class StopAtDeadline:
-    """Ends the loop so early that the last save, and a copy of it, fit into the time.
-
-    Args:
-        seconds: Length of the run.
-        since: When it began, `time.monotonic`.
-        copy_seconds: Asked for the time of a copy.
-    """
-
-    def __init__(
-        self, seconds: float, *, since: float, copy_seconds: Callable[[], float] = lambda: 0.0
-    ) -> None:
-        self._end = since + seconds
-        self._copy_seconds = copy_seconds
-
-    def __call__(self, loop: TrainingLoop) -> None:
-        if time.monotonic() + loop.save_seconds + self._copy_seconds() >= self._end:
-            loop.stopped_because = loop.stopped_because or "deadline"
-
-
-class StopOnRequest:
-    """Ends the loop when the user asks for it: a signal, or a file named STOP."""
-
-    def __init__(self, progress: Progress, stop_file: Path) -> None:
-        self._progress = progress
-        self._file = stop_file
-        self._looked = 0.0
-
-    def __call__(self, loop: TrainingLoop) -> None:
-        if self._progress.stop_requested:
-            loop.stopped_because = "interrupted"
-        elif time.monotonic() - self._looked > 1.0:
-            self._looked = time.monotonic()
-            if self._file.exists():
-                self._file.unlink(missing_ok=True)
-                loop.stopped_because = "stop_file"
-
-
-class SaveOnSchedule:
-    """Saves every so many iterations, and every so many minutes.
-
-    While a save is being written, one that is due by time is put off until that one stands; one
-    that is due by iterations waits for it, since those iterations were asked for.
-    """
-
-    def __init__(self, *, every: int, minutes: float) -> None:
-        self._every = every
-        self._seconds = minutes * 60
-        self._last = time.monotonic()
-
-    def __call__(self, loop: TrainingLoop) -> None:
-        by_count = self._every > 0 and loop.session.iteration % self._every == 0
-        by_time = self._seconds > 0 and time.monotonic() - self._last >= self._seconds
-        if by_count or (by_time and not loop.session.is_saving):
-            loop.save()
-            self._last = time.monotonic()
-
-
-class PreviewOnSchedule:
-    """Keeps a preview picture every so many iterations."""
-
-    def __init__(self, folder: Path, *, every: int) -> None:
-        self._folder = folder
-        self._every = every
-
-    def __call__(self, loop: TrainingLoop) -> None:
-        if self._every and loop.session.iteration % self._every == 0:
-            loop.read_losses()
-            with storage_errors(self._folder):
-                self._folder.mkdir(parents=True, exist_ok=True)
-                name = f"preview-{loop.session.iteration:09d}.jpg"
-                write_bytes(self._folder / name, loop.session.preview(), durable=False)

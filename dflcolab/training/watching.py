@@ -18,7 +18,7 @@ from typing import Any, Literal
 from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint
 from dflcolab.errors import FormatError
-from dflcolab.progress import Progress
+from dflcolab.progress import Progress, Wish
 from dflcolab.training.faults import fault_in_looks
 from dflcolab.training.session import Session
 from dflcolab.training.tensorboard import TensorBoardLog
@@ -32,7 +32,9 @@ from dflcolab.watch.schedule import (
     Switch,
     first_state,
     next_switch,
+    phase_after,
     phase_of,
+    switch_by_hand,
 )
 from dflcolab.watch.state import STATE_KEY, records_of
 from dflcolab.watch.verdicts import Call, Verdict, judge, stops
@@ -60,12 +62,14 @@ class WatchSettings:
         look_every: Iterations between two looks; 0 = measured, then kept.
         schedule: Lengths of the phases; None: nothing is switched.
         phase: A phase to enter now.
+        by_hand: As `schedule`, for phases that the user asks for meanwhile.
     """
 
     stop_on: Literal["never", "plateau", "overfit"] = "never"
     look_every: int = 0
     schedule: ScheduleSettings | None = None
     phase: str | None = None
+    by_hand: ScheduleSettings = ScheduleSettings()
 
 
 class Watch:
@@ -146,6 +150,7 @@ class Watch:
         else:
             self.event("start", "Training begins.", **facts)
         self._settle_phase(checkpoint, by_hand=by_hand)
+        self._tell()
         # A save at the iteration of a look was made before what follows from that look.
         if self.looks and self.looks[-1].iteration == session.iteration:
             if self._ends():
@@ -177,7 +182,11 @@ class Watch:
         if session.iteration <= self._at:  # back at an earlier save
             self._take(session.restored)
         self._at = session.iteration
-        if not session.devices.is_chief or not self._is_due(loop):
+        if not session.devices.is_chief:
+            return
+        if self._progress.take(Wish.NEXT_PHASE):
+            self._enter_next_phase(loop)
+        if not self._is_due(loop):
             return
         loop.read_losses()
         swap = len(self.looks) % _SWAP_EVERY == 0
@@ -193,16 +202,14 @@ class Watch:
             loop.suspect(fault)
             return
         self._say(judge(self.looks))
+        self._tell(look)
         self._save_best(loop)
         if self._ends():
             loop.stopped_because = self.stopped_because
             return
         switch = self._due()
         if switch is not None:
-            loop.save()
-            session.settle()
-            if session.checkpoint is not None and session.checkpoint.iteration == session.iteration:
-                self._switch(switch, session.checkpoint)
+            self._save_and_switch(switch, loop)
 
     def in_use(self) -> Collection[str]:
         """Names of checkpoint folders that must stay: the one to which a switch can be undone."""
@@ -218,6 +225,7 @@ class Watch:
         if gan_off:
             self._state = dataclasses.replace(self._state, held=True)
         self._at = session.iteration
+        self._tell()
 
     def event(self, kind: str, text: str, *, iteration: int | None = None, **facts: object) -> None:
         """Add a line to the model's history.
@@ -281,6 +289,22 @@ class Watch:
                 )
                 self._progress.message(f"Iteration {self._session.iteration}: {text}")
 
+    def _tell(self, look: Look | None = None) -> None:
+        """Tell those who draw: the phase, what the looks say, and a look that was just taken."""
+        following = phase_after(self.phase)
+        self._progress.fact(
+            "phase", phase=str(self.phase), following=None if following is None else str(following)
+        )
+        if self.verdicts:
+            self._progress.fact("verdict", verdicts=to_plain(self.verdicts))
+        if look is not None:
+            means = {
+                name: sample.mean
+                for name, sample in look.measures.items()
+                if name.endswith(("/held_out/loss", "/training/loss"))
+            }
+            self._progress.fact("look", iteration=look.iteration, losses=means)
+
     def _ends(self) -> bool:
         """True if training is to end by what the looks say; tells of it."""
         reason = stops(self.verdicts, self._settings.stop_on)
@@ -301,6 +325,24 @@ class Watch:
             return None
         return next_switch(self._state, self.looks, self.verdicts, settings)
 
+    def _enter_next_phase(self, loop: TrainingLoop) -> None:
+        """Do what the user asks for; say so where there is no such phase."""
+        following = phase_after(self.phase)
+        if following is None or self._session.devices.workers > 1:
+            why = "on several machines" if following else f"after {self.phase}"
+            self._progress.message(f"There is no next phase {why}; training goes on as it is.")
+            return
+        self._state = self._state.released()
+        self._save_and_switch(switch_by_hand(self._state, following, self._settings.by_hand), loop)
+
+    def _save_and_switch(self, switch: Switch, loop: TrainingLoop) -> None:
+        """Switch from a checkpoint of the present state, to which the switch can be undone."""
+        session = self._session
+        loop.save()
+        session.settle()
+        if session.checkpoint is not None and session.checkpoint.iteration == session.iteration:
+            self._switch(switch, session.checkpoint)
+
     def _switch(self, switch: Switch, checkpoint: Checkpoint) -> None:
         session = self._session
         options = to_plain(session.options)
@@ -316,6 +358,7 @@ class Watch:
             options=dict(switch.options),
         )
         self._progress.message(f"Iteration {session.iteration}: {switch.reason}")
+        self._tell()
 
     # ---- what is remembered --------------------------------------------------------------------
 

@@ -220,6 +220,11 @@ def options_of(phase: Phase, *, gan_power: float = 0.0) -> dict[str, object]:
     }
 
 
+def phase_after(phase: Phase) -> Phase | None:
+    """The phase that follows; None after the last one, and where there is no schedule."""
+    return ORDER[ORDER.index(phase) + 1] if phase in ORDER[:-1] else None
+
+
 def next_switch(
     state: ScheduleState,
     looks: Sequence[Look],
@@ -234,9 +239,9 @@ def next_switch(
         verdicts: What `judge` says of them.
         settings: Shortest lengths, and whether there is a GAN phase.
     """
-    if state.held or state.phase not in ORDER[:-1] or not looks or not verdicts:
+    following = phase_after(state.phase)
+    if state.held or following is None or not looks or not verdicts:
         return None
-    following = ORDER[ORDER.index(state.phase) + 1]
     if following is Phase.GAN and settings.gan_power <= 0:
         return None
     trained = looks[-1].iteration - state.entered_at

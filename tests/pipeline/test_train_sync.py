@@ -27,7 +27,7 @@ from dflcolab.sync.generations import list_generations, read_manifest
 from dflcolab.sync.lease import Lease
 from dflcolab.sync.proof import Proof
 from dflcolab.sync.remote import Remote
-from dflcolab.training.trainer import StopAtDeadline
+from dflcolab.training.callbacks import StopAtDeadline
 from dflcolab.workspace.settings import WorkspaceSettings, write_settings
 from dflcolab.workspace.workspace import Workspace
 from tests.troubleshooting.said import said

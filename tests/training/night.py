@@ -30,11 +30,12 @@ from dflcolab.optimizers.optimizer import Optimizer
 from dflcolab.progress import Progress
 from dflcolab.training import session as session_module
 from dflcolab.training.augment import PADDING
+from dflcolab.training.callbacks import SaveOnSchedule, StopAtTarget
 from dflcolab.training.dataset import TrainingFaces
 from dflcolab.training.model_state import ModelState, optimizer_kind, optimizer_settings
 from dflcolab.training.rollback import RollBack
 from dflcolab.training.session import Session, SideFaces
-from dflcolab.training.trainer import Callback, SaveOnSchedule, StopAtTarget, TrainingLoop
+from dflcolab.training.trainer import Callback, TrainingLoop
 
 SIZE = 32
 TINY = {"resolution": SIZE, "archi": "df", "ae_dims": 8, "e_dims": 8, "d_dims": 8,

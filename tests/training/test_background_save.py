@@ -17,9 +17,10 @@ from dflcolab.models.saehd.options import saehd_options
 from dflcolab.progress import Progress
 from dflcolab.training import session as session_module
 from dflcolab.training.augment import PADDING
+from dflcolab.training.callbacks import SaveOnSchedule, StopAtTarget
 from dflcolab.training.dataset import TrainingFaces
 from dflcolab.training.session import Session, SideFaces
-from dflcolab.training.trainer import SaveOnSchedule, StopAtTarget, TrainingLoop
+from dflcolab.training.trainer import TrainingLoop
 from tests.stopping import StopAfter
 
 TINY = {"resolution": 64, "archi": "df-ud", "ae_dims": 16, "e_dims": 8, "d_dims": 8,

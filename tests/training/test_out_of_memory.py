@@ -13,10 +13,11 @@ from dflcolab.errors import ModelError
 from dflcolab.models.saehd.options import saehd_options
 from dflcolab.progress import Progress
 from dflcolab.training.augment import PADDING
+from dflcolab.training.callbacks import StopAtTarget
 from dflcolab.training.dataset import TrainingFaces
 from dflcolab.training.session import Session, SideFaces
 from dflcolab.training.step import TrainingStep
-from dflcolab.training.trainer import StopAtTarget, TrainingLoop
+from dflcolab.training.trainer import TrainingLoop
 
 TINY = {"resolution": 64, "archi": "df-ud", "ae_dims": 16, "e_dims": 8, "d_dims": 8,
         "d_mask_dims": 4, "batch_size": 4}  # fmt: skip

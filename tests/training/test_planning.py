@@ -13,6 +13,7 @@ from dflcolab.models.saehd.options import saehd_options
 from dflcolab.progress import Progress
 from dflcolab.training import compiler, planning, step_plan
 from dflcolab.training.augment import PADDING
+from dflcolab.training.callbacks import StopAtTarget
 from dflcolab.training.config import TrainConfig
 from dflcolab.training.dataset import TrainingFaces
 from dflcolab.training.devices import open_devices
@@ -20,7 +21,7 @@ from dflcolab.training.planning import plan_step
 from dflcolab.training.session import Session, SideFaces
 from dflcolab.training.step import TrainingStep
 from dflcolab.training.step_plan import StepPlan, Verdict
-from dflcolab.training.trainer import StopAtTarget, TrainingLoop
+from dflcolab.training.trainer import TrainingLoop
 from dflcolab.training.trial import Cost
 from dflcolab.training.trial_process import TrialFailed, TrialProcess
 

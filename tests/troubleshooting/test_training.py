@@ -19,12 +19,13 @@ from dflcolab.errors import DFLColabError
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.progress import Progress
 from dflcolab.training import dataset, planning
+from dflcolab.training.callbacks import StopAtTarget
 from dflcolab.training.compiler import try_compiler
 from dflcolab.training.dataset import prepare_faces
 from dflcolab.training.devices import Devices
 from dflcolab.training.session import Session
 from dflcolab.training.step_plan import Verdict
-from dflcolab.training.trainer import StopAtTarget, TrainingLoop
+from dflcolab.training.trainer import TrainingLoop
 from dflcolab.training.trial import Cost
 from dflcolab.training.trial_process import TrialFailed
 from tests.engine.test_checkpoint import _contents
