@@ -8,24 +8,21 @@ output.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import io
 import json
 import logging
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from dflcolab import __version__
 from dflcolab.cli.commands import COMMANDS, Command
+from dflcolab.cli.safely import failures_as_sentences, stop_on_signals
 from dflcolab.config import Config, add_arguments, from_arguments, to_plain
-from dflcolab.errors import DFLColabError, MissingDependencyError, StorageError
-from dflcolab.files import storage_errors
+from dflcolab.errors import DFLColabError
 from dflcolab.progress import Progress, TerminalProgress
 
 _EPILOG = "Every command explains its options: dflcolab COMMAND --help"
@@ -52,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     progress = Progress() if parsed.quiet else TerminalProgress()
     try:
-        with _stop_on_signals(progress), _failures_as_sentences():
+        with stop_on_signals(progress), failures_as_sentences():
             report = _run(COMMANDS[parsed.command], parsed, progress)
             _print_report(report, as_json=parsed.json)
     except DFLColabError as error:
@@ -134,73 +131,6 @@ def _print_report(report: Any, *, as_json: bool) -> None:
         value = to_plain(getattr(report, field.name))
         if value not in (None, [], {}, ""):
             print(f"{field.name.replace('_', ' ')}: {value}")
-
-
-@contextlib.contextmanager
-def _stop_on_signals(progress: Progress) -> Iterator[None]:
-    """The first SIGINT or SIGTERM asks for a safe stop, the second ends at once."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if progress.stop_requested:
-            raise KeyboardInterrupt
-        progress.request_stop()
-        progress.message("Stopping at the next safe point; press Ctrl-C again to stop at once.")
-
-    try:
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: whoever called us owns the signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _failures_as_sentences() -> Iterator[None]:
-    """Turn what the system and libraries raise for a user's reason into our own errors.
-
-    `DFLCOLAB_DEBUG=1` shows the traceback instead, for developers.
-    """
-    if os.environ.get("DFLCOLAB_DEBUG"):
-        yield
-        return
-    try:
-        with storage_errors(Path.cwd()):
-            yield
-    except (DFLColabError, BrokenPipeError):
-        raise
-    except ImportError as error:
-        raise MissingDependencyError(_import_advice(error)) from error
-    except MemoryError as error:
-        raise StorageError(
-            "The machine's memory is used up; close other programs or choose smaller options."
-        ) from error
-    except FileNotFoundError as error:
-        raise StorageError(f"{error.filename or error} is missing; check the path.") from error
-    except OSError as error:
-        raise StorageError(f"{error}; check the disk and the path, then run again.") from error
-    except Exception as error:
-        logging.getLogger(__name__).debug("unexpected failure", exc_info=True)
-        raise DFLColabError(
-            f"an unexpected failure ({type(error).__name__}: {error}); "
-            "set DFLCOLAB_DEBUG=1 and run again to see where, then please report it."
-        ) from error
-
-
-def _import_advice(error: ImportError) -> str:
-    text = str(error)
-    if "libGL" in text or "libgthread" in text:
-        return (
-            "OpenCV needs system libraries that this machine lacks; run "
-            "`pip install --force-reinstall --no-deps opencv-python-headless` and try again."
-        )
-    name = (error.name or text).split(".")[0]
-    if name == "dflcolab":
-        return f"A part of dflcolab does not load ({text}); reinstall the package with pip."
-    return f"The library {name!r} does not load ({text}); install it with `pip install {name}`."
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ TESTS = Path(__file__).parents[1]
 AREAS = (
     "files.py",
     "cli/main.py",
+    "cli/safely.py",
     "detection/guard.py",
     "detection/models.py",
     "engine/*.py",
