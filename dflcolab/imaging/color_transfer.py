@@ -1,13 +1,13 @@
 # pyright: strict
-"""Give one picture the colors of another: the transfers that training and merging offer.
+"""Give one picture the colors of another, by moments: mean, spread, covariance.
 
 All work on float pictures `[H, W, 3]`, BGR, 0..1, and follow DFL interoperability notes, section 7.
-The two pictures may differ in size.
+The two pictures may differ in size. `distribution_transfer` and `sliced_transport` look at more than
+moments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import cv2
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dflcolab.arrays import FloatImage, Mask
+from dflcolab.imaging.sampling import masked
 
 _TINY = float(np.finfo(np.float32).eps)
 LAB_RANGES = ((0.0, 100.0), (-127.0, 127.0), (-127.0, 127.0))
@@ -61,10 +62,19 @@ def linear(source: FloatImage, target: FloatImage) -> FloatImage:
     return _affine(source, linear_map(color_moments(source), color_moments(target)))
 
 
-def monge_kantorovich(source: FloatImage, target: FloatImage) -> FloatImage:
-    """As `linear`, moving every color as little as possible (DeepFaceLab's `mkl`)."""
+def monge_kantorovich(
+    source: FloatImage,
+    target: FloatImage,
+    *,
+    source_mask: Mask | None = None,
+    target_mask: Mask | None = None,
+) -> FloatImage:
+    """As `linear`, moving every color as little as possible (DeepFaceLab's `mkl`).
+
+    With masks (`mkl-m`), pixels below 0.5 count as black. All pixels of `source` are changed.
+    """
     moments: list[Moments] = []
-    for picture in (source, target):
+    for picture in (masked(source, source_mask), masked(target, target_mask)):
         mean, covariance = color_moments(picture)
         n = picture.shape[0] * picture.shape[1]
         moments.append((mean, covariance * (n / max(n - 1, 1))))
@@ -160,30 +170,3 @@ def _affine(picture: FloatImage, change: Maps) -> FloatImage:
 def _cut(picture: Any) -> FloatImage:
     """A fresh picture cut to 0..1, in place."""
     return np.clip(picture, np.float32(0.0), np.float32(1.0), out=picture)
-
-
-_MODES: dict[str, Callable[[FloatImage, FloatImage], FloatImage]] = {
-    "rct": reinhard,
-    "lct": linear,
-    "mkl": monge_kantorovich,
-}
-COLOR_TRANSFER_MODES = ("none", *_MODES)
-"""Names that `color_transfer` knows."""
-
-
-def color_transfer(mode: str, source: FloatImage, target: FloatImage) -> FloatImage:
-    """Change `source` towards `target` by DeepFaceLab's name of the method.
-
-    Args:
-        mode: One of `COLOR_TRANSFER_MODES`; `none` gives `source` back.
-        source: The picture to change, `[H, W, 3]`, 0..1.
-        target: The picture whose colors are wanted.
-
-    Raises:
-        ValueError: The mode is unknown.
-    """
-    if mode == "none":
-        return source
-    if mode not in _MODES:
-        raise ValueError(f"unknown color transfer {mode!r}")
-    return _MODES[mode](source, target)

@@ -111,6 +111,24 @@ def motion_blur(picture: Picture, size: int, angle: float) -> Picture:
     return _like(picture, cv2.filter2D(picture, -1, kernel / np.float32(total)))
 
 
+def reduce_colors(picture: Picture, n_colors: int) -> Picture:
+    """The picture in its own `n_colors` most telling colors, found by median cut, without dithering.
+
+    Args:
+        picture: `[H, W, 3]` BGR in 0..1.
+        n_colors: 1 to 256.
+    """
+    from PIL import Image as PillowImage
+
+    # Median cut treats the channels alike, but its ties depend on their order: DeepFaceLab's is RGB.
+    rgb = np.ascontiguousarray((picture[..., ::-1] * np.float32(255.0)).astype(np.uint8))
+    few = PillowImage.fromarray(rgb).convert(
+        "P", palette=PillowImage.Palette.ADAPTIVE, colors=n_colors
+    )
+    found = np.asarray(few.convert("RGB"))[..., ::-1]
+    return found.astype(np.float32) / np.float32(255.0)
+
+
 def _like(picture: Picture, result: Any) -> Picture:
     """The result with the channel axis that OpenCV drops from `[H, W, 1]`."""
     return np.asarray(result, dtype=np.float32).reshape(picture.shape)
