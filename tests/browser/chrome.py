@@ -1,0 +1,85 @@
+"""The browser of the tests, and a watch over what its pages do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # A name that is looked up would leave the machine before a request is seen.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+VIEWPORT = {"width": 1280, "height": 900}
+PATIENCE_MS = 120_000
+"""How long a test waits for what it wants to see. Nearly all comes in a second; a machine of two cores
+under other work has taken a minute for JupyterLab's page."""
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def chromium() -> str:
+    """Path of a Chromium; the test is skipped where there is none, but never in CI."""
+    for name in NAMES:
+        path = shutil.which(name)
+        if path is not None:
+            return path
+    sentence = "no Chromium is installed; on Debian: apt-get install chromium fonts-dejavu-core"
+    if os.environ.get("CI"):
+        pytest.fail(sentence)
+    pytest.skip(sentence)
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """A headless Chromium for the length of the block."""
+    path = chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def watched_page(browser: Browser) -> Iterator[Page]:
+    """A page of its own; what went wrong in it fails the test at the end of the block."""
+    context = browser.new_context(viewport=VIEWPORT)  # pyright: ignore[reportArgumentType]
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.extend(_said(message)))
+    page.on("pageerror", lambda error: wrong.append(f"uncaught: {error.stack or error}"))
+    page.on("request", lambda request: wrong.extend(_left(request.url)))
+    page.on("websocket", lambda socket: wrong.extend(_left(socket.url)))
+    try:
+        yield page
+    finally:
+        context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+def _said(message: ConsoleMessage) -> list[str]:
+    if message.type != "error":
+        return []
+    return [f"console error: {message.text} ({message.location.get('url', '')})"]
+
+
+def _left(url: str) -> list[str]:
+    parts = urlsplit(url)
+    if parts.scheme in ("data", "blob", "about") or parts.hostname == "127.0.0.1":
+        return []
+    return [f"a request left this machine: {url[:200]}"]
