@@ -85,3 +85,8 @@ def read_losses(path: Path) -> npt.NDArray[np.float32]:
     data = path.read_bytes()
     whole = len(data) // _ENTRY_BYTES * _ENTRY_BYTES
     return np.frombuffer(data[:whole], "<f4").reshape(-1, COLUMNS)
+
+
+def losses_name(*, pretraining: bool) -> str:
+    """File name of the loss history of a phase."""
+    return "losses-pretraining.bin" if pretraining else "losses.bin"

@@ -18,7 +18,7 @@ import numpy as np
 
 from dflcolab.arrays import Image
 from dflcolab.engine.checkpoint import PREVIEW, latest_checkpoint
-from dflcolab.engine.loss_history import read_losses
+from dflcolab.engine.loss_history import losses_name, read_losses
 from dflcolab.errors import Interrupted
 from dflcolab.extraction.config import ExtractConfig
 from dflcolab.faceset.config import SortConfig, SortKind
@@ -41,7 +41,6 @@ from dflcolab.progress import Progress
 from dflcolab.runtime.rules import require_choice
 from dflcolab.runtime.where import Where, find_out
 from dflcolab.training.config import PretrainConfig, TrainConfig
-from dflcolab.training.session import losses_name
 from dflcolab.workspace.workspace import Side, Workspace
 
 MODEL = "demo"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 import dflcolab
 from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint, write_checkpoint
-from dflcolab.engine.loss_history import LossHistory, read_losses
+from dflcolab.engine.loss_history import LossHistory, losses_name, read_losses
 from dflcolab.errors import ModelError
 from dflcolab.exporting.dfl_export import write_dfl_model
 from dflcolab.exporting.dfl_folder import choose_dfl_model, dfl_target
@@ -22,7 +22,6 @@ from dflcolab.files import exclusive
 from dflcolab.models.kinds import ModelOptions, options_of
 from dflcolab.progress import Progress
 from dflcolab.training.config import ModelConfig
-from dflcolab.training.session import losses_name
 from dflcolab.workspace.workspace import Rights, Workspace
 
 _NOTE = (

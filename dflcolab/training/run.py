@@ -16,7 +16,7 @@ import numpy.typing as npt
 from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint
 from dflcolab.engine.gpu_trial import try_gpus
-from dflcolab.engine.loss_history import read_losses
+from dflcolab.engine.loss_history import losses_name, read_losses
 from dflcolab.engine.model_lock import training_alone
 from dflcolab.engine.precision import choose_precision, prepare_device
 from dflcolab.errors import Interrupted, ModelError
@@ -44,7 +44,7 @@ from dflcolab.training.holding_out import choice_of, hold_out, saved_choices
 from dflcolab.training.planning import plan_step
 from dflcolab.training.rollback import RollBack, settings_after_roll_backs
 from dflcolab.training.run_record import run_facts
-from dflcolab.training.session import Session, SideFaces, losses_name
+from dflcolab.training.session import Session, SideFaces
 from dflcolab.training.tensorboard import TensorBoardLog
 from dflcolab.training.trainer import Callback, Copies, TrainingLoop
 from dflcolab.training.watching import Watch, WatchSettings

@@ -24,7 +24,7 @@ from dflcolab.engine.checkpoint import (
     list_checkpoints,
     write_checkpoint,
 )
-from dflcolab.engine.loss_history import LossHistory, UnwrittenHistory
+from dflcolab.engine.loss_history import LossHistory, UnwrittenHistory, losses_name
 from dflcolab.engine.precision import Precision
 from dflcolab.errors import DivergedError, ModelError
 from dflcolab.models.amp.options import AmpOptions
@@ -651,8 +651,3 @@ def restarted_networks(options: SaehdOptions | AmpOptions) -> tuple[str, ...]:
     if isinstance(options, AmpOptions):
         return ("inter_src/", "inter_dst/") if options.train_inters else ()
     return ("inter/",) if options.architecture.family == "df" else ("inter_AB/", "inter_B/")
-
-
-def losses_name(*, pretraining: bool) -> str:
-    """File name of the loss history of a phase."""
-    return "losses-pretraining.bin" if pretraining else "losses.bin"

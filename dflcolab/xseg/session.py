@@ -21,7 +21,7 @@ from dflcolab.engine.checkpoint import (
     list_checkpoints,
     write_checkpoint,
 )
-from dflcolab.engine.loss_history import LossHistory
+from dflcolab.engine.loss_history import LossHistory, losses_name
 from dflcolab.engine.precision import Precision
 from dflcolab.errors import DivergedError
 from dflcolab.models.xseg.options import XSegOptions
@@ -29,7 +29,7 @@ from dflcolab.training.augment import PADDING
 from dflcolab.training.model_state import ModelState
 from dflcolab.training.preview import encode_jpeg
 from dflcolab.training.sampler import Sampler
-from dflcolab.training.session import losses_name, number_tensor
+from dflcolab.training.session import number_tensor
 from dflcolab.xseg.dataset import Faces
 from dflcolab.xseg.mask_measures import boundary_f_score, cut, intersection_over_union
 from dflcolab.xseg.preview import draw_masks
