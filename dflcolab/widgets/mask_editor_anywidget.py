@@ -1,0 +1,43 @@
+"""The mask editor as an anywidget: JavaScript in the page, answers from the kernel."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import anywidget
+
+from dflcolab.widgets.mask_editor_answers import Answers
+from dflcolab.widgets.mask_editor_desk import MaskDesk
+
+_SCRIPTS = (
+    "mask_editor_shapes.js",
+    "mask_editor_picture.js",
+    "mask_editor_page.js",
+    "mask_editor_gestures.js",
+    "mask_editor.js",
+)
+"""Put together to one module: a widget's module can import nothing from its own package."""
+
+
+def _text(name: str) -> str:
+    return (files("dflcolab.widgets") / name).read_text(encoding="utf-8")
+
+
+class MaskEditor(anywidget.AnyWidget):
+    """A face with its outlines, to be drawn by mouse, pen, finger or keys.
+
+    Args:
+        desk: The faces.
+    """
+
+    _esm = "\n".join(map(_text, _SCRIPTS))
+    _css = _text("mask_editor.css")
+
+    def __init__(self, desk: MaskDesk) -> None:
+        super().__init__()
+        self._answers = Answers(desk)
+        self.on_msg(self._heard)
+
+    def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        self.send(*self._answers.answer(content))
