@@ -38,6 +38,14 @@ def guess_kind(record: FaceRecord) -> GuessKind | None:
     return cast(GuessKind, kind) if digest == _digest(record.polygons) else None
 
 
+def learned_from(record: FaceRecord) -> bool:
+    """Whether masks are learned from the outlines: drawn ones, and such carried over from them.
+
+    Guesses of other kinds say what hull or network said anyway, until somebody changes them.
+    """
+    return record.has_points and guess_kind(record) in (None, "neighbours")
+
+
 def without_guess_mark(record: FaceRecord) -> FaceRecord:
     """The record with its outlines as they are, counted as drawn: somebody looked and agrees."""
     if _KEY not in record.provenance:

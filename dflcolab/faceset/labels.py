@@ -24,12 +24,15 @@ class FaceLabel:
         width: Of the face's picture in pixels.
         height: Of it.
         polygons: In stored order.
+        guess: What they were made from, if a program made them and nobody changed them (see
+            `faces.guesses`); "" for drawn ones.
     """
 
     name: str
     width: int
     height: int
     polygons: tuple[Polygon, ...]
+    guess: str = ""
 
     def count(self, *, include: bool) -> int:
         """Outlines of a kind that have points."""
@@ -53,6 +56,7 @@ class LabelStatistics:
     Attributes:
         labelled: Faces with outlines.
         unlabelled: Faces without.
+        guessed: Labelled faces whose outlines are guesses that nobody has changed.
         including: Outlines that add to masks, over all faces.
         excluding: Outlines that cut out.
         with_excluding: Faces that have at least one outline of that kind.
@@ -67,6 +71,7 @@ class LabelStatistics:
 
     labelled: int
     unlabelled: int
+    guessed: int
     including: int
     excluding: int
     with_excluding: int
@@ -86,12 +91,14 @@ class LabelStatistics:
         where = f"{self.stretches} of {self.all_stretches} stretches of neighbouring frames"
         inside = f"{100 * self.share:.0f} % of the picture inside"
         turned = f"left {self.turned_left}, ahead {self.frontal}, right {self.turned_right}"
+        guessed = f"Of {self.guessed} the outlines are guesses that nobody has changed."
         return [
             f"{self.labelled} of {every} faces are labelled, in {where}.",
             f"{self.with_excluding} of them have something cut out.",
             f"{self.including} outlines add, {self.excluding} cut out.",
             f"{self.points_per_face:.0f} points a face, {inside}.",
             f"Heads turned {turned}.",
+            *([guessed] if self.guessed else []),
         ]
 
 
@@ -112,6 +119,7 @@ def label_statistics(
     return LabelStatistics(
         labelled=len(found),
         unlabelled=len(labels) - len(found),
+        guessed=sum(bool(label.guess) for label in found),
         including=sum(label.count(include=True) for label in found),
         excluding=sum(label.count(include=False) for label in found),
         with_excluding=sum(label.count(include=False) > 0 for label in found),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dflcolab.errors import FormatError
 from dflcolab.faces.face_record import FaceRecord
+from dflcolab.faces.guesses import guess_kind, without_guess_mark
 from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces, read_face_head
 from dflcolab.faceset.face_source import open_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
@@ -19,7 +20,9 @@ from dflcolab.faceset.new_records import write_records
 from dflcolab.formats.xseg_masks import decode_xseg_mask
 from dflcolab.pipeline.mask_backup import keep_polygons
 from dflcolab.pipeline.mask_fetch import FetchReport, fetch_labelled
+from dflcolab.pipeline.mask_guess import GuessReport, guess_labels
 from dflcolab.pipeline.mask_labels import LabelsReport, labels
+from dflcolab.pipeline.mask_next import NextReport, next_labels
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace
 from dflcolab.xseg.config import MaskConfig
@@ -91,14 +94,25 @@ _SHOWN = {
 
 def mask(
     workspace: Workspace, config: MaskConfig, *, progress: Progress | None = None
-) -> MaskReport | LabelsReport | MaskTrainReport | MaskApplyReport | FetchReport:
+) -> (
+    MaskReport
+    | LabelsReport
+    | GuessReport
+    | NextReport
+    | MaskTrainReport
+    | MaskApplyReport
+    | FetchReport
+):
     """Do what the config says; each action has a function of its own.
 
     Raises:
         DFLColabError: As those say.
     """
     if config.action == "labels":
-        return labels(workspace, config, progress=progress)
+        verb = guess_labels if config.guess else labels
+        return verb(workspace, config, progress=progress)
+    if config.action == "next":
+        return next_labels(workspace, config, progress=progress)
     if config.action == "train":
         # Only here: it loads TensorFlow.
         from dflcolab.pipeline.mask_train import train_masks
@@ -231,6 +245,8 @@ def _kind(record: FaceRecord) -> str:
 
 
 def _carries(record: FaceRecord, what: str) -> bool:
+    if what == "guesses":
+        return guess_kind(record) is not None
     return (what in ("xseg", "all") and record.xseg_mask is not None) or (
         what in ("polygons", "all") and record.has_points
     )
@@ -239,6 +255,6 @@ def _carries(record: FaceRecord, what: str) -> bool:
 def _without(record: FaceRecord, what: str) -> FaceRecord:
     if what in ("xseg", "all"):
         record = record.replace(xseg_mask=None)
-    if what in ("polygons", "all"):
-        record = record.replace(polygons=())
+    if what in ("polygons", "guesses", "all"):
+        record = without_guess_mark(record.replace(polygons=()))
     return record

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from dflcolab.arrays import Image
-from dflcolab.errors import DFLColabError
+from dflcolab.arrays import Mask
+from dflcolab.engine.checkpoint import list_checkpoints
 from dflcolab.faces.face_record import FaceRecord
-from dflcolab.faceset.face_source import FaceSource, open_faces
+from dflcolab.faces.guesses import guess_kind
+from dflcolab.faces.part_masks import FacePart, part_mask
+from dflcolab.faces.polygons import polygon_mask
+from dflcolab.faceset.face_files import for_each_face, read_face_head
+from dflcolab.faceset.face_source import open_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.mask_quality import BadMask, bad_masks, look_at_mask, told
 from dflcolab.faceset.new_records import write_records
 from dflcolab.formats.xseg_masks import encode_xseg_mask
-from dflcolab.pipeline.mask_train import bring_model
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Workspace
 from dflcolab.xseg.config import MaskConfig
-from dflcolab.xseg.predictor import (
-    MaskPredictor,
-    load_mask_predictor,
-    mask_of_face,
-    network_input,
-)
 
-_BATCH = 8
 _WRITTEN_AT_ONCE = 512
+
+MASK_SIDE = 256
+"""Side of stored masks in pixels, as in DeepFaceLab."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +36,11 @@ class MaskApplyReport:
 
     Attributes:
         side: Whose faces.
-        model: Name of the network.
-        iteration: Of the checkpoint that was used.
+        model: Name of the network; "" where the parts come from the landmarks alone.
+        iteration: Of the checkpoint that was used; 0 without a network.
         faces: Faces that there are.
         masked: Faces that got a mask.
+        parts: Parts of the face that the masks are limited to; none: whole masks.
         suspects: Masks that do not fit their faces (see `mask_quality`), the worst first.
         problems: Faces that got none, one sentence each.
     """
@@ -56,13 +52,13 @@ class MaskApplyReport:
     masked: int
     suspects: tuple[BadMask, ...]
     problems: tuple[str, ...]
+    parts: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """The report in a few lines."""
-        first = (
-            f"{self.masked} of {self.faces} faces of {self.side} have masks of {self.model} "
-            f"(iteration {self.iteration}) now."
-        )
+        network = f"{self.model} (iteration {self.iteration})" if self.model else "the landmarks"
+        parts = f" for {', '.join(self.parts)} only" if self.parts else ""
+        first = f"{self.masked} of {self.faces} faces of {self.side} have masks of {network}{parts} now."
         return "\n".join([first, *told(self.suspects), *self.problems])
 
 
@@ -70,10 +66,11 @@ class MaskApplyReport:
 def apply_masks(
     workspace: Workspace, config: MaskConfig, *, progress: Progress | None = None
 ) -> MaskApplyReport:
-    """Mask all faces of a side with a trained network.
+    """Mask all faces of a side with a trained network, whole or cut down to parts of the face.
 
-    A mask that is there is replaced; outlines stay. Pictures are not compressed again. Packs are
-    written anew. Interrupted, faces done so far keep their new masks; run it again for the rest.
+    Where parts are asked for and there is no network, the landmarks alone say where they are. A mask
+    that is there is replaced; outlines stay. Pictures are not compressed again. Packs are written
+    anew. Interrupted, faces done so far keep their new masks; run it again for the rest.
 
     Raises:
         ModelError: There is no such network.
@@ -84,21 +81,38 @@ def apply_masks(
     """
     progress = progress or Progress()
     assert config.side is not None
+    model_dir = workspace.model_dir(config.model)
+    if config.part and config.from_ is None and not list_checkpoints(model_dir):
+        return _apply_parts(workspace.aligned_dir(config.side), config, progress)
+    # Only here: they load TensorFlow.
+    from dflcolab.pipeline.mask_predict import predicted_faces
+    from dflcolab.pipeline.mask_train import bring_model
+    from dflcolab.xseg.predictor import load_mask_predictor
+
     bring_model(workspace, config, progress)
     problems: list[str] = []
-    predictor = load_mask_predictor(workspace.model_dir(config.model), on_problem=problems.append)
+    predictor = load_mask_predictor(model_dir, on_problem=problems.append)
     folder = workspace.aligned_dir(config.side)
     masked, looks = 0, []
     records: dict[Path, FaceRecord] = {}
     with open_faces(folder, progress=progress) as faces:
         problems += faces.unused
         at_once = len(faces) + 1 if faces.packed else _WRITTEN_AT_ONCE
-        count = config.batch or _BATCH
-        found = _predicted(faces, predictor, count, progress, problems)
-        for path, record, mask, width in found:
-            new = record.replace(xseg_mask=encode_xseg_mask(mask))
-            records[path] = new
-            looks.append(look_at_mask(faces.name(path), new, mask, width, width))
+        for face in predicted_faces(
+            faces,
+            faces.paths,
+            predictor,
+            progress=progress,
+            problems=problems,
+            batch=config.batch,
+        ):
+            height, width = face.picture.shape[:2]
+            mask = face.mask
+            if config.part:
+                mask = mask * _parts_of(face.record, config.part, width)
+            else:
+                looks.append(look_at_mask(faces.name(face.path), face.record, mask, width, height))
+            records[face.path] = face.record.replace(xseg_mask=encode_xseg_mask(mask))
             if len(records) >= at_once:
                 masked += _written(folder, records, progress, problems)
     masked += _written(folder, records, progress, problems)
@@ -110,7 +124,53 @@ def apply_masks(
         masked=masked,
         suspects=tuple(bad_masks(looks)),
         problems=tuple(problems),
+        parts=config.part,
     )
+
+
+def _apply_parts(folder: Path, config: MaskConfig, progress: Progress) -> MaskApplyReport:
+    """Masks from the landmarks; where somebody drew outlines, these limit them."""
+    assert config.side is not None
+    records: dict[Path, FaceRecord] = {}
+    with open_faces(folder, progress=progress) as faces:
+        problems = list(faces.unused)
+        read = faces.read if faces.packed else read_face_head
+        heads = for_each_face(
+            faces.paths,
+            lambda file: replace(file, data=b""),
+            progress=progress,
+            title="Reading face data",
+            read=read,
+        )
+        for file in heads:
+            if file.problem or file.record is None:
+                problems.append(file.problem or f"{file.path} has no face metadata and so no mask.")
+                continue
+            record = file.record
+            mask = _parts_of(record, config.part, file.size)
+            if record.has_points and guess_kind(record) is None:
+                zoom = MASK_SIDE / file.size
+                mask = mask * polygon_mask(
+                    record.polygons, MASK_SIDE, MASK_SIDE, scale=(zoom, zoom)
+                )
+            records[file.path] = record.replace(xseg_mask=encode_xseg_mask(mask))
+    masked = _written(folder, records, progress, problems)
+    return MaskApplyReport(
+        side=config.side.value,
+        model="",
+        iteration=0,
+        faces=len(faces),
+        masked=masked,
+        suspects=(),
+        problems=tuple(problems),
+        parts=config.part,
+    )
+
+
+def _parts_of(record: FaceRecord, parts: Sequence[FacePart], width: int) -> Mask:
+    """Parts of a face in its stored mask's size."""
+    zoom = MASK_SIDE / width
+    return part_mask(record.landmarks * np.float32(zoom), parts, MASK_SIDE, MASK_SIDE)
 
 
 def _written(
@@ -121,42 +181,3 @@ def _written(
     problems += failed
     records.clear()
     return written
-
-
-def _predicted(
-    faces: FaceSource,
-    predictor: MaskPredictor,
-    count: int,
-    progress: Progress,
-    problems: list[str],
-) -> Iterator[tuple[Path, FaceRecord, npt.NDArray[np.float32], int]]:
-    """Each usable face with its mask `[256, 256, 1]` and the width of its picture."""
-
-    def prepare(path: Path) -> tuple[Path, FaceRecord, Image, int] | str:
-        file = faces.read(path)
-        if file.problem or file.record is None:
-            return file.problem or f"{path} has no face metadata and so no mask."
-        try:
-            picture = file.decode()
-            ready = network_input(picture, file.record, predictor.face_type)
-        except DFLColabError as error:
-            return str(error)
-        return path, file.record, ready, picture.shape[1]
-
-    waiting = iter(faces.paths)
-    with (
-        progress.task("Masking faces", total=len(faces), unit="faces") as task,
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
-    ):
-        while paths := list(islice(waiting, count)):
-            progress.raise_if_stopped()
-            made = list(pool.map(prepare, paths))
-            problems += [problem for problem in made if isinstance(problem, str)]
-            ready = [face for face in made if not isinstance(face, str)]
-            if ready:
-                batch = np.stack([picture for _, _, picture, _ in ready]).astype(np.float32) / 255
-                masks = predictor.predict(batch)
-                for (path, record, _, width), mask in zip(ready, masks, strict=True):
-                    own = mask_of_face(mask, record, predictor.face_type, width)
-                    yield path, record, own, width
-            task.advance(len(paths))

@@ -11,6 +11,7 @@ import numpy as np
 
 from dflcolab.errors import ConfigError, FacesetError, FormatError
 from dflcolab.faces.face_record import FaceRecord, Polygon
+from dflcolab.faces.guesses import guess_kind, without_guess_mark
 from dflcolab.faces.mask_outlines import outlines_of
 from dflcolab.faces.polygons import polygon_mask
 from dflcolab.faceset.coco_labels import coco_text, read_coco
@@ -39,6 +40,7 @@ class LabelLine:
         exclude: Outlines that cut out.
         points: Of all of them.
         share: Part of the picture inside, 0..1.
+        guess: What they were made from, if they are a guess that nobody has changed; else "".
     """
 
     name: str
@@ -46,6 +48,7 @@ class LabelLine:
     exclude: int
     points: int
     share: float
+    guess: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class LabelsReport:
             lines.append(f"The outlines are in {self.written}.")
         lines += [
             f"  {label.name}: {label.include} add, {label.exclude} cut out, {label.points} points, "
-            f"{100 * label.share:.0f} % inside"
+            f"{100 * label.share:.0f} % inside{f', guessed ({label.guess})' if label.guess else ''}"
             for label in self.labels
         ]
         return "\n".join([*lines, *self.problems])
@@ -159,6 +162,7 @@ def _list(workspace: Workspace, config: MaskConfig, progress: Progress) -> Label
                 label.count(include=False),
                 label.points,
                 round(label.share, 4),
+                label.guess,
             )
             for label in drawn
         ),
@@ -205,10 +209,11 @@ def _take(workspace: Workspace, config: MaskConfig, *, progress: Progress) -> La
             problems.append(f"{path} has no face metadata and so takes no outlines.")
             continue
         matched += 1
-        if record.has_points and not config.replace:
+        drawn = record.has_points and guess_kind(record) is None
+        if drawn and not config.replace:
             left_alone += 1
             continue
-        if record.has_points:
+        if drawn:
             before.append((path, record))
         chosen[path] = polygons
     if not matched:
@@ -225,7 +230,7 @@ def _take(workspace: Workspace, config: MaskConfig, *, progress: Progress) -> La
             record = read_record(path)
             assert record is not None
             try:
-                replace_record(path, record.replace(polygons=polygons))
+                replace_record(path, without_guess_mark(record.replace(polygons=polygons)))
                 taken += 1
             except FormatError as error:  # too many points, or a damaged picture
                 problems.append(str(error))
@@ -299,7 +304,8 @@ def _label_of(file: FaceFile, faces: FaceSource) -> tuple[FaceLabel, FaceRecord]
         face = face_from_bytes(file.data or faces.read(file.path).data, str(file.path))
     except FormatError as error:
         return str(error)
-    return FaceLabel(name, face.width, face.height, record.polygons), record
+    guess = guess_kind(record) or ""
+    return FaceLabel(name, face.width, face.height, record.polygons, guess), record
 
 
 def _side(config: MaskConfig) -> Side:

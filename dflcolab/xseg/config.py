@@ -16,21 +16,22 @@ from dflcolab.workspace.workspace import Side
 class MaskConfig(Config):
     """What to do with the masks that the faces carry."""
 
-    action: Literal["labels", "train", "apply", "remove", "fetch", "stats", "export"]
-    """labels lists drawn outlines, or brings them in and out; train teaches an XSeg network what the
-    outlines show; apply writes its masks into the face files; remove takes masks or outlines out of
-    them; fetch copies labelled faces aside; stats counts masks and looks for bad ones; export writes
-    masks as pictures."""
+    action: Literal["labels", "next", "train", "apply", "remove", "fetch", "stats", "export"]
+    """labels lists drawn outlines, brings them in and out, or guesses some; next names the faces that
+    are worth labelling next; train teaches an XSeg network what the outlines show; apply writes its
+    masks into the face files; remove takes masks or outlines out of them; fetch copies labelled faces
+    aside; stats counts masks and looks for bad ones; export writes masks as pictures."""
 
     side: Side | None = None
     """Whose faces: src or dst. train: without it, those of both sides."""
 
     model: str = "xseg"
-    """train, apply: name of the XSeg model; a folder of that name under model/."""
+    """train, apply, next, labels --guess: name of the XSeg model; a folder of that name under model/."""
 
-    what: Literal["xseg", "polygons", "all"] = option("xseg")
-    """What remove takes out: trained masks (xseg), drawn outlines (polygons), or both (all).
-    Outlines are work by hand: a copy of them stays in history/."""
+    what: Literal["xseg", "polygons", "guesses", "all"] = option("xseg")
+    """What remove takes out: trained masks (xseg), all outlines (polygons), outlines that were guessed
+    and not changed since (guesses), or masks and outlines (all). Outlines are work by hand: a copy of
+    those of polygons and all stays in history/."""
 
     out: Path | None = option(None)
     """export: folder for the pictures; left out: aligned_mask, beside the faces. fetch: folder for
@@ -56,6 +57,28 @@ class MaskConfig(Config):
     """labels --from a folder: how far outlines may run from the edge of the mask pictures, in pixels
     of the face. More leaves fewer points to move by hand."""
 
+    guess: Literal["hull", "masks", "model", "neighbours"] | None = None
+    """labels: give outlines to faces that have no drawn ones, for you to correct. hull: from the
+    landmarks. masks: from the masks that the faces carry. model: from what the network says.
+    neighbours: drawn outlines of frames beside, moved with the picture."""
+
+    refine: bool = False
+    """labels --guess: move guessed outlines to edges in the picture nearby; about a third of a second
+    a face and core."""
+
+    frames: int = option(5, low=1, high=100)
+    """labels --guess neighbours: how many frames away outlines are carried at most."""
+
+    only: tuple[str, ...] = ()
+    """labels --guess: names of the faces that get outlines; without it, all."""
+
+    count: int = option(20, low=1, high=1000)
+    """next: how many faces to name."""
+
+    part: tuple[Literal["eyes", "mouth", "nose", "brows"], ...] = ()
+    """apply: keep these parts of the face only, for a swap of parts. Without an XSeg model the parts
+    come from the landmarks alone."""
+
     set: tuple[str, ...] = ()
     """train: options of the network as key=value: face_type, base, learning_rate, batch_size; also
     any option of this command."""
@@ -74,7 +97,7 @@ class MaskConfig(Config):
     """train: longest time, such as 2h30m or 90s; then save and end."""
 
     batch: int | None = option(None, low=1, high=64)
-    """train, apply: faces at once. Without it: what the model has, 4 for a new one."""
+    """train, apply, next: faces at once. Without it: what the model has, 4 for a new one."""
 
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """train: number type of the network. auto: bfloat16 or float16 on GPUs with tensor cores, else

@@ -22,6 +22,7 @@ from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.faces.conversion import conversion_matrix
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.face_type import FaceType
+from dflcolab.faces.guesses import learned_from
 from dflcolab.faces.polygons import polygon_mask
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.formats.xseg_masks import decode_xseg_mask
@@ -55,8 +56,11 @@ Faces = MaskFaces | TrainingFaces
 
 
 def labelled(records: Sequence[FaceRecord]) -> list[int]:
-    """Which faces are learned from: those with outlines; where there are none, those with a mask."""
-    drawn = [index for index, record in enumerate(records) if record.has_points]
+    """Which faces are learned from: those with outlines; where there are none, those with a mask.
+
+    Guessed outlines that nobody has changed are no labels (see `faces.guesses`).
+    """
+    drawn = [index for index, record in enumerate(records) if learned_from(record)]
     stored = [index for index, record in enumerate(records) if record.xseg_mask is not None]
     return drawn or stored
 

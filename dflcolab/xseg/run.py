@@ -242,9 +242,11 @@ def _material(
     pool = _wide_enough(faceset, options) if options.pretrain else labelled(faceset.records)
     if not pool:
         what = f"wide enough for {options.face_type.value}" if options.pretrain else "labelled"
+        guessed = sum(record.has_points for record in faceset.records)
+        unchanged = f" ({guessed} carry guesses that nobody has changed)" if guessed else ""
         raise FacesetError(
-            f"None of the {len(faceset)} faces is {what}; draw outlines on some (or take them in "
-            "with mask labels --from), then train."
+            f"None of the {len(faceset)} faces is {what}{unchanged}; draw outlines on some (or take "
+            "them in with mask labels --from), then train."
         )
     own = [cell_of(keys[index]) for index in pool]
     learned = set(state.get("learned_cells", ()))
