@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -17,6 +18,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 COLAB_VENV = ROOT / ".venv-colab"
 _START_S = 90  # a busy machine with two cores; it takes 3 to 10 seconds otherwise
+_NOT_NEEDED = """audio console csvviewer debugger extensionmanager help
+htmlviewer hub imageviewer inspector launcher logconsole markdownviewer mathjax mermaid pluginmanager
+terminal theme-dark theme-dark-high-contrast tooltip vega5 video workspaces""".split()
+"""Parts of JupyterLab that no test looks at; loading them would take time only."""
+
 _NO_NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
 
@@ -125,6 +131,10 @@ def _environment(home: Path) -> dict[str, str]:
     no_news = folders["JUPYTERLAB_SETTINGS_DIR"] / _NO_NEWS
     no_news.parent.mkdir(parents=True)
     no_news.write_text('{"fetchNews": "false"}', encoding="utf-8")
+    parts = {f"@jupyterlab/{name}-extension": True for name in _NOT_NEEDED}
+    page = folders["JUPYTER_CONFIG_DIR"] / "labconfig" / "page_config.json"
+    page.parent.mkdir()
+    page.write_text(json.dumps({"disabledExtensions": parts}), encoding="utf-8")
     own = {name: str(folder) for name, folder in folders.items()}
     return {**os.environ, **own, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": "1"}
 

@@ -1,0 +1,223 @@
+"""The mask editor as a user drives it: mouse, keys and fingers in the page, outlines in the files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from dflcolab.faces.face_record import Polygon
+from dflcolab.faces.guesses import guess_kind
+from dflcolab.faceset.folder_lock import using
+from dflcolab.formats.dfl_jpeg import read_face, replace_record
+from dflcolab.widgets import mask_editor_files
+from dflcolab.widgets.mask_editor import mask_editor
+from dflcolab.workspace.workspace import Side, Workspace
+from tests.xseg.label_files import face_paths, label, sample_workspace
+
+SQUARE = [(40, 50), (140, 50), (140, 150), (40, 150)]
+BAR = [(60, 80), (120, 80), (90, 110)]
+
+
+class Hand:
+    """Mouse and keys over an editor, in pixels of the face."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.editor = page.get_by_test_id("mask-editor")
+        self.canvas = self.editor.locator("canvas")
+        expect(self.editor).to_have_attribute("data-shown", "00000_0.jpg")
+        self.settle()
+
+    def settle(self) -> None:
+        expect(self.editor).to_have_attribute("data-state", "ready")
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Where the middle of a pixel of the face is in the page."""
+        view = json.loads(self.editor.get_attribute("data-view") or "")
+        box = self.canvas.bounding_box()
+        assert box is not None
+        middle = ((x + 0.5) * view["zoom"] + view["x"], (y + 0.5) * view["zoom"] + view["y"])
+        return box["x"] + middle[0], box["y"] + middle[1]
+
+    def click(self, x: float, y: float, **how) -> None:
+        self.page.mouse.click(*self.place(x, y), **how)
+        self.settle()
+
+    def drag(self, start: tuple[float, float], *path: tuple[float, float]) -> None:
+        self.page.mouse.move(*self.place(*start))
+        self.page.mouse.down()
+        for point in path:
+            self.page.mouse.move(*self.place(*point), steps=4)
+        self.page.mouse.up()
+        self.settle()
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.editor.press(key)
+            self.settle()
+
+    def draw(self, kind: str, points: list[tuple[int, int]]) -> None:
+        self.press({"include": "i", "exclude": "e"}[kind])
+        for point in points:
+            self.click(*point)
+        self.press("Enter")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return sample_workspace(tmp_path / "workspace")
+
+
+@pytest.fixture
+def first(workspace: Workspace) -> Path:
+    return face_paths(workspace)[0]
+
+
+@pytest.fixture
+def hand(workspace: Workspace, widget_page) -> Hand:
+    return Hand(widget_page(mask_editor(workspace, Side.SRC)).page)
+
+
+def stored(path: Path) -> list[tuple[bool, list[tuple[float, float]]]]:
+    polygons = read_face(path).record.polygons
+    return [(p.include, [(x, y) for x, y in p.points.tolist()]) for p in polygons]
+
+
+def test_what_is_drawn_is_in_the_file_and_nothing_else_changes(hand: Hand, first: Path):
+    before = read_face(first)
+
+    hand.draw("include", SQUARE)
+    hand.draw("exclude", BAR)
+
+    assert stored(first) == [(True, SQUARE), (False, BAR)]
+    after = read_face(first)
+    assert np.array_equal(after.decode(), before.decode())
+    assert np.array_equal(after.record.landmarks, before.record.landmarks)
+    assert guess_kind(after.record) is None
+
+
+def test_undo_and_redo_go_through_every_change_and_survive_a_new_page(
+    hand: Hand, first: Path, workspace: Workspace, widget_page
+):
+    hand.draw("include", SQUARE)
+    hand.drag((40, 50), (30, 30))
+    hand.press("x")
+    steps = [[], [(True, SQUARE)], [(True, [(30, 30), *SQUARE[1:]])],
+             [(False, [(30, 30), *SQUARE[1:]])]]  # fmt: skip
+
+    for wanted in reversed(steps[:-1]):
+        hand.press("Control+z")
+        assert stored(first) == wanted
+    for wanted in steps[1:]:
+        hand.press("Control+y")
+        assert stored(first) == wanted
+    hand.editor.get_by_text("Undo").click()
+    hand.settle()
+    assert stored(first) == steps[2]
+
+
+def test_points_are_moved_inserted_and_deleted_and_outlines_chosen(hand: Hand, first: Path):
+    hand.draw("include", SQUARE)
+    hand.drag((90, 50), (90, 20))  # on an edge: a new point
+    assert stored(first) == [(True, [SQUARE[0], (90, 20), *SQUARE[1:]])]
+
+    hand.click(140, 150, button="right")
+    assert stored(first) == [(True, [SQUARE[0], (90, 20), SQUARE[1], SQUARE[3]])]
+
+    hand.click(90, 20)
+    hand.press("Shift+ArrowRight", "Delete", "Escape")
+    assert stored(first) == [(True, [SQUARE[0], SQUARE[1], SQUARE[3]])]
+
+    hand.click(60, 70)  # inside of it
+    hand.press("Shift+ArrowDown")
+    assert stored(first)[0][1][0] == (40, 51)
+    hand.press("Delete")
+    assert stored(first) == []
+
+
+def test_zoom_and_pan_leave_the_drawing_where_it_belongs(hand: Hand, first: Path):
+    hand.press("i")
+    hand.page.mouse.move(*hand.place(90, 90))
+    hand.page.mouse.wheel(0, -300)
+    hand.page.wait_for_function(
+        "JSON.parse(document.querySelector('.dfl-masks').dataset.view).zoom > 5"
+    )
+    hand.press("v")
+    x, y = hand.place(90, 90)
+    hand.page.mouse.move(x, y)
+    hand.page.mouse.down()
+    hand.page.mouse.move(x + 60, y + 40, steps=4)
+    hand.page.mouse.up()
+    hand.draw("include", [(80, 80), (100, 80), (90, 95)])
+
+    assert stored(first) == [(True, [(80, 80), (100, 80), (90, 95)])]
+
+
+def test_a_trail_becomes_an_outline(hand: Hand, first: Path):
+    hand.press("i")
+    hand.drag((50, 50), (120, 50), (120, 120), (50, 120), (50, 51))
+
+    ((include, points),) = stored(first)
+    assert include
+    assert 8 <= len(points) <= 40
+    corners = np.array(points)
+    assert (
+        np.abs(corners.min(axis=0) - 50).max() <= 4
+    )  # a trail's points lie up to 14 screen pixels apart
+    assert np.abs(corners.max(axis=0) - 120).max() <= 4
+
+
+def test_faces_are_gone_through_with_a_filter(hand: Hand, workspace: Workspace):
+    paths = face_paths(workspace)
+    hand.draw("include", SQUARE)
+    hand.press("ArrowRight")
+    expect(hand.editor).to_have_attribute("data-shown", paths[1].name)
+    hand.draw("include", BAR)
+    hand.page.get_by_label("Which faces").select_option("labelled")
+    hand.press("ArrowLeft")
+    expect(hand.editor).to_have_attribute("data-shown", paths[0].name)
+    hand.press("ArrowRight", "ArrowRight")
+
+    expect(hand.editor).to_have_attribute("data-shown", paths[1].name)
+    expect(hand.editor.get_by_role("status")).to_contain_text("no further face")
+    assert stored(paths[1]) == [(True, BAR)]
+
+
+def test_a_guess_is_marked_until_somebody_agrees(hand: Hand, first: Path):
+    hand.press("g")
+    assert guess_kind(read_face(first).record) == "hull"
+    assert len(stored(first)[0][1]) > 6
+    hand.press("a")
+    assert guess_kind(read_face(first).record) is None
+    expect(hand.editor.get_by_text("Accept")).to_be_disabled()
+
+
+def test_outlines_are_copied_from_the_frame_before(hand: Hand, workspace: Workspace):
+    paths = face_paths(workspace)
+    record = read_face(paths[1]).record
+    replace_record(paths[1], record.replace(source_filename="00003.png"))
+    other = next(p for p in paths if read_face(p).record.source_filename == "00002.png")
+    assert other == paths[1]
+
+
+def test_what_another_program_wrote_meanwhile_is_one_step_back(hand: Hand, first: Path):
+    label(first, Polygon(True, np.array(BAR, np.float32)))
+    hand.draw("include", SQUARE)
+    assert stored(first) == [(True, SQUARE)]
+    expect(hand.editor.get_by_role("status")).to_contain_text("one step back")
+
+    hand.press("Control+z")
+    assert stored(first) == [(True, BAR)]
+
+
+def test_what_cannot_be_saved_stays_in_the_page_until_it_can(
+    hand: Hand, first: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(mask_editor_files, "_PATIENCE", 0.1)
+    hand.press("i")
+    for point in SQUARE:
+        hand.click(*point)
