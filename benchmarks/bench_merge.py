@@ -21,8 +21,9 @@ from benchmarks.machine import Table, print_machine, timed
 from dflcolab.config import from_mapping
 from dflcolab.faces.face_type import FaceType
 from dflcolab.media.frame_sequence import encode_image
-from dflcolab.merging.composite import FaceToMerge, Prediction, composite_frame, face_input
-from dflcolab.merging.config import CompositeOptions
+from dflcolab.merging.composite import composite_frame
+from dflcolab.merging.face import FaceToMerge, Prediction, face_crop, working_size
+from dflcolab.merging.options import CompositeOptions
 from dflcolab.merging.faces_of_frames import FacesOfFrames
 from dflcolab.merging.frame_source import DstFrame, Wanted
 from dflcolab.merging.merger import MergeJob, merge_frames

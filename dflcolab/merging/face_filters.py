@@ -11,8 +11,8 @@ import numpy as np
 
 from dflcolab.arrays import FloatImage
 from dflcolab.imaging.filters import blursharpen, motion_blur
-from dflcolab.merging.config import CompositeOptions, SharpenMode
 from dflcolab.merging.motion import Motion
+from dflcolab.merging.options import CompositeOptions, SharpenMode
 
 _SHARPEN_NUMBER = {SharpenMode.NONE: 0, SharpenMode.BOX: 1, SharpenMode.GAUSSIAN: 2}
 _MEDIAN = 5
@@ -22,7 +22,10 @@ def filter_face(crop: FloatImage, options: CompositeOptions, motion: Motion) -> 
     """The face crop with motion blur and sharpening (or smoothing) as asked."""
     strength = int(motion.power * options.motion_blur_power / 100.0)
     if strength >= 1:
-        crop = motion_blur(crop, min(max(strength + 1, 2), 50), motion.deg)
+        size = min(max(strength + 1, 2), 50)
+        if options.super_resolution_power:
+            size *= 2
+        crop = motion_blur(crop, size, motion.deg)
     if options.blursharpen_amount != 0:
         crop = blursharpen(
             crop, _SHARPEN_NUMBER[options.sharpen_mode], 3, options.blursharpen_amount
@@ -32,7 +35,9 @@ def filter_face(crop: FloatImage, options: CompositeOptions, motion: Motion) -> 
 
 def changes_frame(options: CompositeOptions) -> bool:
     """True if the options take detail from the whole frame, not from the face alone."""
-    return options.image_denoise_power != 0 or options.bicubic_degrade_power != 0
+    return bool(
+        options.image_denoise_power or options.bicubic_degrade_power or options.color_degrade_power
+    )
 
 
 def degrade_frame(picture: FloatImage, options: CompositeOptions) -> FloatImage:

@@ -15,8 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dflcolab.arrays import Mask
-from dflcolab.merging.config import MaskMode
+from dflcolab.merging.options import MaskMode
 
 Plane = npt.NDArray[np.float32]
 """Mask without channel axis, `[H, W]`, float32 in 0..1: the form OpenCV works on."""
@@ -27,36 +26,49 @@ _SMALL_KERNEL = 12
 
 @dataclass(frozen=True)
 class FaceMasks:
-    """The masks at hand for one face, each `[n, n, 1]` in the crop of the model's size.
+    """The masks at hand for one face, all of one size. Those that nobody asks for may be None.
 
     Attributes:
-        hull: Hull of the landmarks, or None when `MaskMode.needs` says nobody asks for it.
         swap: Learned mask of the swapped face ("learned-prd").
         dst: Learned mask of the dst face ("learned-dst").
+        hull: Hull of the landmarks.
+        swap_xseg: XSeg mask of the swapped face ("XSeg-prd").
+        dst_xseg: XSeg mask of the dst face ("XSeg-dst").
     """
 
-    hull: Mask | None
-    swap: Mask
-    dst: Mask
+    swap: Plane
+    dst: Plane
+    hull: Plane | None = None
+    swap_xseg: Plane | None = None
+    dst_xseg: Plane | None = None
 
 
 def working_mask(mode: MaskMode, masks: FaceMasks) -> Plane:
-    """The mask that a mode asks for, with traces under 1/255 removed. `[n, n]`."""
-    swap, dst = masks.swap[..., 0], masks.dst[..., 0]
+    """The mask that a mode asks for, with traces under 1/255 removed.
+
+    Raises:
+        ValueError: A mask that the mode needs is missing.
+    """
     if mode is MaskMode.FULL:
-        found = np.ones_like(swap)
-    elif mode is MaskMode.DST:
-        if masks.hull is None:
-            raise ValueError("mask mode dst needs the hull")
-        found = masks.hull[..., 0]
-    elif mode is MaskMode.LEARNED_PRD:
-        found = swap
-    elif mode is MaskMode.LEARNED_DST:
-        found = dst
-    elif mode is MaskMode.LEARNED_BOTH:
-        found = swap * dst
-    else:
-        found = np.minimum(swap + dst, np.float32(1.0))
+        return np.ones_like(masks.swap)
+    if mode is MaskMode.LEARNED_EITHER:
+        return without_traces(np.minimum(masks.swap + masks.dst, np.float32(1.0)))
+    factors = {
+        MaskMode.DST: (masks.hull,),
+        MaskMode.LEARNED_PRD: (masks.swap,),
+        MaskMode.LEARNED_DST: (masks.dst,),
+        MaskMode.LEARNED_BOTH: (masks.swap, masks.dst),
+        MaskMode.XSEG_PRD: (masks.swap_xseg,),
+        MaskMode.XSEG_DST: (masks.dst_xseg,),
+        MaskMode.XSEG_BOTH: (masks.swap_xseg, masks.dst_xseg),
+        MaskMode.ALL: (masks.swap, masks.dst, masks.swap_xseg, masks.dst_xseg),
+    }[mode]
+    found: Plane | None = None
+    for factor in factors:
+        if factor is None:
+            raise ValueError(f"mask mode {mode.value} needs a mask that is missing")
+        found = factor if found is None else found * factor
+    assert found is not None
     return without_traces(found)
 
 

@@ -15,55 +15,29 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-
-from dflcolab.arrays import FloatImage, Mask
 from dflcolab.config import to_plain
-from dflcolab.errors import Interrupted, ModelError
-from dflcolab.faces.face_type import FaceType
+from dflcolab.errors import Interrupted
 from dflcolab.files import write_bytes
 from dflcolab.media.frame_sequence import encode_image
-from dflcolab.merging.composite import FaceToMerge, Prediction, composite_frame, face_input
-from dflcolab.merging.config import CompositeOptions
+from dflcolab.merging.composite import composite_frame
+from dflcolab.merging.face import FaceToMerge
 from dflcolab.merging.faces_of_frames import FacesOfFrames
 from dflcolab.merging.frame_source import DstFrame, DstFrames
 from dflcolab.merging.journal import Done, MergeJournal, frame_key
+from dflcolab.merging.look import Look
 from dflcolab.merging.motion import STILL, Motion, motions
+from dflcolab.merging.networks import Networks, Question
+from dflcolab.merging.options import CompositeOptions
 from dflcolab.merging.prefetch import prefetched
 from dflcolab.progress import Progress, Task
 
-_RESULT_VERSION = 1
+_RESULT_VERSION = 2
 """Raised when the same inputs give other pictures, so that old ones are made anew."""
 
 Stamp = Callable[[bytes, str, int], bytes]
 """Signs a picture file: its bytes, its name and the number of replaced faces to the signed bytes."""
-
-
-class Predictor(Protocol):
-    """A model that turns dst faces into swapped ones."""
-
-    @property
-    def resolution(self) -> int:
-        """Side of its crops in pixels."""
-        ...
-
-    @property
-    def face_type(self) -> FaceType:
-        """Extent of its crops."""
-        ...
-
-    def predict(self, faces: FloatImage) -> tuple[FloatImage, Mask, Mask]:
-        """Swapped faces and their masks, and the masks of the dst faces.
-
-        Args:
-            faces: `[B, R, R, 3]`, float32 BGR in 0..1.
-
-        Returns:
-            `[B, R, R, 3]`, `[B, R, R, 1]`, `[B, R, R, 1]` in 0..1.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -73,30 +47,28 @@ class MergeJob:
     Attributes:
         frames: The dst footage.
         faces: Which faces to replace in which frame.
-        predictor: The model.
+        networks: The model, and those that some options need besides.
         model_identity: Text that changes when the model's weights change.
-        options: The look.
+        look: The options of each frame.
         folder: Where merged frames go; must exist.
         mask_folder: Where their masks go; must exist.
         stamp: Signs a merged picture; None leaves it unsigned.
         start: First frame.
         stop: End of the frames, not included; None for all.
-        batch: Faces predicted at once.
         threads: Threads that compose and write.
         notes: Said about the run in `merge.json`, without meaning for what is made anew.
     """
 
     frames: DstFrames
     faces: FacesOfFrames
-    predictor: Predictor
+    networks: Networks
     model_identity: str
-    options: CompositeOptions
+    look: Look
     folder: Path
     mask_folder: Path
     stamp: Stamp | None = None
     start: int = 0
     stop: int | None = None
-    batch: int = 8
     threads: int = 2
     notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
@@ -160,6 +132,8 @@ class _Merge:
         self._facts = run_facts(job)
         self._run_text = json.dumps(self._facts, sort_keys=True)
         self._motions: Mapping[str, Motion] = {}
+        self._index = {stem: i for i, stem in enumerate(job.frames.stems)}
+        self._look_texts: dict[CompositeOptions, str] = {}
         self._running: deque[Future[int]] = deque()
         self._shown_kept = 0
         self._failed = False
@@ -169,7 +143,7 @@ class _Merge:
         job = self._job
         all_stems = job.frames.stems
         stems = all_stems[job.start : job.stop]
-        if job.options.motion_blur_power:
+        if any(self._options(stem).motion_blur_power for stem in stems):
             self._motions = motions(all_stems, job.faces.by_stem)
         self._announce(stems)
         with (
@@ -180,7 +154,7 @@ class _Merge:
                 with closing(self._predicted()) as works:
                     for work in works:
                         self._running.append(pool.submit(self._finish, work))
-                        self._collect(task, at_most=job.batch + 2 * job.threads)
+                        self._collect(task, at_most=job.networks.batch + 2 * job.threads)
             except BaseException:
                 self._failed = True
                 raise
@@ -199,16 +173,40 @@ class _Merge:
                 f"{outdated} frames were merged with other settings, faces or weights before; they "
                 "are made anew, and each old picture stays until its new one stands."
             )
-        fingerprint = hashlib.sha256(self._run_text.encode()).hexdigest()
+        look = self._job.look.plain()
+        text = json.dumps([self._facts, look], sort_keys=True)
+        fingerprint = hashlib.sha256(text.encode()).hexdigest()
         self._journal.describe_run(
-            {**self._job.notes, "fingerprint": fingerprint, "depends_on": self._facts}
+            {
+                **self._job.notes,
+                "fingerprint": fingerprint,
+                "depends_on": self._facts,
+                "look": look,
+            }
         )
+
+    def _options(self, stem: str) -> CompositeOptions:
+        """The look of a frame; one that the video's header did not count looks like the one behind."""
+        return self._job.look.at(self._index.get(stem, len(self._index)))
+
+    def _motion(self, stem: str) -> Motion:
+        """How the face moves there, if the look of the frame asks for it."""
+        blurred = self._options(stem).motion_blur_power
+        return self._motions.get(stem, STILL) if blurred else STILL
 
     def _key(self, stem: str) -> str:
         """What the result of a frame depends on."""
-        motion = self._motions.get(stem, STILL)
+        motion, options = self._motion(stem), self._options(stem)
         footage = f"{self._job.frames.identity(stem)} {motion.power} {motion.deg}"
-        return frame_key(self._run_text, footage, self._job.faces.of(stem))
+        run = f"{self._run_text}\0{self._look_text(options)}"
+        return frame_key(run, footage, self._job.faces.of(stem))
+
+    def _look_text(self, options: CompositeOptions) -> str:
+        """Options, and the networks that they alone need, as text; the same for many frames."""
+        if options not in self._look_texts:
+            facts = {**to_plain(options), **self._job.networks.depends_on(options)}
+            self._look_texts[options] = json.dumps(facts, sort_keys=True)
+        return self._look_texts[options]
 
     def _is_wanted(self, stem: str) -> bool:
         """Asked by the decoding thread for each frame; finished ones need no decoding."""
@@ -226,7 +224,7 @@ class _Merge:
 
     def _predicted(self) -> Generator[_Work, None, None]:
         """Decoded frames with their predictions, the model being asked in batches."""
-        job = self._job
+        job, batch = self._job, self._job.networks.batch
         walk = job.frames.walk(job.start, job.stop, self._is_wanted)
         waiting: list[DstFrame] = []
         n_faces = 0
@@ -235,28 +233,20 @@ class _Merge:
                 waiting.append(frame)
                 n_faces += len(job.faces.of(frame.stem))
                 # Frames without faces wait with the others, to keep the memory in bounds.
-                if n_faces >= job.batch or len(waiting) >= 2 * job.batch:
+                if n_faces >= batch or len(waiting) >= 2 * batch:
                     yield from self._predict(waiting)
                     waiting, n_faces = [], 0
             yield from self._predict(waiting)
 
     def _predict(self, frames: Sequence[DstFrame]) -> Iterator[_Work]:
-        predictor, batch = self._job.predictor, self._job.batch
-        places = [
-            (i, landmarks)
-            for i, frame in enumerate(frames)
-            for landmarks in self._job.faces.of(frame.stem)
+        faces_of = self._job.faces.of
+        places = [(i, points) for i, frame in enumerate(frames) for points in faces_of(frame.stem)]
+        questions = [
+            Question(frames[i].image, points, self._options(frames[i].stem)) for i, points in places
         ]
-        crops = [
-            face_input(frames[i].image, landmarks, predictor.resolution, predictor.face_type)
-            for i, landmarks in places
-        ]
-        predictions: list[Prediction] = []
-        for begin in range(0, len(crops), batch):
-            predictions.extend(_ask(predictor, crops[begin : begin + batch], batch))
         faces: list[list[FaceToMerge]] = [[] for _ in frames]
-        for (i, landmarks), prediction, crop in zip(places, predictions, crops, strict=True):
-            faces[i].append(FaceToMerge(landmarks, prediction, crop))
+        for (i, _), face in zip(places, self._job.networks.answer(questions), strict=True):
+            faces[i].append(face)
         yield from map(_Work, frames, faces)
 
     def _finish(self, work: _Work) -> int:
@@ -265,10 +255,10 @@ class _Merge:
         image, mask = composite_frame(
             work.frame.image,
             faces,
-            face_type=job.predictor.face_type,
-            options=job.options,
-            motion=self._motions.get(stem, STILL),
-            resolution=job.predictor.resolution,
+            face_type=job.networks.predictor.face_type,
+            options=self._options(stem),
+            motion=self._motion(stem),
+            resolution=job.networks.predictor.resolution,
         )
         mask_data = encode_image(mask, ".png")
         write_bytes(self._journal.mask_path(stem), mask_data, durable=False)
@@ -303,26 +293,11 @@ class _Merge:
 
 
 def run_facts(job: MergeJob) -> dict[str, Any]:
-    """What all frames of a merge depend on, as plain values."""
+    """What all frames of a merge depend on whatever their look, as plain values."""
     return {
         "result_version": _RESULT_VERSION,
         "weights": job.model_identity,
-        "resolution": job.predictor.resolution,
-        "face_type": job.predictor.face_type.value,
+        "resolution": job.networks.predictor.resolution,
+        "face_type": job.networks.predictor.face_type.value,
         "signed": job.stamp is not None,
-        "options": to_plain(job.options),
     }
-
-
-def _ask(predictor: Predictor, crops: Sequence[FloatImage], batch: int) -> list[Prediction]:
-    """Predictions of up to `batch` crops; the batch is filled up so that its shape never changes."""
-    filled = np.zeros((batch, *crops[0].shape), np.float32)
-    filled[: len(crops)] = crops
-    swap, swap_mask, dst_mask = (
-        np.clip(np.asarray(values, np.float32), 0.0, 1.0) for values in predictor.predict(filled)
-    )
-    if not all(np.isfinite(values).all() for values in (swap, swap_mask, dst_mask)):
-        raise ModelError(
-            "The model's weights are broken: it paints no numbers; go back to an earlier checkpoint."
-        )
-    return [Prediction(swap[i], swap_mask[i], dst_mask[i]) for i in range(len(crops))]

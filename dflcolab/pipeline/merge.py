@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dflcolab.config import to_plain
-from dflcolab.errors import WorkspaceError
+from dflcolab.errors import ModelError, WorkspaceError
 from dflcolab.faceset.faceset import load_faceset
-from dflcolab.files import storage_errors
-from dflcolab.merging.config import MergeConfig, load_options
+from dflcolab.files import storage_errors, write_bytes
+from dflcolab.media.frame_sequence import encode_image
+from dflcolab.merging.config import MergeConfig
 from dflcolab.merging.content_check import VERDICTS_FILE, check_content
 from dflcolab.merging.faces_of_frames import faces_of_frames
 from dflcolab.merging.frame_source import dst_frames
-from dflcolab.merging.merger import MergeJob, merge_frames
+from dflcolab.merging.look import Look, load_look
+from dflcolab.merging.merger import MergeCounts, MergeJob, merge_frames
+from dflcolab.merging.networks import Networks
+from dflcolab.merging.options import MaskMode
+from dflcolab.merging.preview import before_and_after
+from dflcolab.merging.segments import Segmenter
 from dflcolab.progress import Progress
 from dflcolab.runtime.rules import require_choice
 from dflcolab.runtime.where import Where
@@ -39,8 +44,9 @@ class MergeReport:
         faces: Faces replaced now.
         seconds: Time on the clock, loading and checks included.
         frames_per_second: Frames made now, by the time of merging alone.
-        options: The look.
+        options: The look, with its ranges and keyframes.
         folder: Where the frames are.
+        preview: The picture that was made instead of merging; None if there was none.
         problems: What was left out, one sentence each.
     """
 
@@ -56,12 +62,15 @@ class MergeReport:
     frames_per_second: float
     options: dict[str, Any]
     folder: Path
+    preview: Path | None = None
     problems: tuple[str, ...] = field(default=())
 
     def summary(self) -> str:
         """The report in a few lines."""
         made = self.merged + self.passed
         lines = [f"{self.frames} merged frames are in {self.folder}."]
+        if self.preview is not None:
+            lines = [f"{self.preview} shows a frame before and after; merged frames are untouched."]
         if made:
             lines.append(
                 f"Made now: {made} ({self.faces} faces in {self.merged} frames, {self.passed} "
@@ -90,7 +99,7 @@ def merge(
     Args:
         workspace: Its dst footage, dst faces and model are read; `data_dst/merged` and
             `data_dst/merged_mask` are written.
-        config: Which model, which frames, which look.
+        config: Which model, which frames, which look; or a preview of it, which writes nothing else.
         progress: Shown to the user, and asked for a wish to stop.
         where: Kind of place; found out when None.
 
@@ -101,7 +110,7 @@ def merge(
         ConfigError: An option is unknown or out of range.
         WorkspaceError: There is no dst footage, or no frame in the wanted range.
         FacesetError: There is no dst face.
-        ModelError: The model was not trained.
+        ModelError: The model was not trained, or an XSeg model is asked for that is not there.
         MediaError: The dst video is none.
         Interrupted: Stopped as asked; finished frames are kept.
         StorageError: Disk full, read-only or gone.
@@ -110,46 +119,42 @@ def merge(
     begin = time.perf_counter()
     require_rights(workspace)
     require_choice(workspace, where)
-    options = load_options(config, workspace.root)
+    look = load_look(config, workspace.root)
+    _require_xseg(workspace, config, look)
     frames = dst_frames(workspace, config.source)
     faceset = load_faceset(workspace.aligned_dir(Side.DST))
     faces = faces_of_frames(faceset.names, faceset.records)
-    model_dir = workspace.model_dir(config.model)
 
     problems = [*faceset.problems, *faces.problems]
     # TensorFlow is loaded here, behind all that can be refused at once.
     from dflcolab.engine.predictor import load_predictor
 
-    predictor = load_predictor(model_dir, morph=config.morph, on_problem=problems.append)
-    check_content(frames, workspace.history_dir / VERDICTS_FILE, progress=progress)
-    for folder in (workspace.merged_dir, workspace.merged_mask_dir):
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-    start, stop = config.frame_range
-    merging_begin = time.perf_counter()
-    counts = merge_frames(
-        MergeJob(
-            frames=frames,
-            faces=faces,
-            predictor=predictor,
-            model_identity=predictor.identity,
-            options=options,
-            folder=workspace.merged_dir,
-            mask_folder=workspace.merged_mask_dir,
-            stamp=sign_picture if config.provenance else None,
-            start=start,
-            stop=stop,
-            batch=config.batch,
-            threads=config.threads or os.cpu_count() or 1,
-            notes={"model": config.model, "iteration": predictor.iteration},
-        ),
-        progress=progress,
+    predictor = load_predictor(
+        workspace.model_dir(config.model), morph=config.morph, on_problem=problems.append
     )
-    if not counts.total:
-        raise WorkspaceError(
-            f"There is no frame in the range {config.frames} of {frames.description}; "
-            "frames are counted from 0."
-        )
+    segmenter = _segmenter(workspace, config, look, problems)
+    check_content(frames, workspace.history_dir / VERDICTS_FILE, progress=progress)
+    start, stop = config.frame_range
+    job = MergeJob(
+        frames=frames,
+        faces=faces,
+        networks=Networks(predictor, segmenter, batch=1 if config.preview else config.batch),
+        model_identity=predictor.identity,
+        look=look,
+        folder=workspace.merged_dir,
+        mask_folder=workspace.merged_mask_dir,
+        stamp=sign_picture if config.provenance else None,
+        start=start,
+        stop=stop,
+        threads=config.threads or os.cpu_count() or 1,
+        notes={"model": config.model, "iteration": predictor.iteration},
+    )
+    merging_begin = time.perf_counter()
+    if config.preview is None:
+        counts = _merged(job, config, progress)
+    else:
+        counts = MergeCounts()
+        _write_preview(job, config.preview)
     now = time.perf_counter()
     problems += frames.problems
     if counts.unmatched:
@@ -171,14 +176,66 @@ def merge(
         faces=counts.faces,
         seconds=round(now - begin, 2),
         frames_per_second=round(made / max(now - merging_begin, 1e-9), 2) if made else 0.0,
-        options=to_plain(options),
+        options=look.plain(),
         folder=workspace.merged_dir,
+        preview=config.preview,
         problems=tuple(problems),
     )
+
+
+def _merged(job: MergeJob, config: MergeConfig, progress: Progress) -> MergeCounts:
+    """The frames on the disk."""
+    for folder in (job.folder, job.mask_folder):
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    counts = merge_frames(job, progress=progress)
+    if not counts.total:
+        raise WorkspaceError(
+            f"There is no frame in the range {config.frames} of {job.frames.description}; "
+            "frames are counted from 0."
+        )
+    return counts
+
+
+def _write_preview(job: MergeJob, path: Path) -> None:
+    """One frame before and after, signed as merged frames are."""
+    stem, picture = before_and_after(job)
+    data = encode_image(picture, path.suffix)
+    if job.stamp is not None:
+        data = job.stamp(data, f"{path.name} ({stem})", len(job.faces.of(stem)))
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, data)
+
+
+def _require_xseg(workspace: Workspace, config: MergeConfig, look: Look) -> None:
+    """Refuse a mask mode whose network is not there, before anything is loaded."""
+    wanting = _modes_with_xseg(look)
+    if wanting and not workspace.model_dir(config.xseg).is_dir():
+        raise ModelError(
+            f"The mask mode {wanting[0].value} needs an XSeg model, and there is none called "
+            f"{config.xseg!r} in {workspace.model_dir(config.xseg).parent}; train one with `dflcolab "
+            f"mask train`, name another with --xseg, or set mask_mode={MaskMode.LEARNED_BOTH.value}."
+        )
+
+
+def _segmenter(
+    workspace: Workspace, config: MergeConfig, look: Look, problems: list[str]
+) -> Segmenter | None:
+    """The XSeg network, if the look asks for one."""
+    if not _modes_with_xseg(look):
+        return None
+    from dflcolab.xseg.predictor import load_mask_predictor
+
+    return load_mask_predictor(workspace.model_dir(config.xseg), on_problem=problems.append)
+
+
+def _modes_with_xseg(look: Look) -> list[MaskMode]:
+    return [mode for mode in look.values_of("mask_mode") if mode.needs_xseg]
 
 
 def sign_picture(data: bytes, name: str, n_faces: int) -> bytes:
     """A merged picture with its note; a frame in which no face was replaced has nothing to note."""
     from dflcolab.media.provenance import sign_still
 
-    return sign_still(data, name, media_type="image/png") if n_faces else data
+    return sign_still(data, name) if n_faces else data

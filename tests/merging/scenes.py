@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from dflcolab.faces.face_type import FaceType
-from dflcolab.merging.composite import FaceToMerge, Prediction
+from dflcolab.merging.face import FaceToMerge, Prediction
 from tests.parity.vector_cases import load_json
 
 _MERGE = Path(__file__).parents[1] / "data" / "vectors" / "imaging" / "merge"

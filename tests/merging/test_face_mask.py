@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dflcolab.merging.config import MaskMode
 from dflcolab.merging.face_mask import FaceMasks, erode_ellipse, shaped, working_mask
+from dflcolab.merging.options import MaskMode
 
 
 def _blob(size: int, seed: int = 0) -> np.ndarray:

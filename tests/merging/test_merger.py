@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 
 from dflcolab.config import from_mapping
-from dflcolab.errors import Interrupted, ModelError, StorageError
+from dflcolab.errors import Interrupted, ModelError, StorageError, WorkspaceError
+from dflcolab.faces.alignment import transform_points
+from dflcolab.faces.conversion import between_crops
 from dflcolab.faces.face_type import FaceType
-from dflcolab.merging.config import CompositeOptions
+from dflcolab.merging.composite import composite_frame
 from dflcolab.merging.faces_of_frames import FacesOfFrames
 from dflcolab.merging.frame_source import PictureFrames
+from dflcolab.merging.look import Look, RangeOfFrames, Track
 from dflcolab.merging.merger import MergeJob, merge_frames
+from dflcolab.merging.networks import Networks, Question
+from dflcolab.merging.options import CompositeOptions, MaskMode, Mode
+from dflcolab.merging.preview import before_and_after
 from dflcolab.progress import Progress
-from tests.merging.scenes import LANDMARKS, frame, green_face, moved
+from tests.merging.scenes import LANDMARKS, WHOLE, frame, green_face, moved
 from tests.stopping import StopAfter
 from tests.troubleshooting.said import said
 
@@ -62,12 +68,11 @@ def job(tmp_path: Path) -> MergeJob:
     return MergeJob(
         frames=PictureFrames(sorted((tmp_path / "data_dst").iterdir())),
         faces=faces,
-        predictor=GreenPredictor(),
+        networks=Networks(GreenPredictor(), batch=4),
         model_identity="weights 1",
-        options=PLAIN,
+        look=Look(PLAIN),
         folder=tmp_path / "merged",
         mask_folder=tmp_path / "merged_mask",
-        batch=4,
     )
 
 
@@ -110,19 +115,19 @@ def test_each_frame_keeps_its_own_picture(job: MergeJob):
 def test_batches_always_have_the_same_size(job: MergeJob):
     merge_frames(job, progress=Progress())
 
-    assert set(job.predictor.batches) == {4}
-    assert len(job.predictor.batches) <= 4
+    assert set(job.networks.predictor.batches) == {4}
+    assert len(job.networks.predictor.batches) <= 4
 
 
 def test_a_second_run_does_nothing(job: MergeJob):
     merge_frames(job, progress=Progress())
     before = _times(job)
-    again = dataclasses.replace(job, predictor=GreenPredictor())
+    again = dataclasses.replace(job, networks=Networks(GreenPredictor(), batch=4))
 
     counts = merge_frames(again, progress=Progress())
 
     assert (counts.kept, counts.merged, counts.passed) == (N_FRAMES, 0, 0)
-    assert again.predictor.batches == []
+    assert again.networks.predictor.batches == []
     assert _times(job) == before
 
 
@@ -141,7 +146,7 @@ class _Listener(Progress):
     "change",
     [
         {"model_identity": "weights 2"},
-        {"options": from_mapping(CompositeOptions, {"erode_mask_modifier": 3})},
+        {"look": Look(from_mapping(CompositeOptions, {"erode_mask_modifier": 3}))},
         {"stamp": lambda data, name, n_faces: data},
     ],
     ids=["weights", "look", "signing"],
@@ -154,6 +159,135 @@ def test_other_weights_or_another_look_make_all_frames_anew_after_a_sentence(job
 
     assert counts.kept == 0
     assert f"{N_FRAMES} frames were merged with other settings" in listener.messages[0]
+
+
+def test_only_frames_whose_look_changed_are_made_anew(job: MergeJob):
+    merge_frames(job, progress=Progress())
+    # Frames 2 and 3 (one has no face) get a range, frames 6 to 8 a keyframe's growing value.
+    look = Look(
+        PLAIN,
+        (RangeOfFrames(2, 4, (("blur_mask_modifier", 20),)),),
+        (Track("erode_mask_modifier", (5, 8), (0, 30)),),
+    )
+
+    counts = merge_frames(dataclasses.replace(job, look=look), progress=Progress())
+
+    assert (counts.kept, counts.merged, counts.passed) == (N_FRAMES - 5, 4, 1)
+    again = merge_frames(dataclasses.replace(job, look=look), progress=Progress())
+    assert again.kept == N_FRAMES
+    areas = [
+        (cv2.imread(str(path), cv2.IMREAD_UNCHANGED) > 127).sum()
+        for path in sorted(job.mask_folder.glob("*.png"))
+    ]
+    assert areas[4] == areas[5] > areas[6] > areas[7] > areas[8]
+
+
+class HalfSegmenter:
+    """Finds the upper half of each crop; counts what it was shown."""
+
+    def __init__(self, face_type: FaceType = FaceType.WHOLE, identity: str = "xseg 1") -> None:
+        self.face_type = face_type
+        self.identity = identity
+        self.shown: list[np.ndarray] = []
+
+    def predict(self, faces: np.ndarray) -> np.ndarray:
+        assert faces.shape[1:] == (256, 256, 3)
+        self.shown.append(faces)
+        masks = np.zeros((len(faces), 256, 256, 1), np.float32)
+        masks[:, :128] = 1
+        return masks
+
+
+def test_an_xseg_network_is_asked_in_batches_about_the_frames_that_want_it(job: MergeJob):
+    xseg = from_mapping(CompositeOptions, {"color_transfer_mode": "none", "mask_mode": "XSeg-dst"})
+    segmenter = HalfSegmenter()
+    networks = Networks(GreenPredictor(), segmenter, batch=4)
+    look = Look(xseg, (RangeOfFrames(6, None, (("mask_mode", MaskMode.FULL),)),))
+
+    merge_frames(dataclasses.replace(job, networks=networks, look=look), progress=Progress())
+
+    assert [len(faces) for faces in segmenter.shown] == [4] * len(segmenter.shown)
+    assert len(segmenter.shown) <= 3  # six faces; none of the last three frames
+    # The network saw the frame's face, not the green one.
+    assert np.abs(segmenter.shown[0][0] - (0, 1, 0)).mean() > 0.2
+    mask = cv2.imread(str(job.mask_folder / "00001.png"), cv2.IMREAD_UNCHANGED)
+    x, y = LANDMARKS[30].astype(int)
+    assert mask[y - 25, x] >= 254
+    assert not mask[y + 25, x]
+
+
+def test_other_xseg_weights_make_only_frames_anew_that_use_them(job: MergeJob):
+    look = Look(PLAIN, (RangeOfFrames(0, 2, (("mask_mode", MaskMode.XSEG_PRD),)),))
+    first = Networks(GreenPredictor(), HalfSegmenter(), batch=4)
+    merge_frames(dataclasses.replace(job, networks=first, look=look), progress=Progress())
+    other = Networks(GreenPredictor(), HalfSegmenter(identity="xseg 2"), batch=4)
+
+    counts = merge_frames(dataclasses.replace(job, networks=other, look=look), progress=Progress())
+
+    assert (counts.kept, counts.merged) == (N_FRAMES - 2, 2)
+
+
+def test_an_xseg_network_of_another_face_type_sees_its_own_crops(job: MergeJob):
+    """The swapped face lies in its surroundings, and the mask comes back to where it belongs."""
+    options = from_mapping(CompositeOptions, {"mask_mode": "XSeg-prd*XSeg-dst"})
+    segmenter = HalfSegmenter(FaceType.HEAD)
+    networks = Networks(GreenPredictor(), segmenter, batch=2)
+
+    (face,) = networks.answer([Question(frame(), LANDMARKS, options)])
+
+    dst, swap = segmenter.shown[0]
+    assert np.abs(swap[128, 128] - (0, 1, 0)).max() < 0.1
+    np.testing.assert_allclose(swap[5, 128], dst[5, 128], atol=1e-5)
+    # The head crop reaches higher than the whole-face one, so its middle lies above the middle here.
+    rows = np.flatnonzero(face.prediction.dst_xseg[:, 128, 0] > 0.5)
+    matrix = between_crops(LANDMARKS, FaceType.HEAD, 256, WHOLE, 256)
+    assert rows[-1] == pytest.approx(transform_points([(128, 127.5)], matrix)[0][1], abs=4)
+
+
+class Painter:
+    """An enhancer that paints red."""
+
+    identity = "red 1"
+
+    def enhance(self, faces: np.ndarray) -> np.ndarray:
+        count, size = faces.shape[:2]
+        return np.broadcast_to(np.float32([0, 0, 1]), (count, 4 * size, 4 * size, 3))
+
+
+def test_super_resolution_mixes_an_enhancers_face_in_or_enlarges_without_one(job: MergeJob):
+    options = from_mapping(
+        CompositeOptions, {"color_transfer_mode": "none", "super_resolution_power": 50}
+    )
+    nose = tuple(LANDMARKS[30].astype(int)[::-1])
+
+    def color(enhancer: Painter | None) -> list[int]:
+        networks = Networks(GreenPredictor(), enhancer=enhancer)
+        faces = networks.answer([Question(frame(), LANDMARKS, options)])
+        image, _ = composite_frame(frame(), faces, face_type=WHOLE, options=options)
+        return image[nose].tolist()
+
+    assert color(Painter()) == pytest.approx([0, 127, 127], abs=1)
+    assert color(None) == pytest.approx([0, 255, 0], abs=1)
+
+
+def test_the_preview_shows_a_frame_before_and_after_and_writes_nothing(job: MergeJob):
+    look = Look(PLAIN, (RangeOfFrames(4, 5, (("mode", Mode.ORIGINAL),)),))
+    job = dataclasses.replace(job, start=3, look=look)  # frame 3 has no face
+
+    stem, picture = before_and_after(job)
+
+    assert stem == "00005"
+    height, width = frame().shape[:2]
+    assert picture.shape == (height, 2 * width, 3)
+    np.testing.assert_array_equal(picture[:, :width], picture[:, width:])
+    _, changed = before_and_after(dataclasses.replace(job, look=Look(PLAIN)))
+    assert (changed[:, :width] != changed[:, width:]).any()
+    assert not list(job.folder.iterdir())
+
+
+def test_a_preview_without_a_face_is_one_sentence(job: MergeJob):
+    with pytest.raises(WorkspaceError, match=r"no dst face in frames 3 to 3 .* --frames"):
+        before_and_after(dataclasses.replace(job, start=3, stop=4))
 
 
 def test_a_face_that_was_deleted_is_left_alone_and_only_its_frame_made_anew(job: MergeJob):
@@ -185,7 +319,7 @@ def test_a_range_touches_only_its_frames(job: MergeJob):
 
 @pytest.mark.bad_day("merge-stopped")
 def test_stopping_keeps_what_is_finished_and_goes_on_later(job: MergeJob):
-    small = dataclasses.replace(job, batch=1, threads=1)
+    small = dataclasses.replace(job, networks=Networks(GreenPredictor(), batch=1), threads=1)
     with pytest.raises(Interrupted, match="run the same command again"):
         merge_frames(small, progress=StopAfter(2))
     n_finished = len(_times(job))
@@ -229,6 +363,6 @@ def test_a_model_that_answers_with_no_numbers_is_one_sentence(job: MergeJob):
             return np.full_like(swap, np.nan), *masks
 
     with pytest.raises(ModelError, match="weights are broken"):
-        merge_frames(dataclasses.replace(job, predictor=Broken()), progress=Progress())
+        merge_frames(dataclasses.replace(job, networks=Networks(Broken())), progress=Progress())
 
     assert not _times(job)
