@@ -7,6 +7,7 @@ from typing import Any
 from dflcolab.progress import Progress
 from dflcolab.widgets.mask_editor_desk import MaskDesk
 from dflcolab.widgets.mask_editor_files import MaskFiles
+from dflcolab.widgets.mask_editor_order import Suggestions
 from dflcolab.widgets.mask_editor_overlays import Predictor
 from dflcolab.workspace.workspace import Side, Workspace
 
@@ -45,4 +46,4 @@ def open_desk(
     """What the widget works on; arguments and errors as for `mask_editor`."""
     predictor = Predictor(workspace.model_dir(model))
     files = MaskFiles(workspace, side, progress=progress or Progress())
-    return MaskDesk(files, predictor)
+    return MaskDesk(files, predictor, Suggestions(workspace, side, model))

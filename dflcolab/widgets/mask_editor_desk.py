@@ -7,20 +7,17 @@ change is in the face's file when the method returns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-import numpy as np
-
 from dflcolab.errors import ConfigError, DFLColabError, FormatError
-from dflcolab.faces.alignment import transform_points, umeyama
 from dflcolab.faces.face_record import Polygon
 from dflcolab.faces.guesses import GuessKind, guess_kind
-from dflcolab.faceset.label_flow import carried_over
-from dflcolab.faceset.label_guess import hull_guess, mask_guess
 from dflcolab.faceset.label_refine import refined_outlines
 from dflcolab.formats.dfl_jpeg import Face
 from dflcolab.widgets.mask_editor_files import KnownFace, MaskFiles, same_polygons
+from dflcolab.widgets.mask_editor_guesses import copied, first_guess, nearest_drawn
+from dflcolab.widgets.mask_editor_order import Suggestions
 from dflcolab.widgets.mask_editor_overlays import (
     OVERLAYS,
     Overlay,
@@ -29,7 +26,7 @@ from dflcolab.widgets.mask_editor_overlays import (
     overlay_of,
 )
 
-FaceFilter = Literal["all", "unlabelled", "guessed", "labelled", "uncertain"]
+FaceFilter = Literal["all", "unlabelled", "next", "uncertain", "guessed", "labelled"]
 FILTERS: tuple[FaceFilter, ...] = get_args(FaceFilter)
 _REMEMBERED = 200  # changes of one face
 
@@ -58,6 +55,7 @@ class MaskDesk:
     Args:
         files: The faces.
         predictor: What guesses and predictions come from.
+        suggestions: Which faces are worth labelling.
 
     Attributes:
         at: Index of the face in `files.faces`.
@@ -66,11 +64,12 @@ class MaskDesk:
         overlay: What lies over it.
     """
 
-    def __init__(self, files: MaskFiles, predictor: Predictor) -> None:
+    def __init__(self, files: MaskFiles, predictor: Predictor, suggestions: Suggestions) -> None:
         self.files = files
         self.predictor = predictor
         self.filter: FaceFilter = "all"
         self.overlay = Overlay("none")
+        self._suggestions = suggestions
         self._ordered: Sequence[int] = range(len(files.faces))
         self._pasts: dict[str, _Past] = {}
         self.at: int
@@ -143,6 +142,8 @@ class MaskDesk:
                 problems.append(str(error))
             else:
                 return " ".join(problems) or self.overlay.note
+        if self.filter == "next" and by > 0:
+            return self.choose("next")
         return " ".join([*problems, "There is no further face of this kind in that direction."])
 
     def choose(self, kind: FaceFilter) -> str:
@@ -152,17 +153,25 @@ class MaskDesk:
             A sentence; "" for nothing special.
 
         Raises:
-            ModelError: Certainty is asked for, and there is no usable network.
+            ModelError: The least certain faces are asked for, and there is no trained network.
+            CheckpointError: No checkpoint of it is whole.
         """
-        ordered = range(len(self.files.faces))
-        self._ordered, self.filter = ordered, kind
-        if kind != "uncertain" and self._lets_through(self.known):
+        self._ordered = self._in_order(kind)
+        self.filter = kind
+        suggested = kind in ("next", "uncertain")
+        if not suggested and self._lets_through(self.known):
             return ""
-        for index in ordered:
+        for index in self._ordered:
             if self._lets_through(self.files.faces[index]):
                 self.open(index)
                 return self.overlay.note
-        return "There is no such face."
+        return "All faces are labelled." if suggested else "There is no such face."
+
+    def _in_order(self, kind: FaceFilter) -> Sequence[int]:
+        if kind not in ("next", "uncertain"):
+            return range(len(self.files.faces))
+        places = {face.name: index for index, face in enumerate(self.files.faces)}
+        return [places[name] for name in self._suggestions.names(kind) if name in places]
 
     def lay_over(self, kind: OverlayKind) -> str:
         """Show something over the faces from now on."""
@@ -200,24 +209,10 @@ class MaskDesk:
 
     def first_guess(self) -> str:
         """Outlines from the network, else from the stored mask, else from the landmarks' hull."""
-        face, why = self.face, ""
-        if self.predictor.exists:
-            try:
-                found = mask_guess(self.predictor.mask(face), face.height, face.width)
-            except DFLColabError as error:
-                found, why = (), f"{error} "
-            if found:
-                return self._change(found, "model") or "Guessed by the XSeg model."
-            why = why or "The XSeg model sees no face here. "
-        mask = face.decode_mask()
-        if mask is not None:
-            found = mask_guess(mask, face.height, face.width)
-            if found:
-                return self._change(found, "masks") or f"{why}Guessed from the stored mask."
-        hull = hull_guess(face.record, face.height, face.width)
-        if not hull:
-            return f"{why}The landmarks lie outside of the picture; draw the outline."
-        return self._change(hull, "hull") or f"{why}Guessed from the landmarks' hull."
+        found = first_guess(self.face, self.predictor)
+        if not found.polygons:
+            return found.note
+        return self._change(found.polygons, found.kind) or found.note
 
     def refine(self) -> str:
         """Move the outlines to the edges in the picture."""
@@ -229,34 +224,19 @@ class MaskDesk:
         return self._change(found, self.guess) or "Fitted to the edges in the picture."
 
     def copy(self, by: int) -> str:
-        """Take the outlines of the nearest labelled face of the same video.
-
-        Optical flow carries them over; where it does not agree with the picture, they are moved as
-        the landmarks are.
+        """Take the drawn outlines of the nearest labelled face of the same video.
 
         Args:
             by: -1 looks among the frames before this one, 1 among those after.
         """
-        other = self._neighbour(by)
+        other = nearest_drawn(self.files.faces, self.known, by)
         if other is None:
             where = "before" if by < 0 else "after"
-            return f"No frame {where} this one in the same video is labelled."
-        source = self.files.read(other)
-        carried = carried_over(source.record.polygons, source.decode(), self.face.decode())
+            return f"No frame {where} this one in the same video has drawn outlines."
+        found = copied(self.files.read(other), self.face)
         away = abs(other.frame.number - self.known.frame.number)
-        origin = f"Copied from {other.name}, {away} frames away"
-        if carried.trusted:
-            return (
-                self._change(carried.polygons, "neighbours") or f"{origin}, moved by the picture."
-            )
-        matrix = umeyama(other.landmarks, self.known.landmarks)[:2]
-        moved = tuple(
-            replace(polygon, points=transform_points(polygon.points, matrix))
-            for polygon in source.record.polygons
-        )
-        return self._change(moved, "neighbours") or (
-            f"{origin}, moved by the landmarks only, since the picture changed: look closely."
-        )
+        note = f"Copied from {other.name}, {away} frame(s) away, {found.note}."
+        return self._change(found.polygons, found.kind) or note
 
     @property
     def _past(self) -> _Past:
@@ -319,19 +299,3 @@ class MaskDesk:
             return ""
         past.append(_State(before))
         return f"Another program had changed the outlines of {self.known.name}; they are one step back."
-
-    def _neighbour(self, by: int) -> KnownFace | None:
-        """The nearest labelled face of the video on one side; of several in a frame, the nearest."""
-        here = self.known
-
-        def away(face: KnownFace) -> tuple[int, float]:
-            frames = (face.frame.number - here.frame.number) * by
-            return frames, float(np.hypot(*np.subtract(face.middle, here.middle)))
-
-        found = [
-            face
-            for face in self.files.faces
-            if face.labelled and face.frame.numbered and face.frame.video == here.frame.video
-            and away(face)[0] > 0
-        ]  # fmt: skip
-        return min(found, key=away, default=None)

@@ -5,8 +5,9 @@ const TALLEST = 560; // pixels of the picture's stage
 const FILTERS = [
   ["all", "all faces"],
   ["unlabelled", "without outlines"],
-  ["guessed", "guesses to look at"],
+  ["next", "to label next"],
   ["uncertain", "least certain first"],
+  ["guessed", "guesses to look at"],
   ["labelled", "with outlines"],
 ];
 const OVERLAYS = [

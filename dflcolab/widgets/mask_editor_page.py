@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ MOST_POINTS = 8_000
 
 MOST_OUTLINES = 500
 _FARTHEST = 100_000.0  # pixels from the picture's corner
+_ABSURD = 1e7  # no face file has such numbers
 
 
 def to_page(polygons: Sequence[Polygon]) -> list[dict[str, Any]]:
@@ -69,8 +69,7 @@ def _pair(value: object) -> tuple[float, float]:
         for number in pair
         if isinstance(number, (int, float))
         and not isinstance(number, bool)
-        and math.isfinite(number)
-        and abs(number) < 1e7
+        and abs(number) < _ABSURD  # neither is NaN
     ]
     if len(pair) != 2 or len(numbers) != 2:
         raise _refused("a point that is not two numbers")
@@ -87,4 +86,4 @@ def _same(a: Polygon, b: Polygon) -> bool:
 
 
 def _refused(what: str) -> FormatError:
-    return FormatError(f"The page sent {what}; reload the page and draw that outline again.")
+    return FormatError(f"Not taken: {what}; draw that outline again.")

@@ -60,7 +60,7 @@ def outlines_from_text(text: str, present: Sequence[Polygon] = ()) -> tuple[Poly
         if kind.strip() not in _KINDS or not colon:
             raise FormatError(f"Line {number} begins with neither include: nor exclude:; add that.")
         try:
-            points = [[float(value) for value in pair.split(",")] for pair in rest.split()]
+            points = [[float(x), float(y)] for x, y in (pair.split(",") for pair in rest.split())]
         except ValueError as error:
             raise FormatError(
                 f"Line {number} has something that is no point; write points as x,y x,y x,y."
