@@ -126,6 +126,27 @@ def describe(config_class: type[Config]) -> tuple[OptionInfo, ...]:
     return tuple(found)
 
 
+class ValueType(typing.NamedTuple):
+    """Type of a field's values.
+
+    Attributes:
+        kind: The type of one; a union where it is one of several types, such as a number or a word.
+        several: The field takes any number of them.
+        optional: It may be None.
+    """
+
+    kind: Any
+    several: bool
+    optional: bool
+
+
+def value_type(info: OptionInfo) -> ValueType:
+    """What a field takes."""
+    kind, optional = _without_none(info.type)
+    several = typing.get_origin(kind) is tuple
+    return ValueType(typing.get_args(kind)[0] if several else kind, several, optional)
+
+
 def add_arguments(parser: argparse.ArgumentParser, config_class: type[Config]) -> None:
     """Add one command-line argument per field of `config_class`.
 

@@ -68,6 +68,10 @@ class DownloadError(DFLColabError):
     """A file cannot be fetched from the network, or is not what was asked for."""
 
 
+class JobError(DFLColabError):
+    """A step in a process of its own cannot begin, or that process ended without a word."""
+
+
 class MissingDependencyError(DFLColabError):
     """A library that this step needs is not installed or does not load."""
 

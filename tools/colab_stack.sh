@@ -10,7 +10,7 @@ echo "Installing notebook and widgets in Colab's versions into $COLAB_VENV ..." 
 "$COLAB_VENV/bin/pip" install --quiet --disable-pip-version-check \
   ipywidgets==7.7.1 widgetsnbextension==3.6.10 jupyterlab_widgets==3.0.16 anywidget==0.9.21 \
   ipython==7.34.0 ipykernel==6.17.1 jupyter_client==7.4.9 traitlets==5.7.1 notebook==6.5.7 \
-  'setuptools<81' # notebook 6 still imports pkg_resources, which setuptools 81 left out
+  jupyter_ui_poll==1.1.0 'setuptools<81' # notebook 6 still imports pkg_resources, which setuptools 81 left out
 
 site() { "$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
 { pwd; site "$VENV"; } > "$(site "$COLAB_VENV")/main_environment.pth"

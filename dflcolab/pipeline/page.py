@@ -24,12 +24,15 @@ def write_page(path: Path, template: str, **values: object) -> None:
     Raises:
         StorageError: Disk full or read-only.
     """
-    text = (
-        _environment().get_template(template).render(generator=f"dflcolab {__version__}", **values)
-    )
+    text = filled(template, generator=f"dflcolab {__version__}", **values)
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
+
+
+def filled(template: str, **values: object) -> str:
+    """A template of `dflcolab/assets/report`, or a part of a page, with its values filled in."""
+    return str(_environment().get_template(template).render(**values))
 
 
 def picture_uri(image: Image, *, quality: int) -> str:

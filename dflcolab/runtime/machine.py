@@ -15,6 +15,11 @@ _QUERY = (
     "--query-gpu=name,memory.total,compute_cap",
     "--format=csv,noheader,nounits",
 )
+_MEMORY_QUERY = (
+    "nvidia-smi",
+    "--query-gpu=memory.used,memory.total",
+    "--format=csv,noheader,nounits",
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,19 @@ def look_at_machine(
         free_disk_bytes=disk.free,
         gpus=tuple(_gpus(run(_QUERY))),
     )
+
+
+def gpu_memory(*, run: Callable[[Sequence[str]], str] = _run) -> tuple[int, int] | None:
+    """Memory of all GPUs together in MiB, used (by all programs) and whole; None without any.
+
+    Args:
+        run: Runs a command and gives its output; tests answer themselves.
+    """
+    try:
+        rows = [list(map(int, line.split(","))) for line in run(_MEMORY_QUERY).splitlines()]
+        return (sum(row[0] for row in rows), sum(row[1] for row in rows)) if rows else None
+    except (ValueError, IndexError):
+        return None
 
 
 def _gpus(table: str) -> list[Gpu]:

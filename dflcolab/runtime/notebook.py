@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dflcolab.errors import ConfigError, DFLColabError, Interrupted, WorkspaceError
+from dflcolab.errors import ConfigError, DFLColabError, WorkspaceError
 from dflcolab.progress import NotebookProgress, Progress
 from dflcolab.runtime import rules
 from dflcolab.runtime.advice import runtime_advice
-from dflcolab.runtime.cells import cell
+from dflcolab.runtime.cells import awaited_cell, cell, stop_button
 from dflcolab.runtime.description import Runtime, find_runtime
 from dflcolab.runtime.drive import Drive, drive_for
+from dflcolab.runtime.monitoring import run_training_job
 from dflcolab.runtime.results import show_faces, show_merged, show_preview, show_report
 from dflcolab.runtime.show import (
     StoppedCellError,
@@ -36,6 +37,9 @@ from dflcolab.runtime.show import (
 from dflcolab.runtime.storage import Storage
 from dflcolab.runtime.where import Place
 from dflcolab.workspace.workspace import RightsBasis, Side, Workspace
+
+if TYPE_CHECKING:
+    from dflcolab.training.config import TrainConfig
 
 VARIABLE = "DFLCOLAB_NOTEBOOK"
 DEMO = "demo"
@@ -224,8 +228,8 @@ class Session:
         show_page(found.html)
         self._copy()
 
-    @cell
-    def pretrain(
+    @awaited_cell
+    async def pretrain(
         self,
         *,
         model_name: str,
@@ -235,7 +239,6 @@ class Session:
         faceset: str,
     ) -> None:
         """Give a new model a start; a model that was trained already is left as it is."""
-        from dflcolab.pipeline.pretrain import pretrain
         from dflcolab.training.config import PretrainConfig
 
         if self._has_checkpoint(model_name):
@@ -254,20 +257,10 @@ class Session:
             faceset=(faceset,) if faceset else (),
             remote=self._copies_address(),
         )
-        with self._copied_when_stopped():
-            report = pretrain(
-                self.workspace,
-                config,
-                progress=self.progress,
-                where=self.where,
-                copying=self._copying,
-            )
-        show_report(report)
-        show_preview(self.workspace, model_name)
-        self._copy()
+        await self._train_in_a_job("pretrain", config)
 
-    @cell
-    def train(
+    @awaited_cell
+    async def train(
         self,
         *,
         model_name: str,
@@ -279,7 +272,6 @@ class Session:
         copy_every_minutes: float,
     ) -> None:
         """Train, or go on training; copies of the saved state go to the storage meanwhile."""
-        from dflcolab.pipeline.train import train
         from dflcolab.training.config import TrainConfig
 
         config = TrainConfig(
@@ -293,17 +285,7 @@ class Session:
             remote=self._copies_address(),
             push_minutes=copy_every_minutes,
         )
-        with self._copied_when_stopped():
-            report = train(
-                self.workspace,
-                config,
-                progress=self.progress,
-                where=self.where,
-                copying=self._copying,
-            )
-        show_report(report)
-        show_preview(self.workspace, model_name)
-        self._copy()
+        await self._train_in_a_job("train", config)
 
     @cell
     def merge(self, *, model_name: str, merge_options: str) -> None:
@@ -395,19 +377,28 @@ class Session:
         """Where training copies to; "" without storage."""
         return "" if self._storage is None else str(self._storage.address(self.workspace))
 
-    def _copying(self) -> AbstractContextManager[object]:
-        """To have around every copy that training makes."""
-        return nullcontext() if self._storage is None else self._storage.copying()
+    async def _train_in_a_job(self, verb: str, config: TrainConfig) -> None:
+        """Train in a process of its own, or join one that does so already.
 
-    @contextmanager
-    def _copied_when_stopped(self) -> Iterator[None]:
-        """The Stop button ends training after a save; that save goes to the storage as well."""
+        What it saved goes to the storage, however it ends.
+        """
+        workspace = self.workspace
+        rules.require_choice(workspace, self.where)
         try:
-            yield
-        except Interrupted:
-            self.progress = NotebookProgress()  # the copy is not what was to be stopped
-            self._copy()
+            with self._copying():
+                end = await run_training_job(workspace, verb, config, where=self.where)
+        except DFLColabError:
+            with stop_button(self.progress):
+                self._copy()
             raise
+        with stop_button(self.progress):
+            show_text(end.summary)
+            show_preview(workspace, config.model)
+            self._copy()
+
+    def _copying(self) -> AbstractContextManager[object]:
+        """Around what copies: the drive stays meanwhile."""
+        return nullcontext() if self._storage is None else self._storage.copying()
 
     def _copy(self) -> None:
         if self._storage is not None:

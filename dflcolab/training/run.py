@@ -514,6 +514,7 @@ def _callbacks(
         callbacks.append(copies)
     if config.deadline is not None:
         seconds = parse_duration(config.deadline)
+        progress.fact("deadline", seconds=began + seconds - time.monotonic())
         copy_seconds = copies.seconds_needed if copies else lambda: 0.0
         callbacks.append(StopAtDeadline(seconds, since=began, copy_seconds=copy_seconds))
     return callbacks

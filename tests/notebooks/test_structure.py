@@ -72,8 +72,11 @@ def test_every_form_field_reaches_the_call_under_its_own_name(notebook):
             if isinstance(target, ast.Name)
         }
         (call,) = [node.value for node in tree.body if isinstance(node, ast.Expr)]
+        awaited = isinstance(call, ast.Await)
+        call = call.value if awaited else call
         assert isinstance(call, ast.Call)
         assert isinstance(call.func, ast.Attribute)
+        assert awaited == inspect.iscoroutinefunction(getattr(Session, call.func.attr))
         keywords = {item.arg for item in call.keywords}
         for item in call.keywords:
             assert isinstance(item.value, ast.Name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -85,11 +86,11 @@ def test_on_hosted_colab_nothing_trains_before_the_choice(tmp_path: Path, shown:
     session.open(**FORM)
 
     with pytest.raises(StoppedCellError, match="have not chosen yet"):
-        session.train(**TRAINING)
+        asyncio.run(session.train(**TRAINING))
 
     session.show_rules(my_choice=rules.GO_ON)
     with pytest.raises(StoppedCellError, match="data_src"):  # further on: there are no faces yet
-        session.train(**TRAINING)
+        asyncio.run(session.train(**TRAINING))
     choice = session.workspace.settings.platform_choice
     assert choice is not None
     assert (choice.place, choice.decision) == ("hosted Colab", rules.GO_ON)
@@ -106,7 +107,7 @@ def test_a_choice_made_for_one_kind_of_machine_does_not_hold_for_another(
     second.open(**FORM)
 
     with pytest.raises(StoppedCellError, match="rules of Kaggle"):
-        second.train(**TRAINING)
+        asyncio.run(second.train(**TRAINING))
 
 
 def test_the_demo_workspace_brings_its_clips_and_their_rights(session: Session):
