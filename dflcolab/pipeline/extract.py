@@ -27,6 +27,7 @@ from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.folder_lock import using
 from dflcolab.faceset.renaming import recover
 from dflcolab.files import list_files
+from dflcolab.imaging.one_thread import one_opencv_thread
 from dflcolab.pipeline.extract_redo import redo_deleted
 from dflcolab.pipeline.extract_steps import (
     adding_faces,
@@ -35,7 +36,6 @@ from dflcolab.pipeline.extract_steps import (
     done_frames,
     foreign_faces,
     make_folders,
-    one_opencv_thread,
     refuse_packed,
     take_over,
 )

@@ -6,8 +6,6 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
-
 from dflcolab.errors import FacesetError, FormatError
 from dflcolab.extraction.config import FaceOptions
 from dflcolab.extraction.journal import Journal
@@ -118,14 +116,3 @@ def take_over(foreign: dict[str, int], sources: Sequence[Source], journal: Journ
             journal.add(source.name, known, (), identity=source.identity, fps=None)
             n_frames += len(known)
     return n_frames
-
-
-@contextmanager
-def one_opencv_thread() -> Generator[None]:
-    """OpenCV's own threads would fight with the stages' threads for the cores."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
