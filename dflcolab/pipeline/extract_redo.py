@@ -26,12 +26,12 @@ from dflcolab.extraction.writing import FaceWriter, PlacedFace
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.folder_lock import alone_in
 from dflcolab.faceset.renaming import recover
+from dflcolab.imaging.one_thread import one_opencv_thread
 from dflcolab.pipeline.extract_steps import (
     check_identities,
     clear_leftovers,
     done_frames,
     make_folders,
-    one_opencv_thread,
 )
 from dflcolab.progress import Progress
 from dflcolab.workspace.trash import Trash
