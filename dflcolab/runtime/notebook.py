@@ -228,6 +228,16 @@ class Session:
         show_page(found.html)
         self._copy()
 
+    @cell
+    def label_masks(self, *, side: str, mask_model: str) -> None:
+        """Show the mask editor for a side; each change is in the face's file at once."""
+        from IPython.display import display
+
+        from dflcolab.widgets.mask_editor import mask_editor
+
+        progress = self.progress
+        display(mask_editor(self.workspace, Side(side), model=mask_model, progress=progress))
+
     @awaited_cell
     async def pretrain(
         self,
