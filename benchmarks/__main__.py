@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LONG = {"bench_leak", "bench_precision", "bench_watch"}
+LONG = {"bench_leak", "bench_precision", "bench_watch", "bench_xseg_labels"}
 """A quarter of an hour and more each."""
 
 

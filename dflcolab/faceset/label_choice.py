@@ -72,16 +72,16 @@ def label_look(picture: Image, record: FaceRecord) -> LabelLook:
 
 
 def doubt(mask: Mask, mirrored: Mask) -> float:
-    """How unsure a network is of a mask: the part of it that may as well be wrong, 0 to about 1.
+    """How unsure a network is of a mask: the part of it that may as well be wrong, 0..1.
 
-    A pixel of 0.5, or one that the mirrored face gives another answer for, counts in full.
+    Of a pixel of 0.5, or one that the mirrored face gives another answer for, nothing is sure.
 
     Args:
         mask: What the network says, `[H, W, 1]` in 0..1.
         mirrored: What it says of the mirrored face, mirrored back.
     """
     mean = (mask + mirrored) / 2
-    unsure = 2 * float(np.minimum(mean, 1 - mean).sum())
+    unsure = float(np.minimum(mean, 1 - mean).sum())
     return unsure / max(float(mean.sum()), _SMALLEST * mean.size)
 
 

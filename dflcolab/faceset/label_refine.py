@@ -19,8 +19,8 @@ from dflcolab.faces.face_record import Polygon
 from dflcolab.faces.polygons import polygon_mask
 from dflcolab.faceset.label_guess import mask_guess
 
-BAND = 0.04
-"""Share of the picture's longer side by which an edge moves at most; 10 pixels of 256."""
+BAND = 0.02
+"""Share of the picture's longer side by which an edge moves at most; 5 pixels of 256."""
 
 _SIDE = 256
 """Largest side at which is cut; with the few rounds it bounds the time to some tenths of a second."""
