@@ -1,42 +1,66 @@
 # pyright: strict
 """The chain of `absdiff` to the least similar face: each face followed by the farthest of the rest.
 
-A table of all pairs tells how large each distance can be at most (`area_limits`). In the chain only
-the few faces whose limit reaches the largest distance known so far are compared sample by sample,
-where faces have the most detail first; few of them remain to be compared in full. The order is that
+Distances to a few dozen pivots tell how far each face can be at most (`pivot_limits`). The few
+faces whose limit reaches the largest distance known so far are compared area by area, beginning
+where limits are least close: most of them are out after a part of their samples. The order is that
 of comparing every pair.
 """
 
 from __future__ import annotations
 
-import functools
-import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from dflcolab.arrays import Image
-from dflcolab.faceset.area_limits import AreaLimits, Layout
+from dflcolab.faceset.pivot_limits import AreaLayout, Limits, PivotLimits, distances
+from dflcolab.imaging.one_thread import one_opencv_thread
 
 Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
+Distances = npt.NDArray[np.int64]
 
-LIMIT_BYTES = 2
-"""Size of an entry in the table of limits."""
+_SMALL = 256
+"""For so few faces no new pivots are made."""
 
-_BLOCK = 128
-"""Faces that are compared with another one at a time."""
+_FIRST = 32
+"""Faces by whose limits the leaders are chosen."""
 
-_AT_A_TIME = 128
+_LEADERS = 4
+"""Faces that are compared in full: how far the farthest is at least."""
+
+_AT_A_TIME = 32
 """Faces in one race, for each core: the next race knows the largest distance of this one."""
 
 _FEW = 8
 """Faces that are not worth waking a thread."""
+
+_CUTS = np.array([1, 2, 4, 6, 8, 12]) / 16
+"""Parts of the areas after which faces may leave the race."""
+
+
+@dataclass
+class _Race:
+    """Who is the farthest from a picture?
+
+    Attributes:
+        here: Index of the picture.
+        areas: All areas, beginning with those where limits are least close.
+        unit: Of the limits.
+        best: The largest distance known so far.
+    """
+
+    here: int
+    areas: Indices
+    unit: int
+    best: int
 
 
 class FarthestChain:
@@ -44,49 +68,19 @@ class FarthestChain:
 
     Args:
         layout: How they are stored.
-        samples: `[N, layout.n_samples]`, uint8, filled by `put`; may be mapped from a file.
-        limits: `[N, N]`, uint16, filled by `compare`; may be mapped from a file.
+        samples: `[N, layout.n_areas, layout.n_samples]`, uint8, filled by `put`; may be mapped from
+            a file.
     """
 
-    def __init__(self, layout: Layout, samples: Bytes, limits: npt.NDArray[np.uint16]) -> None:
-        self._layout = layout
-        self._samples, self._limits = np.asarray(samples), np.asarray(limits)
-        self._areas = [AreaLimits(len(samples), shape) for shape in layout.shapes]
-        # Twice what a distance can be: no limit reaches that.
-        self._unit = 2 * 255 * layout.n_samples / np.iinfo(np.uint16).max
+    def __init__(self, layout: AreaLayout, samples: Bytes) -> None:
+        self._layout, self._samples = layout, samples
+        self._pieces = samples.reshape(-1, layout.n_samples)
         self._workers = os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._workers)
 
     def put(self, index: int, picture: Image) -> None:
         """Take in a picture of the common size; safe to call from several threads."""
-        room = self._samples[index]
-        self._layout.store(picture, room)
-        for areas, part in zip(self._areas, self._layout.parts, strict=True):
-            areas.put(index, room[part])
-
-    def compare(
-        self, indices: Sequence[int], *, step: Callable[[int], None] = lambda _: None
-    ) -> None:
-        """Find how far apart any two of some pictures can be at most.
-
-        Args:
-            indices: Which pictures; all of them were `put`.
-            step: Called with the number of pairs just done.
-        """
-        chosen = np.array(indices, dtype=np.intp)
-        starts = range(0, len(chosen), _BLOCK)
-        for pairs in self._pool.map(functools.partial(self._compare_block, chosen), starts):
-            step(pairs)
-
-    def _compare_block(self, chosen: Indices, start: int) -> int:
-        """Compare a block of pictures with each other and with all after them."""
-        block, others = chosen[start : start + _BLOCK], chosen[start:]
-        found = sum(areas.limits(block, others) for areas in self._areas)
-        # One unit more than needed outweighs the rounding errors of floating point.
-        limits = np.ceil(found / self._unit + 1).astype(np.uint16)
-        self._limits[np.ix_(others, block)] = limits
-        self._limits[np.ix_(block, others)] = limits.T
-        return len(block) * (len(others) - len(block)) + math.comb(len(block), 2)
+        self._layout.store(picture, self._samples[index])
 
     def order(
         self, indices: Sequence[int], *, step: Callable[[], None] = lambda: None
@@ -96,71 +90,96 @@ class FarthestChain:
         Of equally far ones the one with the lowest index comes first.
 
         Args:
-            indices: Which pictures; all of them went through one `compare`.
+            indices: Which pictures; all of them were `put`.
             step: Called after every face that found its place.
         """
-        found = list(indices[:1])
-        rest = np.array(indices[1:], dtype=np.intp)
+        with one_opencv_thread():
+            return self._order(list(indices[:1]), np.array(indices[1:], dtype=np.intp), step)
+
+    def _order(self, found: list[int], rest: Indices, step: Callable[[], None]) -> list[int]:
+        """The beginning of a chain, followed by all the rest."""
         while len(rest):
-            place = self._farthest(found[-1], rest)
-            found.append(int(rest[place]))
-            # The last one takes the free place: nothing else moves.
-            rest[place] = rest[-1]
-            rest = rest[:-1]
-            step()
+            # Pivots suit the pictures of which they were made.
+            until = len(rest) // 2 if len(rest) > _SMALL else 0
+            limits = PivotLimits(self._samples, np.append(rest, found[-1]), self._share)
+            row = limits.row(len(rest))
+            limits.remove(len(rest))
+            while len(rest) > until:
+                place = self._farthest(found[-1], rest, limits, row)
+                row = limits.row(place)
+                found.append(int(rest[place]))
+                # The last one takes the free place: nothing else moves.
+                limits.remove(place)
+                rest[place] = rest[-1]
+                rest = rest[:-1]
+                step()
         return found
 
-    def _farthest(self, here: int, rest: Indices) -> int:
+    def _farthest(self, here: int, rest: Indices, limits: PivotLimits, row: Limits) -> int:
         """Place in `rest` of the picture that follows `here`."""
-        limits = self._limits[here, rest]
-        best, winners = -1.0, np.empty(0, np.intp)
-        places, batch = _split_largest(limits, np.arange(len(rest)), self._workers)
-        while len(batch):
-            distances = self._race(here, rest[batch], best)
-            if (largest := distances.max()) > best:
-                best, winners = largest, winners[:0]
-                places = places[limits[places] * self._unit >= best]
-            winners = np.append(winners, batch[distances == best])
-            places, batch = _split_largest(limits, places, _AT_A_TIME * self._workers)
+        quick = limits.of_pictures(row)
+        first = _largest(quick, _FIRST)
+        close = limits.of_areas(row, first)
+        leaders = _largest(close.sum(axis=1), _LEADERS)
+        race = self._start(here, rest[first[leaders]], close[leaders], limits.unit)
+
+        places = np.flatnonzero(quick >= race.best / race.unit)
+        close = limits.of_areas(row, places)
+        totals = close.sum(axis=1)
+        ranks = np.argsort(totals)[::-1]
+        winners = np.empty(0, np.intp)
+        for start in range(0, len(ranks), _AT_A_TIME * self._workers):
+            batch = ranks[start : start + _AT_A_TIME * self._workers]
+            batch = batch[totals[batch] >= race.best / race.unit]
+            if not len(batch):
+                break
+            found = self._run(race, rest[places[batch]], close[batch])
+            if (largest := int(found.max())) > race.best:
+                race.best, winners = largest, winners[:0]
+            winners = np.append(winners, places[batch[found == race.best]])
         return int(winners[np.argmin(rest[winners])])
 
-    def _race(self, here: int, others: Indices, best: float) -> Floats:
-        """Distances to some pictures, shared by all cores; -1 where they are below `best`."""
-        n_parts = min(self._workers, len(others) // _FEW)
-        if n_parts < 2:
-            return self._race_of_part(here, best, others)
-        work = functools.partial(self._race_of_part, here, best)
-        return np.concatenate(list(self._pool.map(work, np.array_split(others, n_parts))))
+    def _start(self, here: int, leaders: Indices, limits: Limits, unit: int) -> _Race:
+        """Compare some pictures in full; for all others the limits are likely to be like theirs."""
+        black = np.zeros(self._layout.n_samples, np.uint8)
+        apart = [cv2.absdiff(self._samples[here], self._samples[leader]) for leader in leaders]
+        exact = np.array([distances(np.asarray(areas, np.uint8), black) for areas in apart])
+        excess = (limits.astype(np.int64) * unit - exact).sum(axis=0)
+        return _Race(here, np.argsort(-excess), unit, int(exact.sum(axis=1).max()))
 
-    def _race_of_part(self, here: int, best: float, others: Indices) -> Floats:
-        distances = np.full(len(others), -1.0)
-        small, large = self._layout.parts
-        first = self._distances(here, others, small)
-        # The limit in the large areas; a grey level more outweighs the rounding errors.
-        limits = first + self._areas[1].limits(others, np.array([here]))[0] + 1
-        stay = np.flatnonzero(limits >= best)
-        distances[stay] = first[stay] + self._distances(here, others[stay], large)
-        distances[distances < best] = -1.0
-        return distances
+    def _run(self, race: _Race, others: Indices, limits: Limits) -> Distances:
+        """Distances of some pictures, by all cores; something less where they are below the best."""
+        n_parts = max(1, min(self._workers, len(others) // _FEW))
+        parts = np.array_split(np.arange(len(others)), n_parts)
 
-    def _distances(self, here: int, others: Indices, part: slice) -> Floats:
-        """Sums of absolute differences over a part of the samples."""
-        if part.start == part.stop:
-            return np.zeros(len(others))
-        mine = self._samples[here : here + 1, part]
-        return np.array(
-            [
-                cv2.norm(mine, self._samples[other : other + 1, part], cv2.NORM_L1)
-                for other in others.tolist()
-            ]
-        )
+        def work(part: Indices) -> Distances:
+            return self._run_part(race, others[part], limits[part])
+
+        return np.concatenate(list(self._share(work, parts)))
+
+    def _run_part(self, race: _Race, others: Indices, limits: Limits) -> Distances:
+        n_areas = len(race.areas)
+        totals = limits.sum(axis=1, dtype=np.int64) * race.unit
+        stay = np.arange(len(others))
+        for areas in np.split(race.areas, (_CUTS * n_areas).astype(int)):
+            if not len(areas) or not len(stay):
+                continue
+            pieces = self._pieces.take(others[stay, None] * n_areas + areas, axis=0)
+            found = distances(
+                pieces.reshape(len(stay), -1), self._samples[race.here, areas].ravel()
+            )
+            part = limits[stay[:, None], areas].sum(axis=1, dtype=np.int64) * race.unit
+            totals[stay] += found - part
+            stay = stay[totals[stay] >= race.best]
+        return totals
+
+    def _share(self, work: Callable[[Indices], Any], parts: Iterable[Indices]) -> Iterable[Any]:
+        """Like `map`, in several threads at once if there is more than one part."""
+        parts = list(parts)
+        return map(work, parts) if len(parts) == 1 else self._pool.map(work, parts)
 
 
-def _split_largest(
-    values: npt.NDArray[np.uint16], places: Indices, count: int
-) -> tuple[Indices, Indices]:
-    """Places without those where the `count` largest values are, and those."""
-    rest = max(0, len(places) - count)
-    if rest:
-        places = places[np.argpartition(values[places], rest)]
-    return places[:rest], places[rest:]
+def _largest(values: npt.NDArray[Any], count: int) -> Indices:
+    """Places of the largest values, in any order."""
+    rest = max(0, len(values) - count)
+    return np.argpartition(values, rest)[rest:] if rest else np.arange(len(values))

@@ -12,23 +12,25 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from dflcolab.arrays import Image, Mask
 from dflcolab.errors import FacesetError, FormatError, StorageError
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.hull_masks import hull_mask
 from dflcolab.faceset import sort_keys
-from dflcolab.faceset.area_limits import Layout
 from dflcolab.faceset.config import SortKind
 from dflcolab.faceset.face_files import FaceFile, for_each_face, read_face_file
-from dflcolab.faceset.farthest_chain import LIMIT_BYTES, FarthestChain
+from dflcolab.faceset.farthest_chain import FarthestChain
 from dflcolab.faceset.histogram_chain import histogram_chain
+from dflcolab.faceset.pivot_limits import AreaLayout
 from dflcolab.faceset.pixel_chain import PixelChain
 from dflcolab.faceset.sort_result import NOT_READABLE, SortedFaces, checked
 from dflcolab.files import storage_errors
 from dflcolab.progress import Progress, Task
 
-_EXAMPLES = 32
+_MEMORY_SHARE = 0.5
+"""Share of the free memory that decoded pictures may take; more of them go to the disk."""
 
 _SPARE_BYTES = 100 << 20
 """Disk space that is left to others."""
@@ -92,17 +94,11 @@ def by_pixels(paths: Sequence[Path], progress: Progress, *, dissimilar: bool) ->
     if shape is None:
         return checked(SortedFaces((), {}, {}), paths)
     places = {path: place for place, path in enumerate(paths)}
-    count = len(paths)
-    layout = Layout(_examples(paths, shape)) if dissimilar else None
-    n_limits = count * count * LIMIT_BYTES if layout else 0
-    n_samples = layout.n_samples if layout else math.prod(shape)
-    with _bytes_on_disk(n_limits + count * n_samples) as room:
-        pixels = room[n_limits:].reshape(count, n_samples)
-        if layout:
-            limits = room[:n_limits].view(np.uint16).reshape(count, count)
-            chain = FarthestChain(layout, pixels, limits)
-        else:
-            chain = PixelChain(pixels.reshape(count, *shape))
+    layout = AreaLayout(*shape[:2])
+    stored = (layout.n_areas, layout.n_samples) if dissimilar else shape
+    with _room(len(paths) * math.prod(stored)) as room:
+        pixels = room.reshape(-1, *stored)
+        chain = FarthestChain(layout, pixels) if dissimilar else PixelChain(pixels)
 
         def take(face: FaceFile) -> tuple[int, ...] | None:
             try:
@@ -124,10 +120,6 @@ def by_pixels(paths: Sequence[Path], progress: Progress, *, dissimilar: bool) ->
                     f"{shape[1]} x {shape[0]}; absdiff needs faces of one size."
                 )
             usable.append(place)
-        if isinstance(chain, FarthestChain):
-            n_pairs = math.comb(len(usable), 2)
-            with progress.task("Comparing faces", total=n_pairs, unit="pairs") as task:
-                chain.compare(usable, step=lambda pairs: _step(progress, task, pairs))
         with progress.task("Chaining faces", total=len(usable), unit="faces") as task:
             order = chain.order(usable, step=lambda: _step(progress, task))
     kept = set(usable)
@@ -146,26 +138,16 @@ def _common_shape(paths: Sequence[Path]) -> tuple[int, int, int] | None:
     return None
 
 
-def _examples(paths: Sequence[Path], shape: tuple[int, int, int]) -> list[Image]:
-    """Pictures of one size from all over the faceset; black if there is none."""
-    found: list[Image] = []
-    for path in paths[:: max(1, len(paths) // _EXAMPLES)]:
-        try:
-            image = read_face_file(path).decode()
-        except FormatError:
-            continue
-        if image.shape == shape:
-            found.append(image)
-    return found or [np.zeros(shape, np.uint8)]
-
-
 @contextmanager
-def _bytes_on_disk(needed: int) -> Generator[npt.NDArray[np.uint8]]:
-    """Bytes in a temporary file of their own, which is gone afterwards.
+def _room(needed: int) -> Generator[npt.NDArray[np.uint8]]:
+    """Bytes in memory if they fit easily, else in a temporary file that is gone afterwards.
 
     Raises:
-        StorageError: The disk has no room for it.
+        StorageError: The disk has no room for them.
     """
+    if needed <= _MEMORY_SHARE * psutil.virtual_memory().available:
+        yield np.empty(needed, np.uint8)
+        return
     folder = Path(tempfile.gettempdir())
     if shutil.disk_usage(folder).free < needed + _SPARE_BYTES:
         raise StorageError(
@@ -174,9 +156,10 @@ def _bytes_on_disk(needed: int) -> Generator[npt.NDArray[np.uint8]]:
         )
     with storage_errors(folder), tempfile.TemporaryFile(prefix="dflcolab_absdiff_") as file:
         file.truncate(needed)
-        yield np.memmap(file, np.uint8, "r+", shape=(needed,))
+        # As a plain array: slices of a map are slow to make.
+        yield np.asarray(np.memmap(file, np.uint8, "r+", shape=(needed,)))
 
 
-def _step(progress: Progress, task: Task, n: int = 1) -> None:
+def _step(progress: Progress, task: Task) -> None:
     progress.raise_if_stopped()
-    task.advance(n)
+    task.advance()

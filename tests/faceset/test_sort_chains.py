@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from dflcolab.errors import FacesetError, Interrupted, StorageError
 from dflcolab.faceset import farthest_chain, sort_by_likeness, sort_keys
-from dflcolab.faceset.area_limits import Layout
 from dflcolab.faceset.config import SortKind
 from dflcolab.faceset.farthest_chain import FarthestChain
 from dflcolab.faceset.histogram_chain import CHUNK, chunks, histogram_chain, pair_distances
+from dflcolab.faceset.pivot_limits import AreaLayout
 from dflcolab.faceset.pixel_chain import PixelChain
 from dflcolab.faceset.sort import sort_faces
 from tests.faceset.test_sort import FACES
@@ -88,19 +88,15 @@ def naive_pixel_chain(pictures, *, dissimilar: bool) -> list[int]:
 
 
 def chained(pictures, *, dissimilar: bool) -> list[int]:
-    n = len(pictures)
-    indices = range(n)
     if dissimilar:
-        layout = Layout(pictures[: n // 2 + 1])
-        samples = np.zeros((n, layout.n_samples), np.uint8)
-        chain = FarthestChain(layout, samples, np.zeros((n, n), np.uint16))
+        layout = AreaLayout(*pictures.shape[1:3])
+        samples = np.zeros((len(pictures), layout.n_areas, layout.n_samples), np.uint8)
+        chain = FarthestChain(layout, samples)
     else:
         chain = PixelChain(np.zeros_like(pictures))
     for index, picture in enumerate(pictures):
         chain.put(index, picture)
-    if isinstance(chain, FarthestChain):
-        chain.compare(indices)
-    return chain.order(indices)
+    return chain.order(range(len(pictures)))
 
 
 @settings(deadline=None)
@@ -129,8 +125,10 @@ def test_the_chain_of_pixels_equals_the_plain_one(
 
 
 @pytest.mark.parametrize(("n", "scale"), [(140, 1), (140, 2), (20, 10)])
-def test_the_farthest_of_many_faces_are_those_of_the_plain_chain(n: int, scale: int):
-    """More faces than are compared at a time; areas of one pixel, of a few, of a hundred; ties."""
+def test_the_farthest_of_many_faces_are_those_of_the_plain_chain(monkeypatch, n: int, scale: int):
+    """More faces than are compared at a time or have the same pivots; small and large areas; ties."""
+    monkeypatch.setattr(farthest_chain, "_SMALL", 10)
+    monkeypatch.setattr(farthest_chain, "_AT_A_TIME", 8)
     generator = np.random.default_rng(scale)
     faces = [cv2.resize(cv2.imread(str(path)), (60, 70)) for path in sorted(FACES.iterdir())]
     gains = generator.uniform(0.5, 1.1, (n, 1, 1, 3))
@@ -154,15 +152,32 @@ def test_pictures_of_two_sizes_cannot_be_compared_by_pixels(tmp_path: Path):
         sort_faces(paths, SortKind.ABSDIFF)
 
 
-def test_a_stop_ends_comparing_all_pairs(monkeypatch):
-    monkeypatch.setattr(farthest_chain, "_BLOCK", 2)
-    progress = StopAfter(1, title="Comparing")
+@pytest.mark.parametrize("dissimilar", [False, True])
+def test_a_stop_ends_the_chain(dissimilar: bool):
+    progress = StopAfter(2, title="Chaining")
 
     with pytest.raises(Interrupted):
-        sort_faces(sorted(FACES.iterdir()), SortKind.ABSDIFF, dissimilar=True, progress=progress)
+        sort_faces(
+            sorted(FACES.iterdir()), SortKind.ABSDIFF, dissimilar=dissimilar, progress=progress
+        )
 
-    comparing = progress.tasks[-1]
-    assert 0 < comparing.done < comparing.total
+    chaining = progress.tasks[-1]
+    assert (chaining.done, chaining.total) == (2, len(list(FACES.iterdir())))
+
+
+@pytest.mark.parametrize("dissimilar", [False, True])
+def test_pictures_that_do_not_fit_into_memory_are_chained_from_the_disk(
+    monkeypatch, dissimilar: bool
+):
+    paths = sorted(FACES.iterdir())
+    in_memory = sort_faces(paths, SortKind.ABSDIFF, dissimilar=dissimilar)
+    maps = []
+    memmap = np.memmap
+    monkeypatch.setattr(sort_by_likeness, "_MEMORY_SHARE", 0)
+    monkeypatch.setattr(np, "memmap", lambda *args, **kw: maps.append(1) or memmap(*args, **kw))
+
+    assert sort_faces(paths, SortKind.ABSDIFF, dissimilar=dissimilar).order == in_memory.order
+    assert maps
 
 
 def test_damaged_pictures_are_set_aside_by_absdiff(tmp_path: Path):
@@ -178,6 +193,7 @@ def test_damaged_pictures_are_set_aside_by_absdiff(tmp_path: Path):
 
 
 def test_a_full_disk_is_noticed_before_the_work(monkeypatch):
+    monkeypatch.setattr(sort_by_likeness, "_MEMORY_SHARE", 0)
     monkeypatch.setattr(sort_by_likeness, "_SPARE_BYTES", 1 << 60)
 
     with pytest.raises(StorageError, match="set TMPDIR"):
