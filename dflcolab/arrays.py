@@ -14,6 +14,9 @@ import numpy.typing as npt
 Image: TypeAlias = npt.NDArray[np.uint8]
 """Picture `[H, W, 3]`, uint8, BGR."""
 
+DeepImage: TypeAlias = npt.NDArray[np.uint16]
+"""Picture `[H, W, 3]`, uint16 with 65535 as white, BGR: videos of more than eight bits."""
+
 FloatImage: TypeAlias = npt.NDArray[np.float32]
 """Picture `[H, W, 3]`, float32 in 0..1, BGR."""
 

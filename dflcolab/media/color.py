@@ -22,7 +22,7 @@ import numpy as np
 from av.video.frame import VideoFrame as AVFrame
 from av.video.reformatter import VideoReformatter
 
-from dflcolab.arrays import Array, Image
+from dflcolab.arrays import Array, DeepImage, Image
 
 UNSPECIFIED = 2
 """Code of ITU-T H.273 for "not stated" (primaries, transfer, matrix)."""
@@ -118,8 +118,19 @@ class FromVideo:
 
     def image(self, frame: AVFrame) -> Image:
         """The frame as a fresh BGR picture `[H, W, 3]`, uint8, whatever its format and depth."""
+        # Planar output: swscale writes it in half the time of packed BGR, with the same values.
+        planes = [_plane(plane) for plane in self._planar(frame, "gbrp").planes[:3]]
+        return cast(Image, _merged_bgr(planes))
+
+    def deep_image(self, frame: AVFrame) -> DeepImage:
+        """The frame as a fresh BGR picture `[H, W, 3]`, uint16 (65535 = white)."""
+        # Packed 16-bit output takes swscale's quick path, which is several levels off.
+        planes = [_deep_plane(plane) for plane in self._planar(frame, "gbrp16le").planes[:3]]
+        return cast(DeepImage, _merged_bgr(planes))
+
+    def _planar(self, frame: AVFrame, wanted: str) -> AVFrame:
         pix_fmt = frame.format.name
-        arguments: dict[str, Any] = {"format": "gbrp", "interpolation": _TO_BGR}
+        arguments: dict[str, Any] = {"format": wanted, "interpolation": _TO_BGR}
         if not is_rgb(pix_fmt):
             tags = tags_of(frame)
             matrix = working_matrix(tags, width=frame.width, height=frame.height)
@@ -129,10 +140,7 @@ class FromVideo:
                 "src_color_range": int(working_range(tags, pix_fmt)),
                 "dst_color_range": int(ColorRange.FULL),
             }
-        # Planar output: swscale writes it in half the time of packed BGR, with the same values.
-        planar = _reformat(self._reformatter, frame, arguments)
-        green, blue, red = (_plane(plane) for plane in planar.planes[:3])
-        return cast(Image, cv2.merge([blue, green, red]))
+        return _reformat(self._reformatter, frame, arguments)
 
 
 class ToVideo:
@@ -159,10 +167,15 @@ class ToVideo:
                 "dst_color_range": int(working_range(tags, pix_fmt)),
             }
 
-    def frame(self, image: Image) -> AVFrame:
-        """A frame of the wanted format, from BGR `[H, W, 3]` uint8."""
-        source = AVFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
-        if self._pix_fmt == "bgr24":
+    def frame(self, image: Image | DeepImage) -> AVFrame:
+        """A frame of the wanted format.
+
+        Args:
+            image: BGR `[H, W, 3]`, or BGRA `[H, W, 4]` for formats with alpha; uint8, or uint16 with
+                65535 as white.
+        """
+        source = _av_frame(image)
+        if self._pix_fmt == source.format.name:
             return source
         frame = _reformat(self._reformatter, source, self._arguments)
         # Some encoders (ProRes) look at the frame's tags, not at the stream's.
@@ -176,6 +189,31 @@ class ToVideo:
 def _reformat(reformatter: VideoReformatter, frame: AVFrame, arguments: dict[str, Any]) -> AVFrame:
     # One thread: a frame takes a millisecond or two, and the other cores have work of their own.
     return reformatter.reformat(frame, threads=1, **arguments)
+
+
+def _av_frame(image: Image | DeepImage) -> AVFrame:
+    """A picture as swscale takes it."""
+    n_channels = image.shape[2]
+    if image.dtype == np.uint8:
+        packed = "bgr24" if n_channels == 3 else "bgra"
+        return AVFrame.from_ndarray(cast(Image, np.ascontiguousarray(image)), format=packed)
+    frame = AVFrame(image.shape[1], image.shape[0], "gbrp16le" if n_channels == 3 else "gbrap16le")
+    # Green, blue, red, alpha.
+    for plane, channel in zip(frame.planes, (1, 0, 2, 3), strict=False):
+        _deep_plane(plane)[:] = image[..., channel]
+    return frame
+
+
+def _merged_bgr(planes: list[Array]) -> Array:
+    """Planes in the order green, blue, red as one picture."""
+    green, blue, red = planes
+    return cast(Array, cv2.merge([blue, green, red]))
+
+
+def _deep_plane(plane: Any) -> Array:
+    """A plane of 16-bit values as an array `[H, W]`, without copying."""
+    rows = np.frombuffer(plane, np.uint16).reshape(plane.height, plane.line_size // 2)
+    return rows[:, : plane.width]
 
 
 def _plane(plane: Any) -> Array:

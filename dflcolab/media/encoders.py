@@ -11,7 +11,7 @@ import av
 from av.codec.codec import UnknownCodecError
 
 from dflcolab.errors import ConfigError, MediaError
-from dflcolab.media.config import Effort, PixelFormat, VideoCodec
+from dflcolab.media.config import Effort, PixelFormat, Quality, VideoCodec
 
 _QUALITY = {VideoCodec.H264: 16, VideoCodec.H265: 18, VideoCodec.AV1: 24}
 _PRESETS = {
@@ -20,6 +20,14 @@ _PRESETS = {
     VideoCodec.AV1: {Effort.FAST: "10", Effort.MEDIUM: "8", Effort.SLOW: "5"},
 }
 _TEN_BIT_OF_AUTO = (VideoCodec.H265, VideoCodec.AV1)
+_CODED_WORSE = {Quality.DRAFT: 8, Quality.GOOD: 0, Quality.BEST: -6}
+"""Steps of the constant rate factor; six halve or double the size."""
+
+_EFFORT_OF = {
+    Quality.DRAFT: Effort.FAST,
+    Quality.GOOD: Effort.MEDIUM,
+    Quality.BEST: Effort.SLOW,
+}
 
 
 @dataclass(frozen=True)
@@ -54,21 +62,22 @@ class Encoder:
 def choose_encoder(
     codec: VideoCodec,
     *,
-    quality: int | None = None,
+    quality: Quality | int = Quality.GOOD,
     lossless: bool = False,
     pixel_format: PixelFormat = PixelFormat.AUTO,
-    effort: Effort = Effort.MEDIUM,
+    effort: Effort | None = None,
     source_depth: int = 8,
     variable_rate: bool = False,
 ) -> Encoder:
     """The encoder for a codec.
 
     Args:
-        codec: Wanted codec.
-        quality: Constant rate factor; None = a good one for the codec.
+        codec: Wanted codec; AUTO is H.264, or H.265 for a lossy video of a source with more than
+            eight bits.
+        quality: A word, or a constant rate factor.
         lossless: Give back every pixel: 8-bit RGB inside, not YUV.
         pixel_format: Wanted pixel format.
-        effort: Time against size.
+        effort: Time against size; None = as the quality asks for.
         source_depth: Bits per component of the video that the frames come from.
         variable_rate: Frames last differently long. Then h264 and h265 code them in the order of
             showing: otherwise MP4 readers take the distances in the order of decoding for
@@ -78,6 +87,9 @@ def choose_encoder(
         MediaError: The installed PyAV has no such encoder.
         ConfigError: The codec does not know the pixel format.
     """
+    codec = settled_codec(codec, lossless=lossless, source_depth=source_depth)
+    if effort is None:
+        effort = _EFFORT_OF[quality] if isinstance(quality, Quality) else Effort.MEDIUM
     encoder = (
         _lossless(codec, effort)
         if lossless or codec is VideoCodec.FFV1
@@ -99,6 +111,26 @@ def choose_encoder(
     return encoder
 
 
+def alpha_encoder() -> Encoder:
+    """ProRes 4444 with a channel of transparency, as compositing programs read it."""
+    options = {"profile": "4", "vendor": "apl0", "alpha_bits": "16"}
+    return Encoder("prores_ks", "yuva444p10le", ".mov", options)
+
+
+def settled_codec(codec: VideoCodec, *, lossless: bool, source_depth: int) -> VideoCodec:
+    """The codec that `AUTO` means; any other as it is."""
+    if codec is not VideoCodec.AUTO:
+        return codec
+    return VideoCodec.H265 if source_depth > 8 and not lossless else VideoCodec.H264
+
+
+def rate_factor(codec: VideoCodec, quality: Quality | int) -> int:
+    """The constant rate factor that a quality means for H.264, H.265 or AV1."""
+    if isinstance(quality, Quality):
+        return _QUALITY[codec] + _CODED_WORSE[quality]
+    return quality
+
+
 def _lossless(codec: VideoCodec, effort: Effort) -> Encoder:
     if codec is VideoCodec.FFV1:
         options = {"level": "3", "slices": "4", "slicecrc": "1"}
@@ -116,7 +148,7 @@ def _lossless(codec: VideoCodec, effort: Effort) -> Encoder:
 
 def _lossy(
     codec: VideoCodec,
-    quality: int | None,
+    quality: Quality | int,
     pixel_format: PixelFormat,
     effort: Effort,
     source_depth: int,
@@ -130,7 +162,7 @@ def _lossy(
     ten_bit = source_depth > 8 and codec in _TEN_BIT_OF_AUTO
     pix_fmt = wanted or ("yuv420p10le" if ten_bit else "yuv420p")
     options = {
-        "crf": str(_QUALITY[codec] if quality is None else quality),
+        "crf": str(rate_factor(codec, quality)),
         "preset": _PRESETS[codec][effort],
     }
     if codec is VideoCodec.H264:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 from av.video.frame import VideoFrame as AVFrame
 
-from dflcolab.arrays import Image
+P = TypeVar("P", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Orientation:
         """Whether width and height change places."""
         return self.clockwise % 180 == 90
 
-    def apply(self, image: Image) -> Image:
-        """The picture as it is meant to be seen; the same object if nothing is to be done."""
+    def apply(self, image: npt.NDArray[P]) -> npt.NDArray[P]:
+        """The picture of any depth as it is meant to be seen; the same object if nothing is to be done."""
         if self.clockwise:
             image = np.rot90(image, -self.clockwise // 90)
         if self.mirrored:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-from dflcolab.arrays import Image
+from dflcolab.arrays import DeepImage, Image
 from dflcolab.media.color import FromVideo
 from dflcolab.media.decoding import decoded_frames
 from dflcolab.media.probe import VideoInfo, probe
@@ -29,12 +29,14 @@ class VideoFrame:
         time: Presentation time in seconds, exact.
         image: BGR picture `[H, W, 3]`, uint8, turned as the video asks for; the caller's own.
         key: Whether it decodes without others.
+        deep: The picture with 16 bits a value, where that was asked for.
     """
 
     index: int
     time: Fraction
     image: Image
     key: bool
+    deep: DeepImage | None = None
 
 
 class VideoReader:
@@ -76,6 +78,7 @@ class VideoReader:
         fps: float | Fraction | None = None,
         *,
         wanted: Callable[[int], bool] | None = None,
+        deep: bool = False,
     ) -> Iterator[VideoFrame]:
         """Walk over frames in order of presentation.
 
@@ -86,6 +89,7 @@ class VideoReader:
             fps: Take at most so many frames per second of video, chosen by their times; frames keep
                 their numbers. None = all.
             wanted: Asked with each number; frames it says no to are decoded but not converted.
+            deep: Give the pictures with 16 bits a value as well.
 
         Yields:
             The frames. A damaged or truncated file gives what decodes; then look at `problems`.
@@ -93,7 +97,8 @@ class VideoReader:
         problems: list[str] = []
         self.problems = problems
         thinning = _Thinning(fps, self.info.start_s) if fps else None
-        convert = FromVideo()
+        # One for each format: swscale's tables are made anew when it changes.
+        convert, convert_deep = FromVideo(), FromVideo()
         n_decoded = 0
         for index, (time, frame) in enumerate(decoded_frames(self.path, problems)):
             if stop is not None and index >= stop:
@@ -104,8 +109,10 @@ class VideoReader:
                 continue
             if index < start or (wanted is not None and not wanted(index)):
                 continue
-            image = orientation_of(frame).apply(convert.image(frame))
-            yield VideoFrame(index, time, image, bool(frame.key_frame))
+            turn = orientation_of(frame).apply
+            image = turn(convert.image(frame))
+            fine = turn(convert_deep.deep_image(frame)) if deep else None
+            yield VideoFrame(index, time, image, bool(frame.key_frame), fine)
         else:
             self._note_end(n_decoded, problems)
         for problem in problems:

@@ -20,7 +20,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from dflcolab.arrays import Image
+from dflcolab.arrays import DeepImage, Image
 from dflcolab.errors import MediaError
 from dflcolab.files import replacing
 from dflcolab.media.color import ColorRange, ColorTags, ToVideo, is_rgb
@@ -166,11 +166,14 @@ class VideoWriter:
                 f"{self._encoder.pix_fmt}): {error}; choose another codec or pixel format."
             ) from error
 
-    def write(self, image: Image, time: Fraction, duration: Fraction | None = None) -> None:
+    def write(
+        self, image: Image | DeepImage, time: Fraction, duration: Fraction | None = None
+    ) -> None:
         """Append one picture.
 
         Args:
-            image: BGR `[H, W, 3]`, uint8, of the size given at the start.
+            image: BGR `[H, W, 3]` (BGRA for an encoder with alpha), uint8 or uint16, of the size given
+                at the start.
             time: Presentation time in seconds, later than the one before.
             duration: How long it is shown; matters for the last one. None = 1 / rate.
 

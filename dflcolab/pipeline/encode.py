@@ -3,55 +3,22 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
-from fractions import Fraction
-from pathlib import Path
 
-from dflcolab.errors import MediaError, StorageError
-from dflcolab.files import storage_errors
-from dflcolab.media.color import ColorTags
-from dflcolab.media.config import EncodeConfig
-from dflcolab.media.encoders import Encoder, choose_encoder
-from dflcolab.media.frame_sequence import read_image
-from dflcolab.media.probe import VideoInfo
-from dflcolab.media.provenance import PLAIN_NOTE, read_provenance, sign_file
-from dflcolab.media.video_reader import VideoReader
-from dflcolab.media.video_writer import VideoWriter, nominal_rate, shift_to_zero
-from dflcolab.pipeline.encode_jobs import Job, encode_jobs, job_frames, mask_job
+from dflcolab.media.config import EncodeConfig, Export
+from dflcolab.pipeline.encode_export import ExportedFiles, export_pictures, export_transforms
+from dflcolab.pipeline.encode_frames import foreground_frames, merged_shape, result_frames
+from dflcolab.pipeline.encode_jobs import (
+    Job,
+    clip_job,
+    comparison_job,
+    encode_jobs,
+    foreground_job,
+    mask_job,
+)
+from dflcolab.pipeline.encode_video import EncodedVideo, VideoMaker, reader_of
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Workspace, require_rights
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncodedVideo:
-    """One video that was written.
-
-    Attributes:
-        path: The file.
-        kind: "result" or "mask".
-        frames: Number of frames.
-        duration_s: Length of the pictures in seconds.
-        width: Width in pixels.
-        height: Height in pixels.
-        codec: Codec of the pictures.
-        sound: "copied", "re-encoded" or "none".
-        provenance: State of the signed note, read back: "valid".
-        filled: Frames taken from the original because their merged frame is missing.
-        size_bytes: Size of the file.
-    """
-
-    path: Path
-    kind: str
-    frames: int
-    duration_s: float
-    width: int
-    height: int
-    codec: str
-    sound: str
-    provenance: str
-    filled: int
-    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -60,10 +27,12 @@ class EncodeReport:
 
     Attributes:
         videos: The videos written.
+        exports: Folders and files written for other programs.
         messages: What the user should know, one sentence each.
     """
 
     videos: tuple[EncodedVideo, ...]
+    exports: tuple[ExportedFiles, ...]
     messages: tuple[str, ...]
 
     def summary(self) -> str:
@@ -73,6 +42,7 @@ class EncodeReport:
             f"{video.width}x{video.height}, {video.codec}, sound {video.sound}, signed)."
             for video in self.videos
         ]
+        lines += [f"Wrote {part.path} ({part.files} {part.kind})." for part in self.exports]
         return "\n".join([*lines, *self.messages])
 
 
@@ -85,7 +55,8 @@ def encode(
     same number of frames, length and sound. Where dst was given as pictures, they follow each other
     at `config.fps`, without sound. A second dst video `data_dst_2.mp4` gives `result_2.mp4`.
 
-    Every file carries a signed C2PA note that it is synthetic, and appears only once it is signed.
+    On request also: a comparison before and after, a short clip, and parts for other programs (see
+    `EncodeConfig`). Every file carries a signed C2PA note that it is synthetic, and appears only once it is signed.
 
     Raises:
         RightsError: The rights of a person are not recorded.
@@ -98,105 +69,63 @@ def encode(
     require_rights(workspace)
     for left_over in workspace.root.glob(".result*.unsigned.*"):
         left_over.unlink(missing_ok=True)  # of a run that was killed
-    messages: list[str] = []
-    videos: list[EncodedVideo] = []
-    for job in encode_jobs(workspace, config, messages):
-        videos.append(_write(job, workspace, config, progress, messages))
-        masks = mask_job(job, workspace, messages) if config.mask else None
+    run = _Encoding(workspace, config, progress)
+    for job in encode_jobs(workspace, config, run.messages):
+        run.work_on(job)
+    return EncodeReport(tuple(run.videos), tuple(run.exports), tuple(dict.fromkeys(run.messages)))
+
+
+class _Encoding:
+    """One run of `encode`."""
+
+    def __init__(self, workspace: Workspace, config: EncodeConfig, progress: Progress) -> None:
+        self.videos: list[EncodedVideo] = []
+        self.exports: list[ExportedFiles] = []
+        self.messages: list[str] = []
+        self._workspace = workspace
+        self._config = config
+        self._progress = progress
+        self._maker = VideoMaker(workspace, config, progress, self.messages)
+
+    def work_on(self, job: Job) -> None:
+        """Everything that is asked for of one dst video."""
+        workspace, config = self._workspace, self._config
+        self._video(job)
+        masks = mask_job(job, workspace, self.messages) if config.mask else None
         if masks is not None:
-            videos.append(_write(masks, workspace, config, progress, messages))
-    return EncodeReport(tuple(videos), tuple(dict.fromkeys(messages)))
+            self._video(masks)
+        if config.comparison is not None:
+            compared = comparison_job(job, workspace, self.messages)
+            if compared is not None:
+                self._video(compared)
+        if config.clip is not None:
+            self._video(clip_job(job, workspace, config, self.messages))
+        self._export(job)
 
+    def _export(self, job: Job) -> None:
+        """Parts for other programs."""
+        wanted = set(self._config.export)
+        if wanted & {Export.FOREGROUND, Export.PNG}:
+            foreground = foreground_job(job, self._workspace)
+            if Export.FOREGROUND in wanted:
+                self._video(foreground)
+            if Export.PNG in wanted:
+                shape = merged_shape(job)
+                frames = foreground_frames(foreground, reader_of(job), shape)
+                self.exports.append(
+                    export_pictures(
+                        foreground, frames, "foreground", self._workspace, self._progress
+                    )
+                )
+        if Export.MASKS in wanted:
+            masks = mask_job(job, self._workspace, self.messages)
+            if masks is not None:
+                frames = (frame[..., 0] for frame in result_frames(masks, None, merged_shape(job)))
+                self.exports.append(
+                    export_pictures(masks, frames, "masks", self._workspace, self._progress)
+                )
+        if Export.TRANSFORMS in wanted:
+            self.exports.append(export_transforms(job, self._workspace))
 
-def _write(
-    job: Job,
-    workspace: Workspace,
-    config: EncodeConfig,
-    progress: Progress,
-    messages: list[str],
-) -> EncodedVideo:
-    """Encode, sign, put in place."""
-    reader = VideoReader(job.video) if job.video is not None else None
-    info = reader.info if reader is not None else None
-    encoder = choose_encoder(
-        config.codec,
-        quality=config.quality,
-        lossless=config.lossless,
-        pixel_format=config.pixel_format,
-        effort=config.effort,
-        source_depth=info.bit_depth if info is not None else 8,
-        variable_rate=job.timeline.is_variable,
-    )
-    suffix = encoder.suffix if config.container == "auto" else f".{config.container}"
-    path = workspace.root / f"{job.name}{suffix}"
-    unsigned = workspace.root / f".{job.name}.{uuid.uuid4().hex[:8]}.unsigned{suffix}"
-    first = read_image(next(job.pictures[stem] for stem in job.stems if stem in job.pictures))
-    height, width = first.shape[:2]
-    with storage_errors(path):
-        try:
-            writer = _writer(unsigned, encoder, (width, height), job, info)
-            with (
-                writer,
-                progress.task(f"Encoding {path.name}", total=len(job.stems), unit="frames") as task,
-            ):
-                frames = job_frames(job, reader, (height, width))
-                durations = job.timeline.durations
-                for image, time, duration in zip(
-                    frames, job.timeline.times, durations, strict=True
-                ):
-                    progress.raise_if_stopped()
-                    writer.write(image, time, duration)
-                    task.advance()
-            sign_file(unsigned, path, title=path.name, parent=job.video)
-        except (MediaError, StorageError) as error:
-            # Nobody knows the temporary file's name.
-            raise type(error)(str(error).replace(unsigned.name, path.name)) from error
-        finally:
-            unsigned.unlink(missing_ok=True)
-    note = read_provenance(path)
-    if note is None or note.state == "invalid":
-        path.unlink()
-        raise MediaError(f"{path} could not be signed and was removed; encode again.")
-    messages += [text.replace(unsigned.name, path.name) for text in writer.messages]
-    if reader is not None:
-        messages += reader.problems
-    messages += job.timeline.problems
-    return EncodedVideo(
-        path=path,
-        kind=job.kind,
-        frames=writer.n_frames,
-        duration_s=float(job.timeline.end - job.timeline.times[0]),
-        width=width,
-        height=height,
-        codec=config.codec.value,
-        sound=writer.sound_fate.value,
-        provenance=note.state,
-        filled=len(job.missing) if job.kind == "result" else 0,
-        size_bytes=path.stat().st_size,
-    )
-
-
-def _writer(
-    path: Path, encoder: Encoder, size: tuple[int, int], job: Job, info: VideoInfo | None
-) -> VideoWriter:
-    width, height = size
-    times = job.timeline.times
-    same_size = info is not None and (info.width, info.height) == size
-    shift = Fraction(0)
-    if info is not None:
-        sound_starts = [track.start_s for track in info.audio if track.start_s is not None]
-        keeps_offsets = "mp4" in info.container.split(",")
-        shift = shift_to_zero(times[0], sound_starts, keeps_offsets=keeps_offsets)
-    return VideoWriter(
-        path,
-        width=width,
-        height=height,
-        encoder=encoder,
-        rate=nominal_rate(info.average_rate if info else 1 / job.timeline.time_base, times),
-        time_base=job.timeline.time_base,
-        color=info.color if info is not None else ColorTags(),
-        sample_aspect_ratio=info.sample_aspect_ratio if info and same_size else Fraction(1),
-        sound=job.video if info is not None and info.has_audio else None,
-        shift=shift,
-        metadata={"comment": PLAIN_NOTE},
-    )
+    def _video(self, job: Job) -> None:
+        self.videos.append(self._maker.make(job))

@@ -1,25 +1,24 @@
 # pyright: strict
-"""What `encode` has to write: which picture is shown when, and what fills the gaps."""
+"""What `encode` has to write: which picture is shown when."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
-from dflcolab.arrays import Image
 from dflcolab.errors import WorkspaceError
 from dflcolab.media.config import EncodeConfig
-from dflcolab.media.frame_sequence import list_frames, read_ahead, read_image
+from dflcolab.media.frame_sequence import list_frames
+from dflcolab.media.gif import FRAMES_PER_SECOND
 from dflcolab.media.timeline import Timeline, read_timeline
-from dflcolab.media.video_reader import VideoReader
 from dflcolab.workspace.workspace import Side, Workspace
 
 _NTSC = Fraction(1000, 1001)
 _NAMED_MISSING = 3
+
+EXPORT_FOLDER = "export"
+"""Folder of the workspace with parts for other programs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +27,15 @@ class Job:
 
     Attributes:
         name: File name without ending.
-        kind: "result" or "mask".
+        kind: "result", "mask", "comparison", "clip" or "foreground".
         stems: Frame names in order.
         pictures: Picture of each frame that has one.
         timeline: When each frame is shown.
         video: The dst video; None if dst is pictures.
         originals: Original picture of each frame, where dst is pictures.
+        masks: Mask of each frame that has one; for the foreground only.
+        first: Number of the first frame within the footage.
+        sound: Carry the sound of the dst video over.
     """
 
     name: str
@@ -43,6 +45,9 @@ class Job:
     timeline: Timeline
     video: Path | None
     originals: dict[str, Path] = field(default_factory=dict[str, Path])
+    masks: dict[str, Path] = field(default_factory=dict[str, Path])
+    first: int = 0
+    sound: bool = True
 
     @property
     def missing(self) -> list[str]:
@@ -162,45 +167,90 @@ def _refuse_gaps(job: Job, workspace: Workspace, config: EncodeConfig) -> None:
 
 def mask_job(job: Job, workspace: Workspace, messages: list[str]) -> Job | None:
     """The job for the mask video of a result, None without masks; frames without one are black."""
-    found = {path.stem: path for path in list_frames(workspace.merged_mask_dir)}
-    pictures = {stem: found[stem] for stem in job.stems if stem in found}
+    pictures = mask_pictures(job, workspace)
     if not pictures:
         return None
-    name = job.name.replace(workspace.result_path("").name, workspace.result_mask_path("").name, 1)
-    masks = Job(
-        name=name,
-        kind="mask",
-        stems=job.stems,
-        pictures=pictures,
-        timeline=job.timeline,
-        video=job.video,
-    )
+    masks = replace(_renamed(job, workspace, "mask"), pictures=pictures, originals={})
     if masks.missing:
-        messages.append(f"{len(masks.missing)} frames of {name} have no mask and are black.")
+        messages.append(f"{len(masks.missing)} frames of {masks.name} have no mask and are black.")
     return masks
 
 
-def job_frames(job: Job, reader: VideoReader | None, shape: tuple[int, int]) -> Iterator[Image]:
-    """The picture of every frame in order; what is missing comes from the original or is black."""
-    missing = set(job.missing)
-    pictures = read_ahead([job.pictures[stem] for stem in job.stems if stem in job.pictures])
-    originals = _originals(job, reader, missing, shape)
-    for stem in job.stems:
-        yield next(originals if stem in missing else pictures)
+def mask_pictures(job: Job, workspace: Workspace) -> dict[str, Path]:
+    """The masks that a merge left, by frame."""
+    found = {path.stem: path for path in list_frames(workspace.merged_mask_dir)}
+    return {stem: found[stem] for stem in job.stems if stem in found}
 
 
-def _originals(
-    job: Job, reader: VideoReader | None, missing: set[str], shape: tuple[int, int]
-) -> Iterator[Image]:
-    if job.kind == "mask":
-        black = np.zeros((*shape, 3), np.uint8)
-        for _ in missing:
-            yield black
-    elif reader is not None and missing:
-        numbers = {index for index, stem in enumerate(job.stems) if stem in missing}
-        for frame in reader.frames(wanted=numbers.__contains__):
-            yield frame.image
-    else:
-        for stem in job.stems:
-            if stem in missing:
-                yield read_image(job.originals[stem])
+def comparison_job(job: Job, workspace: Workspace, messages: list[str]) -> Job | None:
+    """The job for the video that shows before and after; None if there is no before."""
+    if not _has_originals(job):
+        messages.append(
+            f"There are no frames in {workspace.frames_dir(Side.DST)} to compare the merged ones with, "
+            "so no comparison was written."
+        )
+        return None
+    return _renamed(job, workspace, "comparison")
+
+
+def foreground_job(job: Job, workspace: Workspace) -> Job:
+    """The job for the new faces alone, with transparency.
+
+    Raises:
+        WorkspaceError: There are no masks, or no frames from before the merge.
+    """
+    masks = mask_pictures(job, workspace)
+    if not masks or not _has_originals(job):
+        what = "masks" if not masks else "dst frames"
+        raise WorkspaceError(
+            f"The foreground cannot be cut out, because there are no {what} for {job.name}; "
+            "merge again with the dst footage in its place."
+        )
+    name = _renamed(job, workspace, "foreground").name.removeprefix(
+        f"{workspace.result_path('').name}_"
+    )
+    return replace(job, name=f"{EXPORT_FOLDER}/{name}", kind="foreground", masks=masks, sound=False)
+
+
+def clip_job(job: Job, workspace: Workspace, config: EncodeConfig, messages: list[str]) -> Job:
+    """The job for the short clip: part of the frames, from time zero on."""
+    begin = job.timeline.times[0] + Fraction(config.clip_start).limit_denominator(1000)
+    length = Fraction(config.clip_length).limit_denominator(1000)
+    if begin >= job.timeline.end:
+        begin = max(job.timeline.times[0], job.timeline.end - length)
+        messages.append(
+            f"{job.name} ends before second {config.clip_start:g}; the clip shows its end."
+        )
+    times = job.timeline.times
+    inside = [i for i, time in enumerate(times) if begin <= time < begin + length]
+    inside = inside or [max(i for i, time in enumerate(times) if time <= begin)]
+    first, behind = inside[0], inside[-1] + 1
+    ends = job.timeline.end if behind == len(times) else times[behind]
+    start = times[first]
+    return replace(
+        _renamed(job, workspace, "clip"),
+        stems=job.stems[first:behind],
+        timeline=Timeline(
+            tuple(time - start for time in times[first:behind]),
+            ends - start,
+            job.timeline.time_base,
+        ),
+        first=job.first + first,
+        sound=False,
+    )
+
+
+def thinned(timeline: Timeline) -> list[int]:
+    """Numbers of the frames that a GIF shows: the first of each of its steps."""
+    slots = [int(time * FRAMES_PER_SECOND) for time in timeline.times]
+    return [i for i, slot in enumerate(slots) if i == 0 or slot > slots[i - 1]]
+
+
+def _has_originals(job: Job) -> bool:
+    return job.video is not None or all(stem in job.originals for stem in job.stems)
+
+
+def _renamed(job: Job, workspace: Workspace, kind: str) -> Job:
+    """The same frames under the name of another kind: result_2 becomes result_mask_2."""
+    result = workspace.result_path("").name
+    return replace(job, name=job.name.replace(result, f"{result}_{kind}", 1), kind=kind)

@@ -31,6 +31,7 @@ from dflcolab.media.video_reader import VideoReader
 from dflcolab.media.video_writer import VideoWriter
 from dflcolab.merging.frame_source import FrameSource, dst_frames
 from dflcolab.pipeline import encode as encode_module
+from dflcolab.pipeline import encode_video
 from dflcolab.pipeline.doctor import doctor
 from dflcolab.pipeline.doctor_workspace import look_at_workspace
 from dflcolab.pipeline.encode_jobs import encode_jobs
@@ -459,5 +460,5 @@ def test_sound_that_the_file_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_signature_that_does_not_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     video = make_video(tmp_path / "clip.mp4", n_frames=3)
     workspace = merged_workspace(tmp_path / "w", video, 3)
-    monkeypatch.setattr(encode_module, "read_provenance", lambda _path: None)
+    monkeypatch.setattr(encode_video, "read_provenance", lambda _path: None)
     refused(lambda: encode_module.encode(workspace, EncodeConfig()))

@@ -1,0 +1,299 @@
+# pyright: strict
+"""One video of `encode`: its pictures encoded, signed and put in place."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from dflcolab.errors import MediaError, StorageError
+from dflcolab.files import storage_errors, write_bytes
+from dflcolab.media.color import ColorTags
+from dflcolab.media.config import Comparison, EncodeConfig, VideoCodec
+from dflcolab.media.encoders import Encoder, alpha_encoder, choose_encoder, settled_codec
+from dflcolab.media.gif import gif_bytes
+from dflcolab.media.hardware import hardware_encoder
+from dflcolab.media.label import Label
+from dflcolab.media.probe import VideoInfo
+from dflcolab.media.provenance import PLAIN_NOTE, read_provenance, sign_file
+from dflcolab.media.video_reader import VideoReader
+from dflcolab.media.video_writer import VideoWriter, nominal_rate, shift_to_zero
+from dflcolab.pipeline.encode_frames import (
+    Picture,
+    Shape,
+    comparison_frames,
+    foreground_frames,
+    labeled,
+    merged_shape,
+    result_frames,
+    scaled,
+)
+from dflcolab.pipeline.encode_jobs import Job, thinned
+from dflcolab.progress import Progress
+from dflcolab.workspace.workspace import Workspace
+
+_OWN_ENCODER = ("foreground", "clip")
+"""Kinds whose encoder is not the user's choice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedVideo:
+    """One video that was written.
+
+    Attributes:
+        path: The file.
+        kind: "result", "mask", "comparison", "clip" or "foreground".
+        frames: Number of frames.
+        duration_s: Length of the pictures in seconds.
+        width: Width in pixels.
+        height: Height in pixels.
+        codec: Codec of the pictures.
+        sound: "copied", "re-encoded" or "none".
+        bit_depth: Bits a value of the pictures.
+        provenance: State of the signed note, read back: "valid".
+        filled: Frames taken from the original because their merged frame is missing.
+        size_bytes: Size of the file.
+    """
+
+    path: Path
+    kind: str
+    frames: int
+    duration_s: float
+    width: int
+    height: int
+    codec: str
+    sound: str
+    bit_depth: int
+    provenance: str
+    filled: int
+    size_bytes: int
+
+
+class VideoMaker:
+    """Makes the videos of one run of `encode`.
+
+    Args:
+        workspace: Where they go.
+        config: How they are written.
+        progress: Shown, and asked for a wish to stop.
+        messages: Gets what the user should know.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        config: EncodeConfig,
+        progress: Progress,
+        messages: list[str],
+    ) -> None:
+        self._workspace = workspace
+        self._config = config
+        self._progress = progress
+        self.messages = messages
+
+    def make(self, job: Job) -> EncodedVideo:
+        """One video, by the graphics card if that is wanted and works.
+
+        Raises:
+            MediaError: A merged frame is damaged or has another size, or the encoder is missing.
+            StorageError: The disk is full; an earlier file stays.
+            Interrupted: Asked to stop; an earlier file stays.
+        """
+        reader = reader_of(job)
+        info = reader.info if reader is not None else None
+        encoder = self._hardware(job, info)
+        if encoder is not None:
+            try:
+                return self._written(job, reader, encoder)
+            except MediaError as error:
+                self.messages.append(
+                    f"The graphics card did not encode {job.name} ({error}); the processor did."
+                )
+        return self._written(job, reader, self._encoder(job, info))
+
+    def _codec(self, job: Job, depth: int) -> VideoCodec:
+        """What the pictures of a job are compressed with."""
+        if job.kind == "foreground":
+            return VideoCodec.PRORES
+        if job.kind == "clip":
+            return VideoCodec.H264
+        return settled_codec(self._config.codec, lossless=self._config.lossless, source_depth=depth)
+
+    def _encoder(self, job: Job, info: VideoInfo | None) -> Encoder:
+        config = self._config
+        depth = _depth(info)
+        if job.kind == "foreground":
+            return alpha_encoder()
+        if job.kind == "clip":
+            return choose_encoder(VideoCodec.H264, variable_rate=job.timeline.is_variable)
+        return choose_encoder(
+            self._codec(job, depth),
+            quality=config.quality,
+            lossless=config.lossless,
+            pixel_format=config.pixel_format,
+            effort=config.effort,
+            source_depth=depth,
+            variable_rate=job.timeline.is_variable,
+        )
+
+    def _hardware(self, job: Job, info: VideoInfo | None) -> Encoder | None:
+        """The graphics card's encoder, if it is wanted for this job and works."""
+        if not self._config.hardware or job.kind in _OWN_ENCODER:
+            return None
+        depth = _depth(info)
+        codec = self._codec(job, depth)
+        found = hardware_encoder(codec, quality=self._config.quality, source_depth=depth)
+        if found is None:
+            self.messages.append(
+                f"No graphics card here encodes {codec.value}; the processor did it."
+            )
+        return found
+
+    def _frames(
+        self, job: Job, reader: VideoReader | None, shape: Shape, *, deep: bool
+    ) -> tuple[Iterator[Picture], Shape]:
+        """The pictures of a job, and their size."""
+        config = self._config
+        height, width = shape
+        label = None
+        if config.label and job.kind in ("result", "clip"):
+            label = Label(config.label, width, height)
+        if job.kind == "comparison":
+            how = config.comparison or Comparison.SIDE_BY_SIDE
+            if how is Comparison.SIDE_BY_SIDE:
+                width *= 2
+            return comparison_frames(job, reader, shape, how), (height, width)
+        if job.kind == "foreground":
+            return foreground_frames(job, reader, shape), shape
+        frames = labeled(result_frames(job, reader, shape, deep=deep), label)
+        if job.kind == "clip":
+            goal = min(config.clip_width, width) // 2 * 2
+            height = max(2, round(height * goal / width / 2) * 2)
+            return scaled(frames, (height, goal)), (height, goal)
+        return frames, shape
+
+    def _written(self, job: Job, reader: VideoReader | None, encoder: Encoder) -> EncodedVideo:
+        """Encode, sign, put in place."""
+        config, workspace = self._config, self._workspace
+        info = reader.info if reader is not None else None
+        suffix = encoder.suffix
+        if config.container != "auto" and job.kind not in _OWN_ENCODER:
+            suffix = f".{config.container}"
+        is_gif = job.kind == "clip" and config.clip == "gif"
+        if is_gif:
+            suffix = ".gif"
+        path = workspace.root / f"{job.name}{suffix}"
+        unsigned = (
+            workspace.root / f".{Path(job.name).name}.{uuid.uuid4().hex[:8]}.unsigned{suffix}"
+        )
+        shape = merged_shape(job)
+        deep = _keeps_depth(job, encoder, info, shape)
+        frames, (height, width) = self._frames(job, reader, shape, deep=deep)
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                if is_gif:
+                    sound = self._write_gif(unsigned, job, frames)
+                else:
+                    writer = _writer(unsigned, encoder, (width, height), job, info)
+                    sound = self._write_video(writer, job, frames, path.name)
+                    self.messages += [
+                        text.replace(unsigned.name, path.name) for text in writer.messages
+                    ]
+                sign_file(unsigned, path, title=path.name, parent=job.video)
+            except (MediaError, StorageError) as error:
+                # Nobody knows the temporary file's name.
+                raise type(error)(str(error).replace(unsigned.name, path.name)) from error
+            finally:
+                unsigned.unlink(missing_ok=True)
+        note = read_provenance(path)
+        if note is None or note.state == "invalid":
+            path.unlink()
+            raise MediaError(f"{path} could not be signed and was removed; encode again.")
+        if reader is not None:
+            self.messages += reader.problems
+        self.messages += job.timeline.problems
+        return EncodedVideo(
+            path=path,
+            kind=job.kind,
+            frames=len(thinned(job.timeline)) if is_gif else len(job.stems),
+            duration_s=float(job.timeline.end - job.timeline.times[0]),
+            width=width,
+            height=height,
+            codec="gif" if is_gif else self._codec(job, _depth(info)).value,
+            sound=sound,
+            bit_depth=10 if "10" in encoder.pix_fmt else 8,
+            provenance=note.state,
+            filled=len(job.missing) if job.kind == "result" else 0,
+            size_bytes=path.stat().st_size,
+        )
+
+    def _write_video(
+        self, writer: VideoWriter, job: Job, frames: Iterator[Picture], name: str
+    ) -> str:
+        """Give all frames to the writer; what became of the sound."""
+        total = len(job.stems)
+        with (
+            writer,
+            self._progress.task(f"Encoding {name}", total=total, unit="frames") as task,
+        ):
+            for image, time, duration in zip(
+                frames, job.timeline.times, job.timeline.durations, strict=True
+            ):
+                self._progress.raise_if_stopped()
+                writer.write(image, time, duration)
+                task.advance()
+        return writer.sound_fate.value
+
+    def _write_gif(self, path: Path, job: Job, frames: Iterator[Picture]) -> str:
+        shown = thinned(job.timeline)
+        chosen = set(shown)
+        times = [job.timeline.times[i] for i in shown]
+        images = [image for i, image in enumerate(frames) if i in chosen]
+        write_bytes(path, gif_bytes(images, times, job.timeline.end, PLAIN_NOTE), durable=False)
+        return "none"
+
+
+def reader_of(job: Job) -> VideoReader | None:
+    """Of the job's dst video; None where dst is pictures."""
+    return VideoReader(job.video) if job.video is not None else None
+
+
+def _depth(info: VideoInfo | None) -> int:
+    return info.bit_depth if info is not None else 8
+
+
+def _keeps_depth(job: Job, encoder: Encoder, info: VideoInfo | None, shape: Shape) -> bool:
+    """Whether the fine values of the dst video fit into the result."""
+    if info is None or job.kind != "result" or info.bit_depth <= 8:
+        return False
+    return "10" in encoder.pix_fmt and (info.height, info.width) == shape
+
+
+def _writer(
+    path: Path, encoder: Encoder, size: tuple[int, int], job: Job, info: VideoInfo | None
+) -> VideoWriter:
+    width, height = size
+    times = job.timeline.times
+    same_size = info is not None and info.width * height == info.height * width
+    shift = Fraction(0)
+    if info is not None and job.sound:
+        sound_starts = [track.start_s for track in info.audio if track.start_s is not None]
+        keeps_offsets = "mp4" in info.container.split(",")
+        shift = shift_to_zero(times[0], sound_starts, keeps_offsets=keeps_offsets)
+    return VideoWriter(
+        path,
+        width=width,
+        height=height,
+        encoder=encoder,
+        rate=nominal_rate(info.average_rate if info else 1 / job.timeline.time_base, times),
+        time_base=job.timeline.time_base,
+        color=info.color if info is not None else ColorTags(),
+        sample_aspect_ratio=info.sample_aspect_ratio if info and same_size else Fraction(1),
+        sound=job.video if info is not None and info.has_audio and job.sound else None,
+        shift=shift,
+        metadata={"comment": PLAIN_NOTE},
+    )
