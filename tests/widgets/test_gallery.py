@@ -1,0 +1,189 @@
+"""What the gallery does to real files: nothing that was not asked for, and nothing that cannot be undone."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dflcolab.errors import FacesetError
+from dflcolab.faceset.config import PackConfig, SortConfig, SortKind
+from dflcolab.faceset.folder_lock import alone_in
+from dflcolab.files import sha256_of
+from dflcolab.pipeline.pack import pack
+from dflcolab.pipeline.sort import sort
+from dflcolab.progress import Progress
+from dflcolab.widgets import patience
+from dflcolab.widgets.gallery_answers import Answers
+from dflcolab.widgets.gallery_desk import FACES, TRASH, GalleryDesk
+from dflcolab.widgets.gallery_facts import MEASURES
+from dflcolab.widgets.gallery_plain import PlainGallery
+from dflcolab.workspace.workspace import Side, Workspace
+from tests.xseg.label_files import sample_workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return sample_workspace(tmp_path)
+
+
+@pytest.fixture
+def desk(workspace: Workspace) -> GalleryDesk:
+    return GalleryDesk(workspace, Side.SRC)
+
+
+def contents(desk: GalleryDesk) -> dict[str, str]:
+    return {path.name: sha256_of(path) for path in desk.faces.folder.glob("*.jpg")}
+
+
+def names(desk: GalleryDesk, where: str = FACES) -> list[str]:
+    return [picture.name for picture in desk.pictures(where).items]
+
+
+def test_deleted_faces_lie_in_the_trash_by_hand_and_come_back_also_in_a_new_session(desk):
+    before = contents(desk)
+    first, second, third = names(desk)[:3]
+
+    desk.delete([first, second])
+    desk.delete([third])
+
+    journal = (desk.trash.folder / "trash.jsonl").read_text().splitlines()
+    assert [json.loads(line)["reason"] for line in journal] == ["by hand"] * 3
+    assert not {first, second, third} & set(contents(desk))
+    assert names(desk, TRASH) == [third, second, first]
+    assert desk.undo() == [third]
+    again = GalleryDesk(desk.workspace, Side.SRC)
+    assert sorted(again.undo()) == sorted([first, second])
+    assert contents(again) == before
+    assert again.undo() == []
+
+
+def test_single_pictures_come_back_from_the_trash_and_undo_goes_on_with_the_rest(desk):
+    before = contents(desk)
+    first, second = names(desk)[:2]
+    desk.delete([first, second])
+
+    desk.restore([first])
+
+    assert names(desk, TRASH) == [second]
+    assert (desk.undo_count(), desk.undo()) == (1, [second])
+    assert contents(desk) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["../workspace.toml", "/etc/passwd", "no.jpg", "", None, 7, ["00000_0.jpg"]]
+)
+def test_a_name_from_the_page_that_is_no_shown_face_moves_nothing(desk, name):
+    before = contents(desk)
+    answers: list[tuple[dict, list[bytes]]] = []
+    page = Answers(desk, lambda *answer: answers.append(answer))
+
+    for action in ("delete", "thumbnails", "restore"):
+        page.answer({"do": action, "names": [names(desk)[0], name]})
+    page.answer({"do": "look", "name": name})
+    page.answer({"do": "erase"})
+    page.answer("delete")
+
+    failed = [content["text"] for content, _ in answers if content["do"] == "failed"]
+    assert len(failed) == 6
+    assert all("is no face in" in text for text in failed[:4])
+    assert contents(desk) == before
+
+
+def test_after_a_sort_elsewhere_an_old_name_deletes_nobody(desk):
+    sort(desk.workspace, SortConfig(side=Side.SRC, by=SortKind.BRIGHTNESS))
+    before = contents(desk)
+    old = names(desk)[0]
+
+    with pytest.raises(FacesetError, match="is not the face that was shown"):
+        desk.delete([old])
+
+    assert contents(desk) == before
+    assert set(names(desk)) == set(before)  # the list was loaded anew
+
+
+def test_a_sort_in_the_gallery_keeps_the_ids_of_the_files(desk):
+    heard: list[dict] = []
+    page = Answers(desk, lambda content, _buffers: heard.append(content))
+    page.answer({"do": "list"})
+    page.answer({"do": "sort", "by": "brightness"})
+    page.answer({"do": "sort", "by": "beauty"})
+
+    listed = [content for content in heard if content["do"] == "list"]
+    assert listed[0]["ids"] != listed[1]["ids"]
+    assert sorted(listed[0]["ids"]) == sorted(listed[1]["ids"])
+    assert "beauty" in heard[-1]["text"]
+
+
+def test_a_pack_can_be_looked_at_and_says_how_to_take_it_apart(workspace, desk):
+    loose = desk.thumbnails(FACES, names(desk))
+    pack(workspace, PackConfig(side=Side.SRC))
+    packed = GalleryDesk(workspace, Side.SRC)
+
+    assert sorted(packed.thumbnails(FACES, names(packed))) == sorted(loose)
+    assert packed.look(FACES, names(packed)[0]).face
+    with pytest.raises(FacesetError, match="unpack"):
+        packed.delete(names(packed)[:1])
+
+
+def test_thumbnails_are_made_once_and_a_damaged_cache_is_begun_anew(desk):
+    wanted = desk.pictures(FACES).items
+    first = desk.thumbnails(FACES, names(desk))
+    assert all(cv2.imdecode(np.frombuffer(one, np.uint8), 1).shape == (96, 96, 3) for one in first)
+
+    def forbidden(_pictures):
+        raise AssertionError("a thumbnail was made twice")
+
+    cache = desk._thumbnails
+    assert cache.get(wanted, forbidden) == first
+    cache._path.write_bytes(b"no cache" * 1000)
+    assert cache.get(wanted, desk.faces.read) == first
+    assert cache.get(wanted, forbidden) == first
+
+
+def test_it_waits_for_another_program_for_a_while_only(desk, monkeypatch):
+    monkeypatch.setattr(patience.Patience.__init__, "__kwdefaults__", {"seconds": 0.2})
+    inside, done = threading.Event(), threading.Event()
+
+    def sorting() -> None:  # locks count per open file, so another thread is like another program
+        with alone_in(desk.faces.folder):
+            inside.set()
+            done.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(sorting)
+        inside.wait()
+        with pytest.raises(FacesetError, match="Another program works on the faces"):
+            desk.delete(names(desk)[:1])
+        done.set()
+
+
+def test_measures_tell_a_face_turned_left_from_one_turned_right(desk):
+    rows = desk.measures(progress=Progress())
+    assert set(rows) == set(names(desk))
+    table = np.array([[row[kind] for kind in MEASURES] for row in rows.values()])
+    assert np.isfinite(table).all()
+    yaw, pitch = table[:, 0], table[:, 1]
+    assert np.ptp(yaw) > 5  # degrees; the three people look to different sides
+    assert np.abs(pitch).max() < 60
+
+
+def test_without_anywidget_a_page_of_faces_can_be_deleted_and_brought_back(desk):
+    before = contents(desk)
+    plain = PlainGallery(desk)
+    assert plain.sheet.value[:2] == b"\xff\xd8"
+    chosen = names(desk)[:2]
+    buttons = {button.description: button for button in plain.box.children[0].children[1:]}
+
+    plain.names.value = chosen
+    buttons["Delete"].click()
+    assert set(before) - set(contents(desk)) == set(chosen)
+    plain.where.value = TRASH
+    assert len(plain.names.options) == 2
+    buttons["Undo"].click()
+    assert contents(desk) == before
