@@ -57,9 +57,22 @@ def reinhard(
     return _cut(cv2.cvtColor(moved, cv2.COLOR_LAB2BGR))
 
 
-def linear(source: FloatImage, target: FloatImage) -> FloatImage:
-    """Mean and covariance of `target`'s colors given to `source` (DeepFaceLab's `lct`)."""
-    return _affine(source, linear_map(color_moments(source), color_moments(target)))
+def linear(
+    source: FloatImage,
+    target: FloatImage,
+    *,
+    source_mask: Mask | None = None,
+    target_mask: Mask | None = None,
+) -> FloatImage:
+    """Mean and covariance of `target`'s colors given to `source` (DeepFaceLab's `lct`).
+
+    With masks, pixels below 0.5 count as black. All pixels of `source` are changed.
+    """
+    moments = [
+        color_moments(masked(picture, mask))
+        for picture, mask in ((source, source_mask), (target, target_mask))
+    ]
+    return _affine(source, linear_map(moments[0], moments[1]))
 
 
 def monge_kantorovich(

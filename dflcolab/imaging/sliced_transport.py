@@ -115,7 +115,7 @@ def _directions() -> Colors:
 
 def _lab(picture: FloatImage) -> Image:
     """8-bit Lab."""
-    as_bytes = (picture * np.float32(255.0)).astype(np.uint8)
+    as_bytes = np.clip(picture * np.float32(255.0), 0, 255).astype(np.uint8)
     return cv2.cvtColor(as_bytes, cv2.COLOR_BGR2LAB).astype(np.uint8, copy=False)
 
 

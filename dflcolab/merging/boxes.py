@@ -20,6 +20,9 @@ from dflcolab.faces.alignment import transform_points
 _REACH = 3
 """Pixels a cubic interpolation may look beyond a point, with one for rounding."""
 
+CUBIC = 2.5
+"""Pixels that a cubic interpolation mixes on each side of a point."""
+
 
 class Box(NamedTuple):
     """Pixels `left <= x < right`, `top <= y < bottom` of a frame."""
@@ -118,31 +121,76 @@ def as_float(picture: Image) -> FloatImage:
     return cv2.LUT(picture, _AS_FLOAT).astype(np.float32, copy=False)
 
 
-def crop_from(picture: FloatImage, box: Box, matrix: Transform, size: int) -> FloatImage:
-    """Warp into a crop of `size` from a picture that shows `box` of the frame; black outside.
+def crop_from(
+    picture: FloatImage, box: Box, matrix: Transform, size: int, *, continued: bool = False
+) -> FloatImage:
+    """Warp into a crop of `size` from a picture that shows `box` of the frame.
 
     Cubic interpolation; values may leave 0..1.
+
+    Args:
+        picture: The frame inside of the box.
+        box: Must hold all that the crop shows of the frame.
+        matrix: Frame to crop.
+        size: Side of the crop.
+        continued: Beyond the frame, the crop shows the colors of its edge; else black.
     """
     if box.is_empty:
         return np.zeros((size, size, picture.shape[2]), np.float32)
-    return cv2.warpAffine(picture, _moved(matrix, box), (size, size), flags=cv2.INTER_CUBIC).astype(
-        np.float32, copy=False
-    )
+    return cv2.warpAffine(
+        picture,
+        _moved(matrix, box),
+        (size, size),
+        flags=cv2.INTER_CUBIC,
+        borderMode=_BORDERS[continued],
+    ).astype(np.float32, copy=False)
+
+
+def inside_of(
+    frame: npt.NDArray[np.generic], matrix: Transform, size: int, *, margin: float
+) -> npt.NDArray[np.bool_]:
+    """Which pixels of a crop of `size` lie in the frame, `[size, size]`.
+
+    Args:
+        frame: The frame.
+        matrix: Frame to crop.
+        size: Side of the crop.
+        margin: Pixels of the frame along its edge that do not count; `CUBIC` leaves those whose
+            interpolated values hold nothing of the black beyond.
+    """
+    height, width = frame.shape[:2]
+    low, high = margin - 0.5, (width - margin - 0.5, height - margin - 0.5)
+    corners = transform_points([(0, 0), (size, 0), (size, size), (0, size)], matrix, invert=True)
+    if ((corners >= low) & (corners <= high)).all():
+        return np.ones((size, size), np.bool_)
+    x, y = np.meshgrid(np.arange(size), np.arange(size))
+    places = transform_points(np.stack([x, y], axis=2).reshape(-1, 2), matrix, invert=True)
+    return ((places > low) & (places < high)).all(axis=1).reshape(size, size)
 
 
 def paste_from(
-    crop: npt.NDArray[np.float32], box: Box, matrix: Transform
+    crop: npt.NDArray[np.float32], box: Box, matrix: Transform, *, continued: bool = False
 ) -> npt.NDArray[np.float32]:
-    """Warp a crop back to the frame, as seen in `box`; zero outside of the crop.
+    """Warp a crop back to the frame, as seen in `box`.
 
     Cubic interpolation; values may leave 0..1. A crop without channel axis gives a plane.
+
+    Args:
+        crop: What is shown.
+        box: Part of the frame to fill.
+        matrix: Frame to crop.
+        continued: Beyond the crop, the colors of its border go on; else zero.
     """
     return cv2.warpAffine(
         crop,
         _moved(matrix, box),
         (box.width, box.height),
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=_BORDERS[continued],
     ).astype(np.float32, copy=False)
+
+
+_BORDERS = {False: cv2.BORDER_CONSTANT, True: cv2.BORDER_REPLICATE}
 
 
 def _moved(matrix: Transform, box: Box) -> npt.NDArray[np.float64]:

@@ -21,8 +21,8 @@ Plane = npt.NDArray[np.float32]
 """One channel, `[H, W]`."""
 
 
-class _Masked(Protocol):
-    """A transfer that may count pixels outside of masks as black."""
+class _Transfer(Protocol):
+    """A transfer that counts pixels outside of the masks as black, and changes all."""
 
     def __call__(
         self,
@@ -34,22 +34,26 @@ class _Masked(Protocol):
     ) -> FloatImage: ...
 
 
-_OF_ALL = {
+_TRANSFERS: dict[ColorTransferMode, _Transfer] = {
+    ColorTransferMode.RCT: reinhard,
     ColorTransferMode.LCT: linear,
     ColorTransferMode.MKL: monge_kantorovich,
-    ColorTransferMode.IDT: distribution_transfer,
-}
-_INSIDE: dict[ColorTransferMode, _Masked] = {
-    ColorTransferMode.RCT: reinhard,
     ColorTransferMode.MKL_M: monge_kantorovich,
+    ColorTransferMode.IDT: distribution_transfer,
     ColorTransferMode.IDT_M: distribution_transfer,
     ColorTransferMode.SOT_M: sliced_transport,
     ColorTransferMode.MIX_M: mixed_transport,
 }
+_OF_ALL = (ColorTransferMode.LCT, ColorTransferMode.MKL, ColorTransferMode.IDT)
 
 
 def transfer_color(
-    mode: ColorTransferMode, source: FloatImage, target: FloatImage, area: Area
+    mode: ColorTransferMode,
+    source: FloatImage,
+    target: FloatImage,
+    *,
+    area: Area,
+    shown: Area | None = None,
 ) -> FloatImage:
     """The source with the target's colors.
 
@@ -60,19 +64,25 @@ def transfer_color(
     Args:
         mode: Which transfer.
         source: The face to change, `[H, W, 3]` in 0..1.
-        target: The crop of the frame, same size.
-        area: Where the face is.
+        target: The crop of the frame, same size, black beyond the frame.
+        area: Where the face is, inside of the frame.
+        shown: For a source taken from a frame: where it lies in it; beyond it counts as black, as
+            the target is there.
     """
-    if mode in _OF_ALL:
-        return _OF_ALL[mode](source, target)
-    if mode in _INSIDE:
-        mask = area[..., None].astype(np.float32)
-        return _INSIDE[mode](source, target, source_mask=mask, target_mask=mask)
-    return source
+    if mode is ColorTransferMode.NONE:
+        return source
+    counted = shown if mode in _OF_ALL else area
+    mask = None if counted is None else counted[..., None].astype(np.float32)
+    return _TRANSFERS[mode](source, target, source_mask=mask, target_mask=mask)
 
 
 def match_histogram(
-    source: FloatImage, target: FloatImage, *, threshold: int, area: Area | None
+    source: FloatImage,
+    target: FloatImage,
+    *,
+    threshold: int,
+    area: Area | None,
+    outside: float = 1.0,
 ) -> FloatImage:
     """The source with the target's distribution of values, channel by channel.
 
@@ -82,15 +92,16 @@ def match_histogram(
         source: The face to change, `[H, W, 3]`.
         target: The crop of the frame, same size.
         threshold: 0..255; below 255 the top end of the source is mapped lower, which darkens.
-        area: Where the face is; outside both pictures count as white, and what the source shows
+        area: What is compared. Elsewhere both pictures count as `outside`, and what the source shows
             there changes as the same values inside do (DeepFaceLab leaves white there, a bright line
             along a hard mask). None compares everything.
+        outside: White or black.
     """
     counted, wanted = source, target
     if area is not None:
-        outside = ~area[..., None]
-        counted = np.where(outside, np.float32(1.0), source)
-        wanted = np.where(outside, np.float32(1.0), target)
+        counted, wanted = (
+            np.where(area[..., None], picture, np.float32(outside)) for picture in (source, target)
+        )
     matched = [
         _matched(source[..., i], counted[..., i], wanted[..., i], float(threshold))
         for i in range(source.shape[2])

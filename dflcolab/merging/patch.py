@@ -19,12 +19,14 @@ from dflcolab.faces.face_type import FaceType
 from dflcolab.faces.hull_masks import hull_mask
 from dflcolab.imaging.filters import reduce_colors
 from dflcolab.merging.boxes import (
+    CUBIC,
     Box,
     as_float,
     box_of_crop,
     box_of_mask,
     box_of_points,
     crop_from,
+    inside_of,
     paste_from,
 )
 from dflcolab.merging.face import ENLARGEMENT, FaceToMerge, face_crop, swap_at, working_size
@@ -67,12 +69,16 @@ class _Crops:
 
     Attributes:
         size: Side in which the face is worked on.
+        inside: Which pixels of the dst face's crop lie in the frame, `[size, size]`.
+        clear: Those of them that hold nothing of the black beyond the frame.
         to_crop: Frame to the dst face's crop of that size.
         to_paste: The same, scaled as `output_face_scale` asks.
         to_mask: The same at the size of the mask.
     """
 
     size: int
+    inside: npt.NDArray[np.bool_]
+    clear: npt.NDArray[np.bool_]
     to_crop: Transform
     to_paste: Transform
     to_mask: Transform
@@ -87,7 +93,7 @@ def composite_face(
     motion: Motion,
 ) -> Patch:
     """One face put into its frame; arguments as for `composite_frame`. Not for `raw-predict`."""
-    crops = _crops(face, face_type, options)
+    crops = _crops(frame, face, face_type, options)
     crop_mask = face_mask(frame, face, face_type=face_type, options=options)
     box = box_of_mask(crop_mask, crops.to_mask, frame)
     if options.mode is Mode.RAW_RGB:
@@ -111,7 +117,8 @@ def composite_face(
     shown = face.crop
     if shown is None:
         shown = face_crop(frame, face.landmarks, crops.size, face_type)
-    area = resized(crop_mask, crops.size) > 0
+    # What lies beyond the frame has no colors to compare with.
+    area = (resized(crop_mask, crops.size) > 0) & crops.clear
     out = _pasted(frame, face, place, shown, area, crops, options)
     if _needs_second_pass(options):
         out = _filtered(frame, place, out, shown, area, crops, options, motion)
@@ -157,13 +164,18 @@ def clipped(fresh: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.clip(fresh, np.float32(0.0), np.float32(1.0), out=fresh)
 
 
-def _crops(face: FaceToMerge, face_type: FaceType, options: CompositeOptions) -> _Crops:
+def _crops(
+    frame: Image, face: FaceToMerge, face_type: FaceType, options: CompositeOptions
+) -> _Crops:
     resolution = face.prediction.size
     size = working_size(options, resolution)
     scale = 1.0 + 0.01 * options.output_face_scale
+    to_crop = alignment_matrix(face.landmarks, size, face_type)
     return _Crops(
         size=size,
-        to_crop=alignment_matrix(face.landmarks, size, face_type),
+        inside=inside_of(frame, to_crop, size, margin=0),
+        clear=inside_of(frame, to_crop, size, margin=CUBIC),
+        to_crop=to_crop,
         to_paste=alignment_matrix(face.landmarks, size, face_type, scale=scale),
         to_mask=alignment_matrix(face.landmarks, resolution * ENLARGEMENT, face_type, scale=scale),
     )
@@ -182,7 +194,7 @@ def _pasted(
     swap = swap_at(face.prediction, options.super_resolution_power, crops.size)
     mode = options.mode
     if not mode.is_seamless:
-        swap = transfer_color(options.color_transfer_mode, swap, shown, area)
+        swap = transfer_color(options.color_transfer_mode, swap, shown, area=area)
     if mode is Mode.HIST_MATCH:
         swap = match_histogram(
             swap,
@@ -206,18 +218,25 @@ def _filtered(
     options: CompositeOptions,
     motion: Motion,
 ) -> FloatImage:
-    """Step 14: the face taken out of the merged frame again, changed in its crop and put back."""
+    """Step 14: the face taken out of the merged frame again, changed in its crop and put back.
+
+    DeepFaceLab's crop is black beyond the frame, and some of that comes back as a dark line where a
+    face is cut by the frame's edge; here it continues the edge, but still counts as black.
+    """
     wide = place.box.union(box_of_crop(crops.to_crop, crops.size, frame))
     merged = as_float(frame[wide.slices])
     merged[place.box.within(wide)] = out
-    crop = crop_from(merged, wide, crops.to_crop, crops.size)
+    crop = crop_from(merged, wide, crops.to_crop, crops.size, continued=True)
+    inside = crops.inside
     if options.mode.is_seamless:
-        crop = transfer_color(options.color_transfer_mode, crop, shown, area)
+        mode = options.color_transfer_mode
+        crop = transfer_color(mode, crop, shown, area=area, shown=inside)
     if options.mode is Mode.SEAMLESS_HIST_MATCH:
-        crop = match_histogram(crop, shown, threshold=options.hist_match_threshold, area=None)
+        threshold = options.hist_match_threshold
+        crop = match_histogram(crop, shown, threshold=threshold, area=inside, outside=0.0)
     crop = filter_face(crop, options, motion)
     background = degrade_frame(place.image, options)
-    again = paste_from(crop, place.box, crops.to_crop)
+    again = paste_from(crop, place.box, crops.to_crop, continued=True)
     return clipped(blend(background, again, place.mask))
 
 

@@ -84,6 +84,31 @@ def test_each_mask_mode_uses_its_masks(mode: MaskMode, expected: float):
 
 
 def test_traces_of_a_mask_vanish():
-    faint = np.full((8, 8, 1), 0.9 / 255, np.float32)
+    faint = np.full((8, 8), 0.9 / 255, np.float32)
 
-    assert not working_mask(MaskMode.LEARNED_PRD, FaceMasks(None, faint, faint)).any()
+    assert not working_mask(MaskMode.LEARNED_PRD, FaceMasks(swap=faint, dst=faint)).any()
+
+
+@pytest.mark.parametrize("mode", MaskMode)
+def test_a_mask_mode_multiplies_adds_or_takes_the_masks_it_names(mode: MaskMode):
+    names = ("swap", "dst", "hull", "swap_xseg", "dst_xseg")
+    values = {name: np.float32(0.5 + 0.1 * i) for i, name in enumerate(names)}
+    masks = FaceMasks(**{name: np.full((2, 2), value) for name, value in values.items()})
+    names_of = {
+        "dst": "hull",
+        "learned-prd": "swap",
+        "learned-dst": "dst",
+        "XSeg-prd": "swap_xseg",
+        "XSeg-dst": "dst_xseg",
+    }
+    expected = 1.0
+    if mode is not MaskMode.FULL:
+        for part in mode.value.replace("+", "*").split("*"):
+            expected *= values[names_of[part]]
+    if mode is MaskMode.LEARNED_EITHER:
+        expected = 1.0  # 0.5 + 0.6, cut
+
+    np.testing.assert_allclose(working_mask(mode, masks), expected, rtol=1e-6)
+    if mode.needs_xseg:
+        with pytest.raises(ValueError, match="missing"):
+            working_mask(mode, FaceMasks(swap=masks.swap, dst=masks.dst))

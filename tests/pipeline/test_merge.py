@@ -29,6 +29,7 @@ from dflcolab.media.video_reader import VideoReader
 from dflcolab.merging.config import MergeConfig
 from dflcolab.pipeline.merge import merge
 from dflcolab.workspace.workspace import Side, Workspace
+from tests.xseg.test_apply import make_model
 
 # The hull of the landmarks shows every face, also with a model that has learned no mask yet.
 LOOK = ("mask_mode=dst", "blur_mask_modifier=20")
@@ -86,6 +87,38 @@ def test_a_deleted_face_leaves_its_frame_as_it_was(workspace: Workspace):
     assert report.frames == 5
     assert report.passed >= 1
     assert np.array_equal(_merged(workspace, "00003"), _frame(workspace, 2))
+
+
+def test_a_mask_mode_with_xseg_needs_a_model_of_that_kind(workspace: Workspace):
+    look = ("mask_mode=XSeg-prd*XSeg-dst",)
+    with pytest.raises(ModelError, match=r"XSeg-prd\*XSeg-dst needs.*'xseg'.*mask train.*--xseg"):
+        merge(workspace, _config(set=look))
+    make_model(workspace, "other")
+
+    report = merge(workspace, _config(set=look, frames="0:2", xseg="other"))
+
+    assert (report.merged, report.problems) == (2, ())
+    mask = cv2.imread(str(workspace.merged_mask_dir / "00001.png"), cv2.IMREAD_UNCHANGED)
+    assert mask.any()  # what a network with fresh weights thinks of the face
+
+
+def test_a_preview_of_one_frame_leaves_all_results_as_they_are(
+    workspace: Workspace, tmp_path: Path
+):
+    picture = tmp_path / "new folder" / "look.jpg"
+
+    report = merge(workspace, _config(frames="9:10", preview=picture))
+
+    assert str(picture) in report.summary()
+    assert not workspace.merged_dir.exists()
+    before, after = np.split(cv2.imread(str(picture)).astype(int), 2, axis=1)
+    # JPEG at quality 95 is off by some grey levels; the face by more.
+    difference = np.abs(before - _frame(workspace, 9)).mean()
+    assert difference < 3
+    assert np.abs(after - before).max() > 40
+    note = read_provenance(picture)
+    assert note is not None
+    assert note.state == "valid"
 
 
 def test_provenance_can_be_left_to_the_video(workspace: Workspace):
