@@ -145,8 +145,7 @@ def _pivots(samples: Bytes, members: Indices) -> Bytes:
     """Means of groups of like pictures, and the pictures half-way, `[pivots, areas, samples]`."""
     chosen: Bytes = samples[members[:: -(-len(members) // _EXAMPLES)]]
     n, n_areas, n_samples = chosen.shape
-    black: Bytes = np.zeros(n_samples, np.uint8)
-    sums = distances(chosen.reshape(-1, n_samples), black)
+    sums = distances(chosen.reshape(-1, n_samples), np.zeros_like(chosen[0, 0]))
     levels = (sums.reshape(n, n_areas) / n_samples).astype(np.float32)
     n_groups = min(_GROUPS, n)
     groups = np.empty((n, 1), np.int32)
