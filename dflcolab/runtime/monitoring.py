@@ -13,6 +13,7 @@ from dflcolab.runtime.where import Where
 from dflcolab.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from dflcolab.config import Config
     from dflcolab.training.config import TrainConfig
 
 
@@ -45,6 +46,20 @@ async def run_training_job(
             f"The {job.what} is running already and goes on with the options it was started with."
         )
     return await supervise(job, _view(job, workspace, where), where=where)
+
+
+async def run_job(workspace: Workspace, verb: str, config: Config, *, where: Where) -> JobEnd:
+    """Run another verb in a process of its own and show its progress as text until it ends.
+
+    Raises:
+        JobError: Something runs in the workspace, or the process ended without a word.
+        DFLColabError: It failed, with its sentence.
+        Interrupted: It was stopped at a safe point.
+    """
+    from dflcolab.widgets.monitor_plain import PlainMonitor
+
+    job = Job.start(workspace.root, verb, config, where=where)
+    return await supervise(job, PlainMonitor(job, workspace), where=where)
 
 
 def _view(job: Job, workspace: Workspace, where: Where) -> View:

@@ -21,10 +21,11 @@ from dflcolab.errors import ConfigError, DFLColabError, WorkspaceError
 from dflcolab.progress import NotebookProgress, Progress
 from dflcolab.runtime import rules
 from dflcolab.runtime.advice import runtime_advice
+from dflcolab.runtime.bring import download, show_where
 from dflcolab.runtime.cells import awaited_cell, cell, stop_button
 from dflcolab.runtime.description import Runtime, find_runtime
 from dflcolab.runtime.drive import Drive, drive_for
-from dflcolab.runtime.monitoring import run_training_job
+from dflcolab.runtime.monitoring import run_job, run_training_job
 from dflcolab.runtime.results import show_faces, show_merged, show_preview, show_report
 from dflcolab.runtime.show import (
     StoppedCellError,
@@ -39,6 +40,7 @@ from dflcolab.runtime.where import Place
 from dflcolab.workspace.workspace import RightsBasis, Side, Workspace
 
 if TYPE_CHECKING:
+    from dflcolab.config import Config
     from dflcolab.training.config import TrainConfig
 
 VARIABLE = "DFLCOLAB_NOTEBOOK"
@@ -46,6 +48,12 @@ DEMO = "demo"
 _FINISHING_ROUNDS = 3
 """What is found damaged is copied again, and that may rely on other damage."""
 _WISHES = {"over-training": "overfit", "nothing improves": "plateau", "never by itself": "never"}
+NO_MASKS = "not now"
+LABEL_MASKS = "draw outlines"
+LEARN_MASKS = "learn the outlines"
+APPLY_MASKS = "apply to all faces"
+MASK_STEPS = (NO_MASKS, LABEL_MASKS, LEARN_MASKS, APPLY_MASKS)
+"""What the cell of the masks does, in the order of the work."""
 _DECISIONS = {rules.NOT_CHOSEN: None, rules.GO_ON: "go-on", rules.STOP: "stop"}
 
 
@@ -116,6 +124,7 @@ class Session:
         # On a mounted Drive the form's folder lies below "My Drive".
         self._storage = Storage(self._drive, root / folder if self.where.can_mount_drive else root)
         show_text(f"Copies of the workspace go to {self._storage.shelf}.")
+        self._list_workspaces(self._storage)
 
     @cell
     def open(
@@ -239,6 +248,55 @@ class Session:
         display(mask_editor(self.workspace, Side(side), model=mask_model, progress=progress))
 
     @awaited_cell
+    async def masks(
+        self, *, mask_step: str, mask_side: str, mask_model: str, mask_minutes: float
+    ) -> None:
+        """Outlines by hand, a network that learns them, its masks into the faces: one step a run."""
+        from dflcolab.xseg.config import MaskConfig
+
+        if mask_step not in MASK_STEPS:
+            raise ConfigError(f"{mask_step!r} is no step; take one from the list of the form.")
+        if mask_step == NO_MASKS:
+            show_text("Masks are left as they are, as chosen.")
+            return
+        if mask_step == LABEL_MASKS:
+            self.label_masks(side=mask_side, mask_model=mask_model)
+            return
+        config = MaskConfig(action="train", model=mask_model, deadline=_duration(mask_minutes))
+        configs = [config]
+        if mask_step == APPLY_MASKS:
+            configs = [replace(config, action="apply", side=side) for side in Side]
+        for chosen in configs:
+            await self._show_job("mask", chosen)
+        with stop_button(self.progress):
+            self._copy()
+
+    @cell
+    def import_model(self, *, model_name: str, dfl_model: str, dfl_folder: str) -> None:
+        """Make a model of DeepFaceLab's files; what was imported already is left as it is."""
+        from dflcolab.pipeline.model import model, not_imported
+        from dflcolab.training.config import ModelConfig
+
+        if self._has_checkpoint(model_name):
+            show_text(f"There is a model {model_name} already; training goes on with it.")
+            return
+        folders = self._given_paths(dfl_folder)
+        if not folders and not not_imported(self.workspace):
+            show_text(
+                "There is no model of DeepFaceLab in the workspace; training begins a new one. Give "
+                "the folder with its files, or a workspace that has them as `existing_workspace`."
+            )
+            return
+        config = ModelConfig(
+            action="import",
+            model=dfl_model.strip() or None,
+            from_=folders[0] if folders else None,
+            as_=model_name,
+        )
+        show_report(model(self.workspace, config, progress=self.progress))
+        self._copy()
+
+    @awaited_cell
     async def pretrain(
         self,
         *,
@@ -308,8 +366,8 @@ class Session:
         show_merged(self.workspace)
 
     @cell
-    def encode(self, *, lossless: bool) -> None:
-        """Make the video, and show it."""
+    def encode(self, *, lossless: bool, download_result: bool = False) -> None:
+        """Make the video, show it, and say where it is."""
         from dflcolab.media.config import EncodeConfig
         from dflcolab.pipeline.encode import encode
 
@@ -319,6 +377,12 @@ class Session:
         if result.exists():
             show_video(result)
         self._copy()
+        if result.exists():
+            storage = self._storage
+            copy = None if storage is None else storage.place_of(self.workspace, result.name)
+            show_where(result, copy)
+            if download_result:
+                download(result, self.where)
 
     @cell
     def finish(self, *, disconnect_drive: bool) -> None:
@@ -341,6 +405,21 @@ class Session:
             self._storage.disconnect()
             self._storage = None
             show_text("The storage has taken everything and is disconnected.")
+
+    def _list_workspaces(self, storage: Storage) -> None:
+        """Say what could be opened; a storage that does not answer is told and stops nothing."""
+        try:
+            stored = storage.workspaces()
+        except DFLColabError as error:
+            show_text(str(error))
+            return
+        if stored:
+            title = (
+                "Workspaces there, the newest first; give a name in the next cell to go on with it:"
+            )
+            show_text("\n".join([title, *(entry.line() for entry in stored)]))
+        else:
+            show_text("No workspace has a copy there yet; the next cell begins one.")
 
     def _local_root(self, local_folder: str) -> Path:
         """Where workspaces are on this machine's own disk."""
@@ -406,6 +485,12 @@ class Session:
             show_preview(workspace, config.model)
             self._copy()
 
+    async def _show_job(self, verb: str, config: Config) -> None:
+        """A verb in a process of its own, so that it leaves the memory of the card when it ends."""
+        end = await run_job(self.workspace, verb, config, where=self.where)
+        with stop_button(self.progress):
+            show_text(end.summary)
+
     def _copying(self) -> AbstractContextManager[object]:
         """Around what copies: the drive stays meanwhile."""
         return nullcontext() if self._storage is None else self._storage.copying()
@@ -415,16 +500,24 @@ class Session:
             self._storage.copy(self.workspace, self.progress)
 
 
+_started: Session | None = None
+
+
 def start() -> Session:
     """Check the installation and begin; the first thing that the notebook calls.
+
+    Called again in the same kernel, it gives the session that is there, its workspace open.
 
     Raises:
         StoppedCellError: A running library was replaced, or `DFLCOLAB_NOTEBOOK` is wrong.
     """
+    global _started
     try:
         runtime = find_runtime()
         _refuse_replaced_numpy(runtime)
-        session = Session(runtime, values=_values())
+        session = _started or Session(runtime)
+        session.values = _values()
+        _started = session
     except DFLColabError as error:
         show_failure(error)
         raise StoppedCellError(str(error)) from None

@@ -16,6 +16,7 @@ from dflcolab.sync.pull import is_unfinished, pull
 from dflcolab.sync.push import PushReport
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention
+from dflcolab.sync.shelf import StoredWorkspace, newest_readable, stored_workspaces
 from dflcolab.sync.verify import VerifyReport
 from dflcolab.sync.writing import shows_late
 from dflcolab.workspace.workspace import Workspace
@@ -100,6 +101,32 @@ class Storage:
     def copying(self) -> AbstractContextManager[object]:
         """To have around every copy: the drive is not pulled away below one."""
         return self._drive.copying()
+
+    def workspaces(self) -> tuple[StoredWorkspace, ...]:
+        """The workspaces that have a copy here, the newest first.
+
+        Raises:
+            SyncError: The storage does not answer.
+        """
+        with self._drive.copying():
+            return stored_workspaces(Remote.open(self.shelf))
+
+    def place_of(self, workspace: Workspace, name: str) -> Path | None:
+        """Where the newest copy keeps a file as it is; None if it has none, or does not answer.
+
+        Args:
+            workspace: Whose copy.
+            name: Path below the workspace, such as `result.mp4`.
+        """
+        address = self.address(workspace)
+        try:
+            with self._drive.copying():
+                remote = Remote.open(address)
+                manifest = newest_readable(remote, list_generations(remote))
+        except DFLColabError:
+            return None
+        spans = [file.spans for file in manifest.files if file.path == name] if manifest else []
+        return address / spans[0][0].path if spans and len(spans[0]) == 1 else None
 
     def disconnect(self) -> None:
         """Wait until everything has left this machine, and disconnect.
