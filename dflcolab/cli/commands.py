@@ -72,9 +72,11 @@ COMMANDS: dict[str, Command] = {
         "dflcolab.faceset.config:CleanConfig",
     ),
     "report": Command(
-        "Say what facesets and trainings show and lack; compare two models; make a time-lapse",
+        "Say what facesets and trainings show and lack; compare two models; make a time-lapse; "
+        "read a file's signed note",
         "dflcolab.pipeline.any_report:any_report",
         "dflcolab.faceset.report_config:ReportConfig",
+        takes="path",
     ),
     "mask": Command(
         "Draw the line between face and what covers it: labels, XSeg training, masks",

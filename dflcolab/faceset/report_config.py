@@ -1,5 +1,5 @@
 # pyright: strict
-"""Options of `report`: on facesets and trainings, on two models beside each other, as a video."""
+"""Options of `report`: on facesets and trainings, on two models, as a video, on a file's origin."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ class ReportConfig(Config):
     timelapse: str | None = option(None)
     """Write the previews of this model one after the other as a video,
     history/<model>/timelapse.mp4, instead of a page."""
+
+    provenance: Path | None = option(None)
+    """Read the signed note of this video or picture instead: whether it says that the file is synthetic,
+    and whether the file was changed since. Needs no workspace."""
 
     html: Path | None = option(None)
     """Where the page goes. history/report.html in the workspace (comparisons:

@@ -19,7 +19,8 @@ from dflcolab.faceset.pair import PairSummary, compare
 from dflcolab.faceset.report_config import ReportConfig
 from dflcolab.faceset.verdict import Verdict, judge_pair
 from dflcolab.files import storage_errors, write_text
-from dflcolab.media.provenance import SIGNABLE_SUFFIXES, SOURCE_TYPE, read_provenance
+from dflcolab.media.provenance import SIGNABLE_SUFFIXES
+from dflcolab.pipeline.provenance_report import provenance_report
 from dflcolab.pipeline.report_look import SideLook, look_at_side
 from dflcolab.pipeline.report_view import write_report_page
 from dflcolab.pipeline.training_history import (
@@ -295,24 +296,16 @@ def _marks(workspace: Workspace) -> tuple[ResultMark, ...]:
 
 def _mark(path: Path) -> ResultMark:
     try:
-        note = read_provenance(path)
+        found = provenance_report(path)
     except DFLColabError as error:
         return ResultMark(path.name, "invalid", False, f"{path.name}: {error}")
-    if note is None:
-        return ResultMark(
-            path.name,
-            "none",
-            False,
+    text = found.text
+    if found.state == "none":
+        text = (
             f"{path.name} carries no signed note that says it is synthetic; `dflcolab encode` "
-            "writes one.",
+            "writes one."
         )
-    synthetic = note.source_type == SOURCE_TYPE
-    kind = "that it is synthetic" if synthetic else "nothing of being synthetic"
-    if note.state == "invalid":
-        text = f"{path.name} was changed after it was signed, or its signed note is damaged."
-    else:
-        text = f"{path.name} carries a signed note that holds and says {kind}."
-    return ResultMark(path.name, note.state, synthetic, text)
+    return ResultMark(path.name, found.state, found.synthetic, text)
 
 
 def _sentences(findings: tuple[Finding, ...]) -> list[str]:
