@@ -41,6 +41,7 @@ from dflcolab.training.config import TrainConfig, parse_duration, with_settings
 from dflcolab.training.dataset import TrainingFaces, prepare_faces
 from dflcolab.training.devices import open_devices
 from dflcolab.training.holding_out import choice_of, hold_out, saved_choices
+from dflcolab.training.missing_masks import missing_masks
 from dflcolab.training.planning import plan_step
 from dflcolab.training.rollback import RollBack, settings_after_roll_backs
 from dflcolab.training.run_record import run_facts
@@ -229,6 +230,8 @@ def _run_alone(
 
     for text in overruled:
         note(text)
+    if not options.pretrain and (unmasked := missing_masks(options, facesets)):
+        note(unmasked)
     prepare_device()
     if len(config.hosts) > 1:
         progress.message(f"Waiting for all {len(config.hosts)} workers.")
