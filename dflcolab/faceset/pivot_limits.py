@@ -36,6 +36,9 @@ _GROUPS = 8
 _EXAMPLES = 256
 """Pictures that are grouped."""
 
+_STRIP = 1 << 23
+"""Samples whose differences add up within 32 bits."""
+
 _BLOCK = 128
 """Pictures worked on at a time: few enough to stay in the cache."""
 
@@ -134,8 +137,11 @@ class PivotLimits:
         return np.concatenate(list(self._share(best, _blocks(places))))
 
 
-def distances(rows: Bytes, row: Bytes) -> npt.NDArray[np.int32]:
+def distances(rows: Bytes, row: Bytes) -> npt.NDArray[np.signedinteger]:
     """Sums of absolute differences of some rows, `[N, samples]`, to one, `[samples]`."""
+    if row.size > _STRIP:
+        first = distances(rows[:, :_STRIP], row[:_STRIP]).astype(np.int64)
+        return first + distances(rows[:, _STRIP:], row[_STRIP:])
     # One neighbor among one picture: its distance. OpenCV has no faster way for a column.
     found: Any = cv2.batchDistance(rows, row[None], cv2.CV_32S, normType=cv2.NORM_L1, K=1)
     return found[0][:, 0]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dflcolab.faceset import pivot_limits
 from dflcolab.faceset.pivot_limits import AreaLayout, PivotLimits
 from dflcolab.imaging.one_thread import one_opencv_thread
 
@@ -96,3 +97,10 @@ def test_the_last_picture_takes_the_place_of_a_removed_one():
 @pytest.mark.parametrize(("height", "width", "areas"), [(256, 256, 64), (1, 5, 5), (97, 20, 56)])
 def test_pictures_have_eight_areas_a_side_at_most(height: int, width: int, areas: int):
     assert AreaLayout(height, width).n_areas == areas
+
+
+def test_distances_of_huge_pictures_do_not_overflow():
+    n_samples = (1 << 23) + (1 << 16)  # all of them at 255 are beyond 32 bits with a sign
+    white = np.full((1, n_samples), 255, np.uint8)
+
+    assert pivot_limits.distances(white, np.zeros_like(white[0])) == [255 * n_samples]
