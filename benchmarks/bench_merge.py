@@ -23,11 +23,13 @@ from dflcolab.faces.face_type import FaceType
 from dflcolab.media.frame_sequence import encode_image
 from dflcolab.merging.composite import composite_frame
 from dflcolab.merging.face import FaceToMerge, Prediction, face_crop, working_size
-from dflcolab.merging.options import CompositeOptions
 from dflcolab.merging.faces_of_frames import FacesOfFrames
 from dflcolab.merging.frame_source import DstFrame, Wanted
+from dflcolab.merging.look import Look
 from dflcolab.merging.merger import MergeJob, merge_frames
 from dflcolab.merging.motion import Motion
+from dflcolab.merging.networks import Networks
+from dflcolab.merging.options import CompositeOptions
 from dflcolab.progress import Progress
 
 # DeepFaceLab's program on two AVX-512 cores, frames/s per core at 1080p without network or writing.
@@ -36,6 +38,7 @@ DFL_RATES = {
     "overlay rct": 6.0,
     "overlay rct erode 20 blur 40": 5.9,
     "seamless": 3.0,
+    "overlay sot-m": 0.55,
 }
 CASES = {
     "overlay": {"color_transfer_mode": "none"},
@@ -43,11 +46,22 @@ CASES = {
     "overlay rct erode 20 blur 40": {"erode_mask_modifier": 20, "blur_mask_modifier": 40},
     "overlay lct": {"color_transfer_mode": "lct"},
     "overlay mkl": {"color_transfer_mode": "mkl"},
+    "overlay mkl-m": {"color_transfer_mode": "mkl-m"},
+    "overlay idt-m": {"color_transfer_mode": "idt-m"},
+    "overlay sot-m": {"color_transfer_mode": "sot-m"},
+    "overlay mix-m": {"color_transfer_mode": "mix-m"},
+    "XSeg-prd*XSeg-dst, without the network": {"mask_mode": "XSeg-prd*XSeg-dst"},
     "hist-match": {"mode": "hist-match", "color_transfer_mode": "none"},
     "seamless": {"mode": "seamless", "color_transfer_mode": "none"},
+    "seamless-hist-match rct": {"mode": "seamless-hist-match"},
     "erode 200 blur 200": {"erode_mask_modifier": 200, "blur_mask_modifier": 200},
     "motion blur": {"motion_blur_power": 50},
     "raw-rgb": {"mode": "raw-rgb"},
+    "super-resolution 50": {"super_resolution_power": 50},
+    "sharpen": {"sharpen_mode": "gaussian", "blursharpen_amount": 5},
+    "denoise 100": {"image_denoise_power": 100},
+    "bicubic degrade 50": {"bicubic_degrade_power": 50},
+    "color degrade 50": {"color_degrade_power": 50},
 }
 RESOLUTION = 224
 FACE = FaceType.WHOLE
@@ -66,11 +80,12 @@ def scene() -> tuple[np.ndarray, FaceToMerge]:
     top, left = 200, 600
     frame[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     landmarks = (np.array(entry["faces_landmarks"][0]) * zoom + (left, top)).astype(np.float32)
-    crop = face_input(frame, landmarks, RESOLUTION, FACE)
+    crop = face_crop(frame, landmarks, RESOLUTION, FACE)
     y, x = np.mgrid[-1 : 1 : RESOLUTION * 1j, -1 : 1 : RESOLUTION * 1j]
     mask = np.clip(6 * (1 - (x / 0.62) ** 2 - (y / 0.75) ** 2), 0, 1).astype(np.float32)[..., None]
     swap = np.clip(crop[:, ::-1] * np.float32(0.9) + np.float32(0.05), 0, 1)
-    return frame, FaceToMerge(landmarks, Prediction(swap, mask, mask))
+    xseg = cv2.resize(mask, (256, 256))[..., None]
+    return frame, FaceToMerge(landmarks, Prediction(swap, mask, mask, xseg, xseg))
 
 
 def bench_composing(frame: np.ndarray, face: FaceToMerge) -> None:
@@ -86,7 +101,7 @@ def bench_composing(frame: np.ndarray, face: FaceToMerge) -> None:
         options = from_mapping(CompositeOptions, values)
 
         def compose(options=options) -> None:
-            crop = face_input(frame, face.landmarks, RESOLUTION, FACE)
+            crop = face_crop(frame, face.landmarks, working_size(options, RESOLUTION), FACE)
             shown = replace(face, crop=crop)
             composite_frame(frame, [shown], face_type=FACE, options=options, motion=motion)
 
@@ -165,9 +180,9 @@ def bench_run(frame: np.ndarray, face: FaceToMerge) -> None:
             job = MergeJob(
                 frames=_Memory(frame, stems),
                 faces=FacesOfFrames({stem: [face.landmarks] for stem in stems}),
-                predictor=_FixedPredictor(face.prediction),
+                networks=Networks(_FixedPredictor(face.prediction)),
                 model_identity="fixed",
-                options=CompositeOptions(),
+                look=Look(),
                 folder=places[0],
                 mask_folder=places[1],
                 stamp=stamp,

@@ -100,7 +100,8 @@ def _moves(
     place = np.clip((values - np.float32(low)) / np.float32(width) - 1, 0, _BINS - 1.001)
     index = place.astype(np.intp)
     part = (place - index).astype(np.float32)
-    return at_edges[index] * (np.float32(1.0) - part) + at_edges[index + 1] * part
+    moves = at_edges[index] * (np.float32(1.0) - part) + at_edges[index + 1] * part
+    return moves.astype(np.float32, copy=False)
 
 
 def _bins(values: npt.NDArray[np.float32], low: float, width: float) -> npt.NDArray[np.intp]:

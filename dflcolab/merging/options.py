@@ -119,7 +119,7 @@ class CompositeOptions(Config):
 
     mode: Mode = option(Mode.OVERLAY)
     """What the frame shows. `overlay` suits most footage; try `seamless` when the light on the two
-    faces differs much, which costs five times the time and may flicker."""
+    faces differs much, which costs six times the time and may flicker."""
 
     mask_mode: MaskMode = option(MaskMode.LEARNED_BOTH)
     """Which mask decides where the new face shows. The learned masks suit a well trained model, `dst`
@@ -136,7 +136,8 @@ class CompositeOptions(Config):
 
     color_transfer_mode: ColorTransferMode = option(ColorTransferMode.RCT)
     """How the face takes over the frame's colors. Choose another when the skin gets spots or a tint.
-    `rct`, `lct`, `mkl` and `mkl-m` cost little, `idt`, `sot-m` and `mix-m` several times a frame's time."""
+    `rct`, `lct`, `mkl` and `mkl-m` cost little; composing takes twice the time with `idt` and `idt-m`,
+    three times with `sot-m` and `mix-m`."""
 
     output_face_scale: int = option(0, low=-50, high=50)
     """Pastes the face larger (negative) or smaller (positive), in percent. For src and dst faces of
@@ -153,7 +154,7 @@ class CompositeOptions(Config):
     super_resolution_power: int = option(0, low=0, high=100)
     """Mixes in the predicted face enlarged four times with firmer edges, in percent. For close-ups in
     which the face is larger than the model's resolution. Everything on the face then runs on sixteen
-    times the pixels: several times slower."""
+    times the pixels: five times slower."""
 
     sharpen_mode: SharpenMode = option(SharpenMode.NONE)
     """Filter that a positive `blursharpen_amount` uses. `gaussian` is the milder one; `box` multiplies
@@ -169,7 +170,7 @@ class CompositeOptions(Config):
 
     image_denoise_power: int = option(0, low=0, high=500)
     """Smooths the whole frame, not the face, with median filters; 100 is ten passes. For grainy footage
-    under a smooth face. Slow, more with each pass; frames without a face stay as they are."""
+    under a smooth face. Slow, two seconds a frame at 1080p for 500; frames without a face stay as they are."""
 
     bicubic_degrade_power: int = option(0, low=0, high=100)
     """Takes detail from the whole frame by scaling it down and up. For a face that is softer than its
