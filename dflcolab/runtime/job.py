@@ -42,7 +42,7 @@ class Snapshot:
         verb: What it does, such as "train".
         name: Of the model, or "".
         began: When it was started, seconds since 1970.
-        latest: The latest event of each kind but "message" (see `docs/development.md`).
+        latest: The latest event of each kind but "message".
         messages: The last sentences, oldest first.
         stopping: Somebody asked it to end.
         running: Its process was there.

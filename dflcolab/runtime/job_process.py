@@ -151,8 +151,8 @@ def _run_verb(request: Mapping[str, Any], root: Path, progress: Progress) -> Any
         function = command.load_function()
     named: dict[str, Any] = {"progress": progress}
     if "where" in inspect.signature(function).parameters:
-        where = dict(request["where"])
-        named["where"] = Where(**{**where, "place": Place(where["place"])})
+        where: dict[str, Any] = {**request["where"], "place": Place(request["where"]["place"])}
+        named["where"] = Where(**where)
     return function(root if command.takes == "path" else Workspace.open(root), config, **named)
 
 

@@ -13,7 +13,9 @@ from typing import Protocol
 from dflcolab.runtime.job import Job, JobEnd, Snapshot
 from dflcolab.runtime.where import Where
 
-_PAUSE_S = 0.1
+PAUSE_S = 0.1
+"""Between two looks, in seconds."""
+
 _CALLS_AT_ONCE = 5
 
 Poll = Callable[[], Awaitable[None]]
@@ -54,7 +56,7 @@ async def supervise(job: Job, view: View, *, where: Where) -> JobEnd:
             view.update(job.snapshot())
             if poll is not None and not stops:
                 await poll()
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(PAUSE_S)
         except (asyncio.CancelledError, KeyboardInterrupt):
             stops += 1
             if stops == 1:

@@ -188,7 +188,7 @@ class _Field:
         layout = widgets.Layout(width=_FIELD_WIDTH)
         info = self.info
         if self._is_choice:
-            options = [*([UNSET] if self._optional else []), *map(to_plain, info.choices)]
+            options = [*([UNSET] if self._optional else []), *map(to_plain, info.choices or ())]
             return widgets.Dropdown(options=options, value=self._shown(value), layout=layout)
         if self._kind is bool and not self._several:
             return widgets.Checkbox(value=self._shown(value), indent=False, layout=layout)
