@@ -93,7 +93,7 @@ class EncodeConfig(Config):
     players cannot show. h265 and av1 make smaller files and take longer. ffv1 (exact) and prores (nearly) are
     for editing programs, and large."""
 
-    quality: Quality | int = Quality.GOOD
+    quality: int | Quality = Quality.GOOD
     """draft: for a quick look, in half the time. good: hard to tell from the merged frames. best: as a
     master for further work, two to three times as long and twice as large. Or a constant rate factor of
     h264, h265 and av1 as a number: lower is better and larger; good is 16, 18 and 24."""

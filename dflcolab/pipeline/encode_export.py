@@ -70,7 +70,7 @@ def export_pictures(
             data = cv2.imencode(".png", small)[1].tobytes()
             write_bytes(folder / f"{stem}.png", sign_still(data, f"{stem}.png"), durable=False)
             task.advance()
-    return ExportedFiles(f"{name} pictures", folder, total)
+    return ExportedFiles(f"{job.kind} pictures", folder, total)
 
 
 def export_transforms(job: Job, workspace: Workspace) -> ExportedFiles:
