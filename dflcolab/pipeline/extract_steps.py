@@ -8,13 +8,13 @@ from pathlib import Path
 
 from dflcolab.errors import FacesetError, FormatError
 from dflcolab.extraction.config import FaceOptions
-from dflcolab.extraction.journal import Journal
+from dflcolab.extraction.journal import FILE_NAME, Journal
 from dflcolab.extraction.sources import Source, stem_of_key
 from dflcolab.faces.face_type import FaceType
 from dflcolab.files import exclusive, list_files, remove_temporaries, storage_errors
 from dflcolab.formats.dfl_jpeg import read_record
 from dflcolab.formats.faceset_pak import PAK_NAME
-from dflcolab.workspace.workspace import Workspace
+from dflcolab.workspace.workspace import Side, Workspace
 
 
 def refuse_packed(workspace: Workspace, config: FaceOptions) -> None:
@@ -79,6 +79,18 @@ def check_identities(sources: Sequence[Source], journal: Journal, aligned_dir: P
                 f"new one another name (such as data_src_2.mp4) to add it, or rename that folder to "
                 "start over."
             )
+
+
+def faces_stay(workspace: Workspace, side: Side) -> bool:
+    """True where a side's faces are to be used as they are: packed, or extracted by another program.
+
+    Whoever brought them may have deleted some on purpose; extraction would look at those frames again.
+    """
+    aligned_dir = workspace.aligned_dir(side)
+    if (aligned_dir / PAK_NAME).exists():
+        return True
+    journal = workspace.frames_dir(side) / FILE_NAME
+    return not journal.exists() and bool(list_files(aligned_dir, (".jpg",)))
 
 
 def foreign_faces(aligned_dir: Path, face_type: FaceType) -> dict[str, int]:

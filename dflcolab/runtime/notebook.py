@@ -21,6 +21,7 @@ from dflcolab.errors import ConfigError, DFLColabError, WorkspaceError
 from dflcolab.progress import NotebookProgress, Progress
 from dflcolab.runtime import rules
 from dflcolab.runtime.advice import runtime_advice
+from dflcolab.runtime.asking import ask
 from dflcolab.runtime.bring import download, show_where
 from dflcolab.runtime.cells import awaited_cell, cell, stop_button
 from dflcolab.runtime.description import Runtime, find_runtime
@@ -36,6 +37,7 @@ from dflcolab.runtime.show import (
     show_video,
 )
 from dflcolab.runtime.storage import Storage
+from dflcolab.runtime.supervise import hears_buttons
 from dflcolab.runtime.where import Place
 from dflcolab.workspace.workspace import RightsBasis, Side, Workspace
 
@@ -178,8 +180,13 @@ class Session:
         """Find the faces of both sides."""
         from dflcolab.extraction.config import ExtractConfig
         from dflcolab.pipeline.extract import extract
+        from dflcolab.pipeline.extract_steps import faces_stay
 
         for side in Side:
+            if faces_stay(self.workspace, side):
+                show_text(f"The faces of {side.value} are here already and are used as they are.")
+                show_faces(self.workspace, side)
+                continue
             config = ExtractConfig(
                 side=side,
                 fps=(src_frames_per_second or None) if side is Side.SRC else None,
@@ -236,6 +243,15 @@ class Session:
         show_report(found)
         show_page(found.html)
         self._copy()
+
+    @cell
+    def review(self, *, side: str) -> None:
+        """Show the faces of a side, to select, delete, bring back and correct."""
+        from IPython.display import display
+
+        from dflcolab.widgets.gallery import face_gallery
+
+        display(face_gallery(self.workspace, Side(side)))
 
     @cell
     def label_masks(self, *, side: str, mask_model: str) -> None:
@@ -338,6 +354,7 @@ class Session:
         end_when: str,
         options: str,
         copy_every_minutes: float,
+        choose_more_options: bool = False,
     ) -> None:
         """Train, or go on training; copies of the saved state go to the storage meanwhile."""
         from dflcolab.training.config import TrainConfig
@@ -353,6 +370,8 @@ class Session:
             remote=self._copies_address(),
             push_minutes=copy_every_minutes,
         )
+        if choose_more_options:
+            config = await self._with_more_options(config)
         await self._train_in_a_job("train", config)
 
     @cell
@@ -465,6 +484,19 @@ class Session:
     def _copies_address(self) -> str:
         """Where training copies to; "" without storage."""
         return "" if self._storage is None else str(self._storage.address(self.workspace))
+
+    async def _with_more_options(self, config: TrainConfig) -> TrainConfig:
+        """What the user makes of it in a form, where a form can be used in a running cell."""
+        from dflcolab.engine.checkpoint import latest_checkpoint
+
+        if not hears_buttons(self.where):
+            show_text("A form cannot be used here. Give options as text in the field above.")
+            return config
+        from dflcolab.widgets.training_form import TrainingForm
+
+        checkpoint = latest_checkpoint(self.workspace.model_dir(config.model))
+        form = TrainingForm(config, checkpoint and checkpoint.state())
+        return await ask(form, label="Start", progress=self.progress, where=self.where)
 
     async def _train_in_a_job(self, verb: str, config: TrainConfig) -> None:
         """Train in a process of its own, or join one that does so already.
