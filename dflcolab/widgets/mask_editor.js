@@ -237,6 +237,7 @@ class MaskEditor {
       undo: () => (this.drawn.length ? this.dropPoint() : this.ask("undo")),
       delete: () => (this.drawn.length ? this.dropPoint() : this.deleteChosen()),
       swap: () => this.swapChosen(),
+      save: () => this.unsaved && this.save(),
     };
     (actions[name] ?? (() => this.ask(name)))();
     this.refresh();

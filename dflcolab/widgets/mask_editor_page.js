@@ -50,6 +50,7 @@ const ACTIONS = [
     ["after", ["ArrowRight"], "", "Next face"],
     ["next-outline", ["s"], "", "Choose the next outline"],
     ["next-overlay", ["o"], "", "The next overlay"],
+    ["save", ["Ctrl+s"], "", "Save again what could not be saved; all else is saved already"],
   ],
 ];
 const GESTURES = [

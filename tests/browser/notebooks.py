@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as TooLate
 
 from tests.browser.chrome import watched_page
 from tests.browser.stacks import Server
 
 _RUN_MS = 300_000
+_BEGIN_MS = 5_000
+_TRIES = 6
 
 
 class OpenNotebook:
@@ -40,12 +44,21 @@ class OpenNotebook:
         if self.classic:
             self.page.evaluate("Jupyter.notebook.execute_all_cells()")
         else:
-            self.page.click(".jp-NotebookPanel-toolbar")  # the menu acts on the active notebook
-            self.page.click("text=Run >> nth=0")
-            self.page.click("li:has-text('Run All Cells') >> nth=0")
+            self._run_all_in_lab()
         if wait:
             self.wait_until_idle()
             assert not self.failures(), self.failures()
+
+    def _run_all_in_lab(self) -> None:
+        """By the menu; again where it came before the page had the kernel, and nothing ran."""
+        for _ in range(_TRIES):
+            self.page.click(".jp-NotebookPanel-toolbar")  # the menu acts on the active notebook
+            self.page.click("text=Run >> nth=0")
+            self.page.click("li:has-text('Run All Cells') >> nth=0")
+            begun = self.page.locator(".jp-InputArea-prompt", has_text=re.compile(r"[*\d]"))
+            with suppress(TooLate):
+                begun.first.wait_for(timeout=_BEGIN_MS)
+                return
 
     def wait_until_idle(self, *, timeout_ms: float = _RUN_MS) -> None:
         """Wait until every cell that was started has ended."""
@@ -71,6 +84,10 @@ class OpenNotebook:
     def interrupt(self) -> None:
         """What the stop button of the page does to the running cell."""
         self._ask("POST", f"/api/kernels/{self._session()['kernel']['id']}/interrupt")
+
+    def restart_kernel(self) -> None:
+        """A new kernel in the place of the old one, as from the menu; cells and outputs stay."""
+        self._ask("POST", f"/api/kernels/{self._session()['kernel']['id']}/restart")
 
     def reload(self) -> None:
         """Leave the page and open it again; the kernel goes on."""
