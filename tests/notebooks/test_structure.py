@@ -1,21 +1,28 @@
-"""The notebooks keep the habits that Colab users rely on."""
+"""The notebooks keep the habits that Colab users rely on, in both languages."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dflcolab.faceset.config import SortKind
 from dflcolab.runtime.notebook import Session
+from dflcolab.runtime.rules import CHOICES, CONSENT
+from dflcolab.workspace.settings import RightsBasis
+from tools.notebook_source.books import BOOKS
+from tools.notebook_source.parts import LANGUAGES
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.name)
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def notebook(request: pytest.FixtureRequest) -> dict[str, Any]:
     return json.loads(request.param.read_text(encoding="utf-8"))
 
@@ -24,8 +31,41 @@ def code_cells(notebook: dict[str, Any]) -> list[str]:
     return ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
 
 
-def test_there_is_a_notebook():
-    assert NOTEBOOKS
+def code_of(source: str) -> str:
+    """A cell without its texts."""
+    lines = source.splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("#@title", "#@markdown")))
+
+
+def test_the_files_are_what_the_source_writes():
+    written = {
+        book.file_name(language): book.render(language) for book in BOOKS for language in LANGUAGES
+    }
+
+    assert sorted(written) == [path.name for path in NOTEBOOKS]
+    stale = [
+        path.name for path in NOTEBOOKS if path.read_text(encoding="utf-8") != written[path.name]
+    ]
+    assert not stale, "run `python -m tools.notebook_source`"
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.name)
+def test_both_languages_have_the_same_code_and_all_texts(book):
+    english, japanese = (json.loads(book.render(language)) for language in LANGUAGES)
+
+    assert [*map(code_of, code_cells(english))] == [*map(code_of, code_cells(japanese))]
+    texts = [
+        line
+        for cell in japanese["cells"]
+        for line in cell["source"]
+        if re.match(r"#@markdown \S|#@title", line)
+    ]
+    assert all(re.search("[ぁ-んァ-ヶ一-龠]", line) for line in texts)
+    # Messages name cells by their English titles.
+    titles = [source.splitlines()[0] for source in code_cells(english)]
+    for title, other in zip(titles, code_cells(japanese), strict=True):
+        name = title.partition(" · ")[2].partition(" {")[0]
+        assert f"({name})" in other.splitlines()[0]
 
 
 def test_it_is_short_and_has_no_outputs(notebook):
@@ -38,15 +78,23 @@ def test_it_is_short_and_has_no_outputs(notebook):
 def test_it_opens_on_a_gpu_with_its_badge_first(notebook):
     assert notebook["metadata"]["accelerator"] == "GPU"
     assert notebook["metadata"]["colab"]["gpuType"] == "T4"
-    assert "colab-badge.svg" in "".join(notebook["cells"][0]["source"])
+    assert notebook["cells"][0]["source"][0].startswith("[![Open In Colab]")
+
+
+def test_the_rules_and_the_choice_come_before_everything_else(notebook):
+    first = code_cells(notebook)[0]
+
+    assert "2022" in first
+    assert CONSENT in first or "同意" in first
+    assert first.index("my_choice = ") < first.index("pip")
+    assert first.index("my_choice = ") < first.index("notebook.start()")
 
 
 def test_every_code_cell_is_a_titled_form_with_an_explanation(notebook):
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            assert cell["metadata"]["cellView"] == "form"
-            assert cell["source"][0].startswith("#@title ")
-            assert cell["source"][1].startswith("#@markdown ")
+    for number, cell in enumerate(notebook["cells"][1:], 1):
+        assert cell["metadata"]["cellView"] == "form"
+        assert cell["source"][0].startswith(f"#@title {number} · ")
+        assert cell["source"][1].startswith("#@markdown ")
 
 
 def test_cells_hold_calls_and_no_logic(notebook):
@@ -86,19 +134,16 @@ def test_every_form_field_reaches_the_call_under_its_own_name(notebook):
         assert keywords <= set(accepted)
 
 
-def test_the_choices_of_the_forms_are_those_of_the_package(notebook):
-    from dflcolab.faceset.config import SortKind
-    from dflcolab.runtime.rules import CHOICES
-    from dflcolab.workspace.settings import RightsBasis
-
+def test_the_choices_of_the_forms_are_those_of_the_package():
     def choices(name: str) -> list[str]:
-        for source in code_cells(notebook):
+        for source in code_cells(main):
             for line in source.splitlines():
                 if line.startswith(f"{name} = ") and "#@param" in line:
                     return json.loads(line.partition("#@param ")[2])
         raise AssertionError(name)
 
-    assert sorted(choices("src_by")) == sorted(SortKind)
+    main = json.loads((FOLDER / "dflcolab.ipynb").read_text(encoding="utf-8"))
+    assert choices("src_by") == choices("dst_by") == list(SortKind)
     assert tuple(choices("my_choice")) == CHOICES
     assert choices("src_rights")[1:] == list(RightsBasis)
 

@@ -1,0 +1,176 @@
+"""What a notebook is made of, and its way to an `.ipynb` file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+REPOSITORY = "dflcolab/dflcolab"
+LANGUAGES = ("en", "ja")
+Language = Literal["en", "ja"]
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text in both languages."""
+
+    en: str
+    ja: str
+
+    def of(self, language: Language) -> str:
+        """The text in one language."""
+        return self.en if language == "en" else self.ja
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a form.
+
+    Attributes:
+        name: Variable, and parameter of the call; the same in both languages.
+        default: Its value.
+        help: What to put in, and why.
+        choices: Allowed values, for a field with a list.
+    """
+
+    name: str
+    default: Value
+    help: Text
+    choices: tuple[str, ...] = ()
+
+    def lines(self, language: Language) -> list[str]:
+        """The help and the field, as Colab reads them."""
+        return [
+            f"#@markdown `{self.name}`: {self.help.of(language)}",
+            f"{self.name} = {self._literal()} #@param {self._kind()}",
+        ]
+
+    def _literal(self) -> str:
+        return json.dumps(self.default) if isinstance(self.default, str) else repr(self.default)
+
+    def _kind(self) -> str:
+        if self.choices:
+            return json.dumps(list(self.choices))
+        kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
+        return f'{{type:"{kinds[type(self.default)]}"}}'
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A form with one call.
+
+    Attributes:
+        title: Shown above the form; the English one is what messages call the cell.
+        help: What the cell does.
+        fields: The form.
+        call: The method that it calls, such as `session.extract`; it gets all fields by name.
+        awaited: Whether the call is awaited.
+        code: Stands in the place of the call where there is more to do.
+    """
+
+    title: Text
+    help: Text
+    fields: tuple[Field, ...] = ()
+    call: str = ""
+    awaited: bool = False
+    code: str = ""
+
+    def with_defaults(self, **values: Value) -> Cell:
+        """The same cell with other values in its form."""
+        unknown = values.keys() - {item.name for item in self.fields}
+        if unknown:
+            raise KeyError(f"the cell {self.title.en} has no field {', '.join(sorted(unknown))}")
+        fields = (replace(f, default=values.get(f.name, f.default)) for f in self.fields)
+        return replace(self, fields=tuple(fields))
+
+    def source(self, number: int, language: Language) -> str:
+        """The text of the cell."""
+        title = self.title.en
+        if language == "ja":
+            title = f"{self.title.ja} ({self.title.en})"
+        lines = [f'#@title {number} · {title} {{ display-mode: "form" }}']
+        lines += [f"#@markdown {part}".rstrip() for part in self.help.of(language).split("\n")]
+        for item in self.fields:
+            lines += item.lines(language)
+        return "\n".join([*lines, "", self.code or self._call()])
+
+    def _call(self) -> str:
+        arguments = ", ".join(f"{item.name}={item.name}" for item in self.fields)
+        return f"{'await ' if self.awaited else ''}{self.call}({arguments})"
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook.
+
+    Attributes:
+        name: Of its file, without ending.
+        title: Heading.
+        help: What it is for, below the heading.
+        cells: Its cells.
+    """
+
+    name: str
+    title: Text
+    help: Text
+    cells: tuple[Cell, ...]
+    common: Text = field(default=Text("", ""))
+
+    def file_name(self, language: Language) -> str:
+        """Name of its file."""
+        return f"{self.name}{'_ja' * (language == 'ja')}.ipynb"
+
+    def render(self, language: Language) -> str:
+        """The file's content."""
+        other: Language = "ja" if language == "en" else "en"
+        base = f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/notebooks"
+        badge = (
+            "[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+            f"({base}/{self.file_name(language)})"
+        )
+        switch = {"en": "English", "ja": "日本語"}[other]
+        head = [
+            f"{badge} [{switch}]({base}/{self.file_name(other)})",
+            f"# {self.title.of(language)}",
+            self.help.of(language),
+            self.common.of(language),
+        ]
+        cells: list[Mapping[str, Any]] = [
+            {
+                "cell_type": "markdown",
+                "id": "c00",
+                "metadata": {},
+                "source": _lines("\n\n".join(filter(None, head))),
+            }
+        ]
+        for number, cell in enumerate(self.cells, 1):
+            cells.append(
+                {
+                    "cell_type": "code",
+                    "execution_count": None,
+                    "id": f"c{number:02d}",
+                    "metadata": {"cellView": "form"},
+                    "outputs": [],
+                    "source": _lines(cell.source(number, language)),
+                }
+            )
+        return json.dumps({"cells": cells, **_METADATA}, indent=1, ensure_ascii=False) + "\n"
+
+
+_METADATA: Mapping[str, Any] = {
+    "metadata": {
+        "accelerator": "GPU",
+        "colab": {"gpuType": "T4", "provenance": [], "toc_visible": True},
+        "kernelspec": {"display_name": "Python 3", "name": "python3"},
+        "language_info": {"name": "python"},
+    },
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}
+
+
+def _lines(text: str) -> list[str]:
+    return text.splitlines(keepends=True)
