@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,8 @@ from dflcolab.faceset.folder_lock import alone_in
 from dflcolab.faceset.stretches import Frame, frame_of
 from dflcolab.formats.dfl_jpeg import Face, read_face, replace_record
 from dflcolab.progress import Progress
+from dflcolab.widgets.patience import Patience
 from dflcolab.workspace.workspace import Side, Workspace
-
-_PATIENCE = 5.0  # seconds to wait for another program; the page waits meanwhile
 
 
 @dataclass(eq=False)
@@ -114,7 +112,7 @@ class MaskFiles:
             FacesetError: It holds another face by now, or another program works on the faces.
             StorageError: The disk is full or read-only.
         """
-        with alone_in(self.folder, progress=_Patience(self.folder)):
+        with alone_in(self.folder, progress=Patience(self.folder)):
             record = self.read(face).record
             new = record.replace(polygons=tuple(polygons))
             new = with_guess(new, new.polygons, guess) if guess else without_guess_mark(new)
@@ -127,24 +125,8 @@ class MaskFiles:
         Raises:
             FormatError: As `write`, and so the other errors.
         """
-        with alone_in(self.folder, progress=_Patience(self.folder)):
+        with alone_in(self.folder, progress=Patience(self.folder)):
             replace_record(face.path, without_guess_mark(self.read(face).record))
-
-
-class _Patience(Progress):
-    """Waits for another program for a few seconds only."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self._folder = folder
-        self._until = time.monotonic() + _PATIENCE
-
-    def raise_if_stopped(self, what: str = "") -> None:
-        if time.monotonic() > self._until:
-            raise FacesetError(
-                f"another program works on the faces in {self._folder}; wait for its end and save "
-                "again."
-            )
 
 
 def _known(file: FaceFile) -> KnownFace | str:

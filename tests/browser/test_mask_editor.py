@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from dflcolab.faces.face_record import Polygon
 from dflcolab.faces.guesses import guess_kind
@@ -17,57 +17,12 @@ from dflcolab.faceset.folder_lock import using
 from dflcolab.formats.dfl_jpeg import read_face
 from dflcolab.widgets import mask_editor_files
 from dflcolab.widgets.mask_editor import mask_editor
+from dflcolab.widgets.patience import Patience
 from dflcolab.workspace.workspace import Side, Workspace
+from tests.browser.mask_hand import BAR, SQUARE, Hand, stored
 from tests.xseg.label_files import face_paths, label, sample_workspace
 
-SQUARE = [(40, 50), (140, 50), (140, 150), (40, 150)]
-BAR = [(60, 80), (120, 80), (90, 110)]
 ZOOM_OVER = "least => JSON.parse(document.querySelector('.dfl-masks').dataset.view).zoom > least"
-
-
-class Hand:
-    """Mouse and keys over an editor, in pixels of the face."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.editor = page.get_by_test_id("mask-editor")
-        self.canvas = self.editor.locator("canvas")
-        expect(self.editor).to_have_attribute("data-shown", "00000_0.jpg")
-        self.settle()
-
-    def settle(self) -> None:
-        expect(self.editor).to_have_attribute("data-state", "ready")
-
-    def place(self, x: float, y: float) -> tuple[float, float]:
-        """Where the middle of a pixel of the face is in the page."""
-        view = json.loads(self.editor.get_attribute("data-view") or "")
-        box = self.canvas.bounding_box()
-        assert box is not None
-        middle = ((x + 0.5) * view["zoom"] + view["x"], (y + 0.5) * view["zoom"] + view["y"])
-        return box["x"] + middle[0], box["y"] + middle[1]
-
-    def click(self, x: float, y: float, **how) -> None:
-        self.page.mouse.click(*self.place(x, y), **how)
-        self.settle()
-
-    def drag(self, start: tuple[float, float], *path: tuple[float, float]) -> None:
-        self.page.mouse.move(*self.place(*start))
-        self.page.mouse.down()
-        for point in path:
-            self.page.mouse.move(*self.place(*point), steps=4)
-        self.page.mouse.up()
-        self.settle()
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.editor.press(key)
-            self.settle()
-
-    def draw(self, kind: str, points: list[tuple[int, int]]) -> None:
-        self.press({"include": "i", "exclude": "e"}[kind])
-        for point in points:
-            self.click(*point)
-        self.press("Enter")
 
 
 @pytest.fixture
@@ -83,11 +38,6 @@ def first(workspace: Workspace) -> Path:
 @pytest.fixture
 def hand(workspace: Workspace, widget_page) -> Hand:
     return Hand(widget_page(mask_editor(workspace, Side.SRC)).page)
-
-
-def stored(path: Path) -> list[tuple[bool, list[tuple[float, float]]]]:
-    polygons = read_face(path).record.polygons
-    return [(p.include, [(x, y) for x, y in p.points.tolist()]) for p in polygons]
 
 
 def test_what_is_drawn_is_in_the_file_and_nothing_else_changes(hand: Hand, first: Path):
@@ -216,14 +166,14 @@ def test_what_another_program_wrote_meanwhile_is_one_step_back(hand: Hand, first
 def test_what_cannot_be_saved_stays_in_the_page_until_it_can(
     hand: Hand, first: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(mask_editor_files, "_PATIENCE", 0.1)
+    monkeypatch.setattr(mask_editor_files, "Patience", partial(Patience, seconds=0.1))
     hand.draw("include", BAR)
     with ThreadPoolExecutor(1) as elsewhere, ExitStack() as used:
         # Locks belong to a thread, so this one stands for another program.
         elsewhere.submit(used.enter_context, using(first.parent)).result()
         hand.editor.press("x")
         expect(hand.editor).to_have_attribute("data-state", "unsaved")
-        expect(hand.editor.get_by_role("status")).to_contain_text("another program works")
+        expect(hand.editor.get_by_role("status")).to_contain_text("Another program works")
         assert stored(first) == [(True, BAR)]
         elsewhere.submit(used.close).result()
 
