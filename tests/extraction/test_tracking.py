@@ -7,8 +7,8 @@ from dflcolab.detection.detections import same_face
 from dflcolab.detection.detector import FaceDetector
 from dflcolab.detection.faces import find_faces
 from dflcolab.detection.mesh import FaceMesh
-from dflcolab.extraction.cuts import CutFinder
 from dflcolab.extraction.tracking import LOOK_EVERY, TrackedFrame, Tracker, TrackState
+from dflcolab.imaging.cuts import CutFinder
 from tests.material import STUDIO_WOMAN, WEBCAM_MAN, five_people, frame_of
 
 MESH = FaceMesh()
