@@ -156,7 +156,9 @@ class _FixedPredictor:
     def __init__(self, answer: Prediction) -> None:
         self._answer = answer
 
-    def predict(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def predict(
+        self, faces: np.ndarray, morphs: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         one = self._answer
         values = (one.swap, one.swap_mask, one.dst_mask)
         return tuple(np.repeat(value[None], len(faces), axis=0) for value in values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,6 @@ class Predictor:
         face_type: What the model was trained on.
         iteration: How long it was trained, for reports.
         identity: Text that differs between any two sets of weights.
-        morph: For AMP: how far from dst (0) to src (1) the face is morphed. Others have no morph.
 
     Attributes:
         resolution: Side of the faces it takes and gives.
@@ -51,13 +49,7 @@ class Predictor:
         face_type: FaceType,
         iteration: int = 0,
         identity: str = "",
-        morph: float = 1.0,
     ) -> None:
-        paint = model.swap_and_dst
-        if isinstance(model, Amp):
-            morph = min(max(morph, 0.0), 1.0)
-            paint = functools.partial(model.swap_and_dst, morph=morph)
-            identity = f"{identity} morph {morph:g}"
         self.identity = identity
         self.resolution = model.resolution
         self.face_type = face_type
@@ -65,40 +57,43 @@ class Predictor:
         constants = Weights({name: tf.constant(value) for name, value in weights.items()})
         shape = [None, self.resolution, self.resolution, 3]
 
-        def run(faces: Any) -> Any:
-            swap, dst = paint(constants, faces)
+        def run(faces: Any, morph: Any) -> Any:
+            if isinstance(model, Amp):
+                swap, dst = model.swap_and_dst(constants, faces, morph=morph)
+            else:
+                swap, dst = model.swap_and_dst(constants, faces)
             return swap.picture, swap.mask, dst.mask
 
-        self._run = tf.function(
-            run, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False
-        )
+        signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec([None], tf.float32)]
+        self._run = tf.function(run, input_signature=signature, autograph=False)
 
-    def predict(self, faces: npt.NDArray[Any]) -> tuple[Batch, Batch, Batch]:
+    def predict(
+        self, faces: npt.NDArray[Any], morphs: npt.ArrayLike = 1.0
+    ) -> tuple[Batch, Batch, Batch]:
         """Swap a batch of aligned dst faces.
 
         Args:
             faces: `[B, R, R, 3]` BGR in 0..1.
+            morphs: For AMP: how far from dst (0) to src (1) each face is morphed, `[B]` or one number.
+                Other models have no morph.
 
         Returns:
             Swapped faces `[B, R, R, 3]`, their masks `[B, R, R, 1]` and the masks of dst
             `[B, R, R, 1]`; float32 in 0..1.
         """
-        outputs = self._run(tf.constant(faces, tf.float32))
+        morph = np.broadcast_to(np.clip(np.asarray(morphs, np.float32), 0.0, 1.0), len(faces))
+        outputs = self._run(tf.constant(faces, tf.float32), tf.constant(morph))
         swap, swap_mask, dst_mask = (output.numpy() for output in outputs)
         return swap, swap_mask, dst_mask
 
 
 def load_predictor(
-    model_dir: Path,
-    *,
-    morph: float = 1.0,
-    on_problem: Callable[[str], None] | None = None,
+    model_dir: Path, *, on_problem: Callable[[str], None] | None = None
 ) -> Predictor:
     """The predictor of a model's latest whole checkpoint.
 
     Args:
         model_dir: `model/<name>` of a workspace.
-        morph: For AMP: how far from dst (0) to src (1) the face is morphed.
         on_problem: Gets a sentence for each broken checkpoint that was passed over.
 
     Raises:
@@ -123,5 +118,4 @@ def load_predictor(
         face_type=options.face_type,
         iteration=checkpoint.iteration,
         identity=checkpoint.parts[WEIGHTS][1],
-        morph=morph,
     )

@@ -36,8 +36,9 @@ class MergeConfig(Config):
     mode, mask_mode, erode_mask_modifier, blur_mask_modifier, color_transfer_mode,
     output_face_scale and the others of DeepFaceLab's merger."""
 
-    morph: float = option(1.0, low=0.0, high=1.0)
-    """AMP models only: how far dst's face is morphed towards src, 0 = dst itself, 1 = all src."""
+    morph: float | None = option(None, low=0.0, high=1.0)
+    """AMP models only: how far dst's face is morphed towards src, 0 = dst itself, 1 = all src; the same
+    as --set morph=…."""
 
     xseg: str = "xseg"
     """Name of the XSeg model behind the mask modes with XSeg, a folder under `model/`."""

@@ -24,10 +24,12 @@ class FacesOfFrames:
     Attributes:
         by_stem: Frame name without its ending → faces in the order of their file names.
         problems: Faces that cannot be merged, one sentence each.
+        names: Frame name → face files, in the order of `by_stem`; empty where nobody asks for them.
     """
 
     by_stem: dict[str, list[Landmarks]] = field(default_factory=dict[str, list[Landmarks]])
     problems: list[str] = field(default_factory=list[str])
+    names: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     @property
     def n_faces(self) -> int:
@@ -60,6 +62,7 @@ def faces_of_frames(names: Sequence[str], records: Sequence[FaceRecord]) -> Face
             continue
         stem = frame_stem(record.source_filename)
         found.by_stem.setdefault(stem, []).append(np.asarray(points, np.float32))
+        found.names.setdefault(stem, []).append(name)
     return found
 
 

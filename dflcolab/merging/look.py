@@ -76,11 +76,12 @@ class Track:
 
     name: str
     frames: tuple[int, ...]
-    values: tuple[int, ...]
+    values: tuple[float, ...]
 
-    def at(self, index: int) -> int:
-        """The value at a frame: evenly between two keyframes, rounded."""
-        return round(float(np.interp(index, self.frames, self.values)))
+    def at(self, index: int) -> float:
+        """The value at a frame: evenly between two keyframes, rounded if they are whole numbers."""
+        value = float(np.interp(index, self.frames, self.values))
+        return round(value) if isinstance(self.values[0], int) else round(value, 4)
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,8 @@ def load_look(config: MergeConfig, root: Path) -> Look:
     """
     path = _options_file(config.config, root)
     fixed = parse_assignments(config.set)
+    if config.morph is not None:
+        fixed = {"morph": str(config.morph), **fixed}
     if path is None:
         return Look(from_mapping(CompositeOptions, fixed))
     try:
@@ -208,9 +211,9 @@ def _keyframe(entry: Mapping[str, Any], place: str) -> tuple[int, Changes]:
     frame = values.pop("frame", None)
     if type(frame) is not int or frame < 0:
         raise ConfigError(f"{place} does not say at which frame; write frame = 120 in it.")
-    numbers = {info.name for info in describe(CompositeOptions) if info.type is int}
+    kinds = {info.name: info.type for info in describe(CompositeOptions)}
     for name in values:
-        if name not in numbers and name in {info.name for info in describe(CompositeOptions)}:
+        if kinds.get(name, int) not in (int, float):
             raise ConfigError(
                 f"{place} sets {name}, which cannot change little by little; put it into a [[range]]."
             )
@@ -236,7 +239,7 @@ def _checked(values: Mapping[str, Any], place: str) -> CompositeOptions:
 
 def _tracks(keyframes: Sequence[tuple[int, Changes]], source: str) -> list[Track]:
     """Keyframes gathered by option."""
-    by_name: dict[str, dict[int, int]] = {}
+    by_name: dict[str, dict[int, float]] = {}
     for frame, changes in keyframes:
         for name, value in changes:
             values = by_name.setdefault(name, {})

@@ -42,11 +42,14 @@ class Predictor(Protocol):
         """Extent of its crops."""
         ...
 
-    def predict(self, faces: FloatImage) -> tuple[FloatImage, Mask, Mask]:
+    def predict(
+        self, faces: FloatImage, morphs: npt.NDArray[np.float32]
+    ) -> tuple[FloatImage, Mask, Mask]:
         """Swapped faces and their masks, and the masks of the dst faces.
 
         Args:
             faces: `[B, R, R, 3]`, float32 BGR in 0..1.
+            morphs: `[B]`, how far from dst (0) to src (1) each is morphed, by models that morph.
 
         Returns:
             `[B, R, R, 3]`, `[B, R, R, 1]`, `[B, R, R, 1]` in 0..1.
@@ -126,7 +129,8 @@ class Networks:
             for q in questions
         ]
         inputs = [resized_picture(crop, model.resolution) for crop in crops]
-        swaps = self._in_batches(model.predict, inputs, "model")
+        morphs = [np.array(q.options.morph, np.float32) for q in questions]
+        swaps = self._in_batches("model", model.predict, inputs, morphs)
         answers = [Prediction(*parts) for parts in swaps]
         self._segment(questions, answers)
         self._enhance(questions, answers)
@@ -159,9 +163,9 @@ class Networks:
                 )
                 asked.append((i, "swap_xseg", crop))
         masks = self._in_batches(
+            "XSeg model",
             lambda crops: (segmenter.predict(crops),),
             [crop for _, _, crop in asked],
-            "XSeg model",
         )
         for (i, name, _), (mask,) in zip(asked, masks, strict=True):
             fitting = mask_in_model_crop(
@@ -176,27 +180,34 @@ class Networks:
             return
         places = [i for i, q in enumerate(questions) if q.options.super_resolution_power]
         faces = [answers[i].swap for i in places]
-        found = self._in_batches(lambda crops: (enhancer.enhance(crops),), faces, "enhancer")
+        found = self._in_batches("enhancer", lambda crops: (enhancer.enhance(crops),), faces)
         for i, (enhanced,) in zip(places, found, strict=True):
             answers[i] = replace(answers[i], enhanced=enhanced)
 
     def _in_batches(
         self,
-        ask: Callable[[FloatImage], tuple[FloatImage, ...]],
-        inputs: Sequence[FloatImage],
         name: str,
+        ask: Callable[..., tuple[FloatImage, ...]],
+        *inputs: Sequence[npt.NDArray[np.float32]],
     ) -> list[list[npt.NDArray[np.float32]]]:
-        """Answers by face, each a list of what the network gives."""
+        """Answers by face, each a list of what the network gives; inputs are one sequence an argument."""
         found: list[list[npt.NDArray[np.float32]]] = []
-        for begin in range(0, len(inputs), self.batch):
-            part = inputs[begin : begin + self.batch]
-            filled = np.zeros((self.batch, *part[0].shape), np.float32)
-            filled[: len(part)] = part
-            outputs = [np.clip(np.asarray(values, np.float32), 0.0, 1.0) for values in ask(filled)]
+        count = len(inputs[0])
+        for begin in range(0, count, self.batch):
+            size = min(self.batch, count - begin)
+            given = [_filled(part[begin : begin + size], self.batch) for part in inputs]
+            outputs = [np.clip(np.asarray(values, np.float32), 0.0, 1.0) for values in ask(*given)]
             if not all(np.isfinite(values).all() for values in outputs):
                 raise ModelError(
                     f"The {name}'s weights are broken: it paints no numbers; go back to an earlier "
                     "checkpoint."
                 )
-            found += [[values[i] for values in outputs] for i in range(len(part))]
+            found += [[values[i] for values in outputs] for i in range(size)]
         return found
+
+
+def _filled(part: Sequence[npt.NDArray[np.float32]], size: int) -> npt.NDArray[np.float32]:
+    """The arrays as one batch of `size`, with zeros behind them."""
+    batch = np.zeros((size, *part[0].shape), np.float32)
+    batch[: len(part)] = part
+    return batch

@@ -115,7 +115,10 @@ def _by_number(members: tuple[E, ...], value: object) -> E | None:
 
 @dataclass(frozen=True, kw_only=True)
 class CompositeOptions(Config):
-    """The look of the merged face. Names, ranges and units are DeepFaceLab's."""
+    """The look of the merged face.
+
+    Names, ranges and units are DeepFaceLab's; `morph` it asks for when merging begins.
+    """
 
     mode: Mode = option(Mode.OVERLAY)
     """What the frame shows. `overlay` suits most footage; try `seamless` when the light on the two
@@ -138,6 +141,10 @@ class CompositeOptions(Config):
     """How the face takes over the frame's colors. Choose another when the skin gets spots or a tint.
     `rct`, `lct`, `mkl` and `mkl-m` cost little; composing takes twice the time with `idt` and `idt-m`,
     three times with `sot-m` and `mix-m`."""
+
+    morph: float = option(1.0, low=0.0, high=1.0)
+    """AMP models only: how far dst's face is morphed towards src, 0 = dst itself, 1 = all src. With
+    keyframes the face changes before the viewer's eyes. Costs nothing."""
 
     output_face_scale: int = option(0, low=-50, high=50)
     """Pastes the face larger (negative) or smaller (positive), in percent. For src and dst faces of

@@ -55,7 +55,8 @@ def _first_with_a_face(job: MergeJob, stems: list[str]) -> tuple[int, str]:
     for index, stem in enumerate(stems[job.start : job.stop], job.start):
         if job.faces.of(stem):
             return index, stem
-    where = f"frames {job.start} to {(len(stems) if job.stop is None else job.stop) - 1}"
+    last = (len(stems) if job.stop is None else job.stop) - 1
+    where = f"frame {last}" if last == job.start else f"frames {job.start} to {last}"
     raise WorkspaceError(
         f"There is no dst face in {where} of {job.frames.description}; choose others with --frames, "
         "or run `dflcolab extract` for dst."

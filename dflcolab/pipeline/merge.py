@@ -47,6 +47,7 @@ class MergeReport:
         options: The look, with its ranges and keyframes.
         folder: Where the frames are.
         preview: The picture that was made instead of merging; None if there was none.
+        preview_frame: The frame that it shows.
         problems: What was left out, one sentence each.
     """
 
@@ -63,6 +64,7 @@ class MergeReport:
     options: dict[str, Any]
     folder: Path
     preview: Path | None = None
+    preview_frame: str | None = None
     problems: tuple[str, ...] = field(default=())
 
     def summary(self) -> str:
@@ -70,7 +72,9 @@ class MergeReport:
         made = self.merged + self.passed
         lines = [f"{self.frames} merged frames are in {self.folder}."]
         if self.preview is not None:
-            lines = [f"{self.preview} shows a frame before and after; merged frames are untouched."]
+            lines = [
+                f"{self.preview} shows frame {self.preview_frame} before and after; merged frames are untouched."
+            ]
         if made:
             lines.append(
                 f"Made now: {made} ({self.faces} faces in {self.merged} frames, {self.passed} "
@@ -129,9 +133,7 @@ def merge(
     # TensorFlow is loaded here, behind all that can be refused at once.
     from dflcolab.engine.predictor import load_predictor
 
-    predictor = load_predictor(
-        workspace.model_dir(config.model), morph=config.morph, on_problem=problems.append
-    )
+    predictor = load_predictor(workspace.model_dir(config.model), on_problem=problems.append)
     segmenter = _segmenter(workspace, config, look, problems)
     check_content(frames, workspace.history_dir / VERDICTS_FILE, progress=progress)
     start, stop = config.frame_range
@@ -151,10 +153,9 @@ def merge(
     )
     merging_begin = time.perf_counter()
     if config.preview is None:
-        counts = _merged(job, config, progress)
+        counts, shown = _merged(job, config, progress), None
     else:
-        counts = MergeCounts()
-        _write_preview(job, config.preview)
+        counts, shown = MergeCounts(), _write_preview(job, config.preview)
     now = time.perf_counter()
     problems += frames.problems
     if counts.unmatched:
@@ -179,6 +180,7 @@ def merge(
         options=look.plain(),
         folder=workspace.merged_dir,
         preview=config.preview,
+        preview_frame=shown,
         problems=tuple(problems),
     )
 
@@ -197,8 +199,8 @@ def _merged(job: MergeJob, config: MergeConfig, progress: Progress) -> MergeCoun
     return counts
 
 
-def _write_preview(job: MergeJob, path: Path) -> None:
-    """One frame before and after, signed as merged frames are."""
+def _write_preview(job: MergeJob, path: Path) -> str:
+    """One frame before and after, signed as merged frames are; gives the frame's name."""
     stem, picture = before_and_after(job)
     data = encode_image(picture, path.suffix)
     if job.stamp is not None:
@@ -206,6 +208,7 @@ def _write_preview(job: MergeJob, path: Path) -> None:
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, data)
+    return stem
 
 
 def _require_xseg(workspace: Workspace, config: MergeConfig, look: Look) -> None:

@@ -62,6 +62,16 @@ def test_set_is_stronger_than_everything_in_the_file(tmp_path: Path):
     assert look.at(5).output_face_scale == -5
 
 
+def test_a_face_morphs_little_by_little(tmp_path: Path):
+    text = "[[keyframe]]\nframe = 0\nmorph = 0\n[[keyframe]]\nframe = 3\nmorph = 1\n"
+
+    look = look_of(tmp_path, text)
+
+    assert [look.at(i).morph for i in range(5)] == [0.0, 0.3333, 0.6667, 1.0, 1.0]
+    fixed = load_look(MergeConfig(model="m", morph=0.5), tmp_path)
+    assert [fixed.at(i).morph for i in range(5)] == [0.5] * 5
+
+
 def test_frames_that_look_alike_share_their_options(tmp_path: Path):
     look = look_of(tmp_path, WHOLE_FILE)
 

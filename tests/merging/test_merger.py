@@ -40,9 +40,11 @@ class GreenPredictor:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        self.morphs: list[float] = []
 
-    def predict(self, faces: np.ndarray):
-        assert faces.dtype == np.float32
+    def predict(self, faces: np.ndarray, morphs: np.ndarray):
+        assert faces.dtype == morphs.dtype == np.float32
+        self.morphs += morphs.tolist()
         self.batches.append(len(faces))
         one = green_face(self.resolution)
         return tuple(
@@ -167,12 +169,13 @@ def test_only_frames_whose_look_changed_are_made_anew(job: MergeJob):
     look = Look(
         PLAIN,
         (RangeOfFrames(2, 4, (("blur_mask_modifier", 20),)),),
-        (Track("erode_mask_modifier", (5, 8), (0, 30)),),
+        (Track("erode_mask_modifier", (5, 8), (0, 30)), Track("morph", (7, 9), (1.0, 0.5))),
     )
 
     counts = merge_frames(dataclasses.replace(job, look=look), progress=Progress())
 
     assert (counts.kept, counts.merged, counts.passed) == (N_FRAMES - 5, 4, 1)
+    assert sorted(set(job.networks.predictor.morphs) - {0.0, 1.0}) == [0.75]
     again = merge_frames(dataclasses.replace(job, look=look), progress=Progress())
     assert again.kept == N_FRAMES
     areas = [
@@ -286,7 +289,7 @@ def test_the_preview_shows_a_frame_before_and_after_and_writes_nothing(job: Merg
 
 
 def test_a_preview_without_a_face_is_one_sentence(job: MergeJob):
-    with pytest.raises(WorkspaceError, match=r"no dst face in frames 3 to 3 .* --frames"):
+    with pytest.raises(WorkspaceError, match=r"no dst face in frame 3 .* --frames"):
         before_and_after(dataclasses.replace(job, start=3, stop=4))
 
 
@@ -358,8 +361,8 @@ def test_faces_of_frames_that_do_not_exist_are_told(job: MergeJob):
 @pytest.mark.bad_day("weights-broken")
 def test_a_model_that_answers_with_no_numbers_is_one_sentence(job: MergeJob):
     class Broken(GreenPredictor):
-        def predict(self, faces: np.ndarray):
-            swap, *masks = super().predict(faces)
+        def predict(self, faces: np.ndarray, morphs: np.ndarray):
+            swap, *masks = super().predict(faces, morphs)
             return np.full_like(swap, np.nan), *masks
 
     with pytest.raises(ModelError, match="weights are broken"):

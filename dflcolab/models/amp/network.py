@@ -172,10 +172,14 @@ class Amp:
     def _morphed(
         self, weights: Weights, code: Tensor, from_dst: Tensor, morph: float | Tensor
     ) -> Tensor:
-        """The first `int(inter_dims * morph)` channels from src's inter, the others from dst's."""
+        """The first `int(inter_dims * morph)` channels from src's inter, the others from dst's.
+
+        `morph` is one number, or one a face, `[B]`.
+        """
         width = self.size.inter_dims
         count = tf.cast(tf.cast(morph, tf.float32) * width, tf.int32)
         from_src = self.inters["inter_src"](weights, code)
+        count = tf.reshape(count, [-1, *[1] * (len(from_src.shape) - 1)])
         return tf.where(tf.range(width) < count, from_src, from_dst)
 
     def _encode(self, weights: Weights, pictures: Tensor) -> Tensor:
