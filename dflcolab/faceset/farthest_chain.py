@@ -76,7 +76,7 @@ class FarthestChain:
         self._layout, self._samples = layout, samples
         self._pieces = samples.reshape(-1, layout.n_samples)
         self._workers = os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(self._workers)
+        self._pool = ThreadPoolExecutor(max(1, self._workers - 1))
 
     def put(self, index: int, picture: Image) -> None:
         """Take in a picture of the common size; safe to call from several threads."""
@@ -155,7 +155,7 @@ class FarthestChain:
         def work(part: Indices) -> Distances:
             return self._run_part(race, others[part], limits[part])
 
-        return np.concatenate(list(self._share(work, parts)))
+        return np.concatenate(self._share(work, parts))
 
     def _run_part(self, race: _Race, others: Indices, limits: Limits) -> Distances:
         n_areas = len(race.areas)
@@ -173,10 +173,18 @@ class FarthestChain:
             stay = stay[totals[stay] >= race.best]
         return totals
 
-    def _share(self, work: Callable[[Indices], Any], parts: Iterable[Indices]) -> Iterable[Any]:
+    def _share(self, work: Callable[[Indices], Any], parts: Iterable[Indices]) -> list[Any]:
         """Like `map`, in several threads at once if there is more than one part."""
         parts = list(parts)
-        return map(work, parts) if len(parts) == 1 else self._pool.map(work, parts)
+        size = -(-len(parts) // self._workers)
+        groups = [parts[start : start + size] for start in range(0, len(parts), size)]
+
+        def several(group: Sequence[Indices]) -> list[Any]:
+            return [work(part) for part in group]
+
+        # This thread does its share too: waking another one takes time.
+        others = [self._pool.submit(several, group) for group in groups[1:]]
+        return several(groups[0]) + [result for other in others for result in other.result()]
 
 
 def _largest(values: npt.NDArray[Any], count: int) -> Indices:
