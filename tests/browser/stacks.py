@@ -19,9 +19,10 @@ ROOT = Path(__file__).parents[2]
 COLAB_VENV = ROOT / ".venv-colab"
 _START_S = 90  # a busy machine with two cores; it takes 3 to 10 seconds otherwise
 _NOT_NEEDED = """audio console csvviewer debugger extensionmanager help
-htmlviewer hub imageviewer inspector launcher logconsole markdownviewer mathjax mermaid pluginmanager
+htmlviewer hub imageviewer inspector launcher markdownviewer mathjax mermaid pluginmanager
 terminal theme-dark theme-dark-high-contrast tooltip vega5 video workspaces""".split()
-"""Parts of JupyterLab that no test looks at; loading them would take time only."""
+"""Parts of JupyterLab that no test looks at; loading them would take time only. Without the console of
+logs (`logconsole`) cells that hold widgets do not run."""
 
 _NO_NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
