@@ -85,7 +85,7 @@ def convert_face(
     if face.record.face_type is None and wanted is own:
         record = record.replace(face_type=None)
     if wanted is not own:
-        record = _with_warped_mask(record, matrix, face.width, size, face.name)
+        record = with_warped_mask(record, matrix, face.width, size, face.name)
     zoom = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     return ConvertedFace(
         embed(encoded, record, name=face.name),
@@ -95,7 +95,7 @@ def convert_face(
     )
 
 
-def _with_warped_mask(
+def with_warped_mask(
     record: FaceRecord, matrix: Transform, old_size: int, new_size: int, name: str
 ) -> FaceRecord:
     """The record with its stored mask brought to the new crop, whatever size the mask has."""

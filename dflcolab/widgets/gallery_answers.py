@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.faceset.config import SortKind
-from dflcolab.progress import Progress, Task
+from dflcolab.progress import Progress
 from dflcolab.widgets.gallery_desk import FACES, TRASH, GalleryDesk
 from dflcolab.widgets.gallery_facts import MEASURES, as_floats
+from dflcolab.widgets.page_progress import PageProgress
 from dflcolab.workspace.workspace import Side
 
 Content = dict[str, Any]
@@ -149,38 +149,7 @@ class Answers:
         return self._ids.setdefault(key, len(self._ids))
 
     def _progress(self) -> Progress:
-        return _PageProgress(lambda text: self._send({"do": "progress", "text": text}, []))
-
-
-class _PageProgress(Progress):
-    """Shows what goes on in the page, five times a second at most."""
-
-    def __init__(self, show: Callable[[str], None]) -> None:
-        super().__init__()
-        self._show = show
-
-    def task(self, title: str, *, total: int | None, unit: str, done: int = 0) -> Task:
-        return _PageTask(title, total, unit, done, self._show)
-
-    def message(self, text: str) -> None:
-        self._show(text)
-
-
-class _PageTask(Task):
-    def __init__(
-        self, title: str, total: int | None, unit: str, done: int, show: Callable[[str], None]
-    ) -> None:
-        super().__init__(title, total, unit, done)
-        self._show = show
-        self._told = 0.0
-
-    def advance(self, n: int = 1, *, note: str = "") -> None:
-        super().advance(n, note=note)
-        now = time.monotonic()
-        if now - self._told > 0.2:
-            self._told = now
-            of = "" if self.total is None else f" of {self.total}"
-            self._show(f"{self.title}: {self.done}{of} {self.unit}")
+        return PageProgress(lambda text: self._send({"do": "progress", "text": text}, []))
 
 
 def _where(asked: Content) -> str:

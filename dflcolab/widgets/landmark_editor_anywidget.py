@@ -1,0 +1,40 @@
+"""The landmark editor as an anywidget: JavaScript in the page, answers from the kernel."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import anywidget
+
+from dflcolab.widgets.landmark_editor_answers import Answers, Buffers, Content
+from dflcolab.widgets.landmark_editor_desk import LandmarkDesk
+
+_SCRIPTS = ("landmark_editor_points.js", "landmark_editor.js")
+"""Put together to one module: a widget's module can import nothing from its own package."""
+
+
+def _text(name: str) -> str:
+    return (files("dflcolab.widgets") / name).read_text(encoding="utf-8")
+
+
+class LandmarkEditor(anywidget.AnyWidget):
+    """A face in its frame, with 68 points to be moved by mouse, finger or keys.
+
+    Args:
+        desk: The faces.
+    """
+
+    _esm = "\n".join(map(_text, _SCRIPTS))
+    _css = _text("landmark_editor.css")
+
+    def __init__(self, desk: LandmarkDesk) -> None:
+        super().__init__()
+        self._answers = Answers(desk, self._say)
+        self.on_msg(self._heard)
+
+    def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        self._answers.answer(content)
+
+    def _say(self, content: Content, buffers: Buffers) -> None:
+        self.send(content, buffers)
