@@ -30,12 +30,14 @@ class WidgetPage:
         page: Playwright's page.
         sent: Messages that the JavaScript sent, oldest first.
         saved: Traits that the JavaScript saved, one dictionary per `save_changes`.
+        told: Messages that the Python side of a real widget sent, oldest first.
     """
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.sent: list[Message] = []
         self.saved: list[dict[str, Any]] = []
+        self.told: list[Message] = []
         self._widget: Any = None
         self._answers: list[Message] = []
         self._changes: dict[str, Any] = {}
@@ -98,7 +100,9 @@ class WidgetPage:
         self._changes[change["name"]] = _packed(change["new"])
 
     def _collect(self, content: Any, buffers: Sequence[Any] | None = None) -> None:
-        self._answers.append(Message(content, [bytes(part) for part in buffers or ()]))
+        message = Message(content, [bytes(part) for part in buffers or ()])
+        self.told.append(message)
+        self._answers.append(message)
 
 
 def _message(message: Message) -> dict[str, Any]:
