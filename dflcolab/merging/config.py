@@ -43,6 +43,10 @@ class MergeConfig(Config):
     xseg: str = "xseg"
     """Name of the XSeg model behind the mask modes with XSeg, a folder under `model/`."""
 
+    enhancer: Path | None = None
+    """FaceEnhancer.npy of a DeepFaceLab installation, for super_resolution_power. Without it faces are
+    enlarged without a network. Slow without a GPU: seconds for each face."""
+
     frames: str | None = None
     """Part of the frames to merge, as A:B: from the A-th up to and without the B-th, counted
     from 0; either may be left out (`:100`, `500:`). For trying a look quickly."""

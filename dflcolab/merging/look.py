@@ -112,6 +112,12 @@ class Look:
         found = [getattr(self.base, name), *(c[name] for c in changed if name in c)]
         return list(dict.fromkeys(found))
 
+    def uses(self, name: str) -> bool:
+        """True if an option is switched on somewhere: not 0, not false."""
+        return any(self.values_of(name)) or any(
+            track.name == name and any(track.values) for track in self.tracks
+        )
+
     def plain(self) -> dict[str, Any]:
         """The look as JSON-ready values."""
         return {

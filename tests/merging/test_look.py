@@ -62,6 +62,16 @@ def test_set_is_stronger_than_everything_in_the_file(tmp_path: Path):
     assert look.at(5).output_face_scale == -5
 
 
+def test_an_option_is_used_if_any_frame_switches_it_on(tmp_path: Path):
+    text = "[[keyframe]]\nframe = 3\nsuper_resolution_power = {}\n"
+
+    assert look_of(tmp_path, text.format(20)).uses("super_resolution_power")
+    assert not look_of(tmp_path, text.format(0)).uses("super_resolution_power")
+    look = look_of(tmp_path, '[[range]]\nframes = "0:2"\nmotion_blur_power = 3\n')
+    assert look.uses("motion_blur_power")
+    assert not look.uses("blursharpen_amount")
+
+
 def test_a_face_morphs_little_by_little(tmp_path: Path):
     text = "[[keyframe]]\nframe = 0\nmorph = 0\n[[keyframe]]\nframe = 3\nmorph = 1\n"
 
