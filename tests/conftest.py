@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -124,3 +124,12 @@ def pytest_runtest_call(item: pytest.Item):
     for name in names:
         assert any(map(row_named(name).tells, texts)), f"{name} was not said, but {texts}"
     return result
+
+
+@pytest.fixture(scope="module")
+def steps_again() -> Iterator[None]:
+    """Trainings of a module share compiled steps; see `tests.training.steps_again`."""
+    from tests.training.steps_again import steps_taken_over
+
+    with steps_taken_over():
+        yield

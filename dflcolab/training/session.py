@@ -29,7 +29,6 @@ from dflcolab.engine.precision import Precision
 from dflcolab.errors import DivergedError, ModelError
 from dflcolab.models.amp.options import AmpOptions
 from dflcolab.models.kinds import SwapModelOptions, swap_options_of
-from dflcolab.models.layers import Weights
 from dflcolab.models.quick96 import Quick96Options
 from dflcolab.models.saehd.options import SaehdOptions
 from dflcolab.training.color_match import color_change, transfers_colors
@@ -245,7 +244,7 @@ class Session:
         """Make room for a state under other options: both together may be too much for a device."""
         self.settle()
         self.options = options
-        del self._step, self._state, self._paint
+        del self._step, self._state
         gc.collect()
 
     def leave_pretraining(
@@ -621,16 +620,12 @@ class Session:
             jit=self.plan.jit,
             devices=self.devices,
         )
-        self._paint = tf.function(self._paint_faces, autograph=False)
-
-    def _paint_faces(self, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self._step.objective.views(Weights(self._state.variables), src, dst)
 
     def _paint_in_parts(
         self, src: npt.NDArray[np.uint8], dst: npt.NDArray[np.uint8]
     ) -> tuple[Pictures, Pictures, Pictures]:
         """A `Painter` that takes no more memory than training, and compiles for one shape."""
-        return painted_in_parts(self._paint, src, dst, at_once=min(8, self.plan.micro_batch))
+        return painted_in_parts(self._step.paint, src, dst, at_once=min(8, self.plan.micro_batch))
 
 
 def number_tensor(number: int) -> Tensor:

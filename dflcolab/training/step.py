@@ -78,6 +78,7 @@ class TrainingStep:
         self.step = self._devices.everywhere(self._step)
         self.fixed_step = tf.function(self._fixed_step, autograph=False)
         self.evaluate = tf.function(self._evaluate, autograph=False)
+        self.paint = tf.function(self._paint, autograph=False)
 
     def _step(
         self,
@@ -114,6 +115,10 @@ class TrainingStep:
         weights = Weights(self._state.variables, self._dtype)
         compared = self.objective.compare(weights, Batch(src, dst))
         return face_measures(src, compared[0]), face_measures(dst, compared[1])
+
+    def _paint(self, src: Tensor, dst: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the networks make of faces as they are, in full precision: see `Objective.views`."""
+        return self.objective.views(Weights(self._state.variables), src, dst)
 
     def _sample(self, src_faces: Tensor, dst_faces: Tensor, iteration: Tensor) -> Batch:
         options = self._options

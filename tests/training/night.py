@@ -166,7 +166,6 @@ class ToySession(Session):
 
     def _build_step(self) -> None:
         self._step: Any = ToyStep(self, self.bad)
-        self._paint: Any = None
 
     def evaluate(self) -> dict[str, float] | None:
         found = {
