@@ -25,8 +25,9 @@ from dflcolab.merging.composite import composite_frame
 from dflcolab.merging.face import FaceToMerge, Prediction, face_crop, working_size
 from dflcolab.merging.faces_of_frames import FacesOfFrames
 from dflcolab.merging.frame_source import DstFrame, Wanted
+from dflcolab.merging.job import MergeJob
 from dflcolab.merging.look import Look
-from dflcolab.merging.merger import MergeJob, merge_frames
+from dflcolab.merging.merger import merge_frames
 from dflcolab.merging.motion import Motion
 from dflcolab.merging.networks import Networks
 from dflcolab.merging.options import CompositeOptions

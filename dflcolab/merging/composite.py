@@ -39,7 +39,7 @@ def composite_frame(
     Args:
         frame: The dst frame.
         faces: Its faces, in the order of their file names; none gives the frame back.
-        face_type: The model's face type.
+        face_type: The model's face type, for faces that do not state their own.
         options: The look.
         motion: How far and where the face moves around this frame, for motion blur.
         resolution: The model's resolution; only needed for `raw-predict` of a frame without faces.
@@ -51,7 +51,9 @@ def composite_frame(
     if options.mode is Mode.RAW_PREDICT:
         return _raw_prediction(faces, face_type, options, frame, resolution)
     patches = [
-        composite_face(frame, face, face_type=face_type, options=options, motion=motion)
+        composite_face(
+            frame, face, face_type=face.face_type or face_type, options=options, motion=motion
+        )
         for face in faces
     ]
     patches = [patch for patch in patches if not patch.box.is_empty]
@@ -91,6 +93,7 @@ def _raw_prediction(
         return np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8)
     first = faces[0]
     size = working_size(options, first.prediction.size)
-    mask = resized(face_mask(frame, first, face_type=face_type, options=options), size)
+    own_type = first.face_type or face_type
+    mask = resized(face_mask(frame, first, face_type=own_type, options=options), size)
     swap = swap_at(first.prediction, options.super_resolution_power, size)
     return truncated(swap), truncated(clipped(mask.copy()))

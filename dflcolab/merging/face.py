@@ -55,11 +55,13 @@ class FaceToMerge:
         prediction: What the model made of its crop.
         crop: The dst face as `face_crop` gave it, at the size that `working_size` says; None makes
             it anew.
+        face_type: Extent of the crop, where models of several people differ; None: the usual one.
     """
 
     landmarks: Landmarks
     prediction: Prediction
     crop: FloatImage | None = None
+    face_type: FaceType | None = None
 
 
 def working_size(options: CompositeOptions, resolution: int) -> int:

@@ -10,12 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from dflcolab.config import to_plain
 from dflcolab.errors import Interrupted
@@ -23,54 +21,16 @@ from dflcolab.files import write_bytes
 from dflcolab.media.frame_sequence import encode_image
 from dflcolab.merging.composite import composite_frame
 from dflcolab.merging.face import FaceToMerge
-from dflcolab.merging.faces_of_frames import FacesOfFrames
-from dflcolab.merging.frame_source import DstFrame, DstFrames
+from dflcolab.merging.faces_file import write_merged_faces
+from dflcolab.merging.frame_source import DstFrame
+from dflcolab.merging.job import MergeJob, merged_faces, run_facts
 from dflcolab.merging.journal import Done, MergeJournal, frame_key
-from dflcolab.merging.look import Look
 from dflcolab.merging.motion import STILL, Motion, motions
-from dflcolab.merging.networks import Networks, Question
+from dflcolab.merging.networks import Question
 from dflcolab.merging.options import CompositeOptions
 from dflcolab.merging.prefetch import prefetched
+from dflcolab.merging.steady_faces import PredictedFrame, reach, steady_faces
 from dflcolab.progress import Progress, Task
-
-_RESULT_VERSION = 2
-"""Raised when the same inputs give other pictures, so that old ones are made anew."""
-
-Stamp = Callable[[bytes, str, int], bytes]
-"""Signs a picture file: its bytes, its name and the number of replaced faces to the signed bytes."""
-
-
-@dataclass(frozen=True)
-class MergeJob:
-    """Everything a merge depends on.
-
-    Attributes:
-        frames: The dst footage.
-        faces: Which faces to replace in which frame.
-        networks: The model, and those that some options need besides.
-        model_identity: Text that changes when the model's weights change.
-        look: The options of each frame.
-        folder: Where merged frames go; must exist.
-        mask_folder: Where their masks go; must exist.
-        stamp: Signs a merged picture; None leaves it unsigned.
-        start: First frame.
-        stop: End of the frames, not included; None for all.
-        threads: Threads that compose and write.
-        notes: Said about the run in `merge.json`, without meaning for what is made anew.
-    """
-
-    frames: DstFrames
-    faces: FacesOfFrames
-    networks: Networks
-    model_identity: str
-    look: Look
-    folder: Path
-    mask_folder: Path
-    stamp: Stamp | None = None
-    start: int = 0
-    stop: int | None = None
-    threads: int = 2
-    notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass
@@ -98,14 +58,6 @@ class MergeCounts:
     def total(self) -> int:
         """Frames that stand now."""
         return self.merged + self.passed + self.kept
-
-
-@dataclass(frozen=True)
-class _Work:
-    """One decoded frame and its faces."""
-
-    frame: DstFrame
-    faces: Sequence[FaceToMerge]
 
 
 def merge_frames(job: MergeJob, *, progress: Progress) -> MergeCounts:
@@ -138,6 +90,8 @@ class _Merge:
         self._shown_kept = 0
         self._failed = False
         self._seen: set[str] = set()
+        self._context: set[str] = set()
+        self._reach = 0
 
     def run(self) -> MergeCounts:
         job = self._job
@@ -146,6 +100,8 @@ class _Merge:
         if any(self._options(stem).motion_blur_power for stem in stems):
             self._motions = motions(all_stems, job.faces.by_stem)
         self._announce(stems)
+        self._find_context(stems)
+        write_merged_faces(job.folder, merged_faces(job))
         with (
             self._progress.task("Merging", total=len(stems), unit="frames") as task,
             ThreadPoolExecutor(job.threads, thread_name_prefix="merge") as pool,
@@ -153,6 +109,8 @@ class _Merge:
             try:
                 with closing(self._predicted()) as works:
                     for work in works:
+                        if work.frame.stem in self._context:
+                            continue
                         self._running.append(pool.submit(self._finish, work))
                         self._collect(task, at_most=job.networks.batch + 2 * job.threads)
             except BaseException:
@@ -164,6 +122,21 @@ class _Merge:
         if job.start == 0 and job.stop is None:
             self._counts.unmatched = sorted(set(job.faces.by_stem) - self._seen)
         return self._counts
+
+    def _find_context(self, stems: Sequence[str]) -> None:
+        """Frames that are predicted, but not written, because others are smoothed by them."""
+        reaches = {stem: reach(self._options(stem)) for stem in stems}
+        self._reach = max(reaches.values(), default=0)
+        if not self._reach:
+            return
+        made = {stem for stem in stems if not self._journal.holds(stem, self._key(stem))}
+        around = {
+            sight.stem
+            for stem in made
+            for place in range(len(self._job.faces.of(stem)))
+            for sight in self._job.stretches.around(stem, place, reaches[stem])
+        }
+        self._context = around - made
 
     def _announce(self, stems: Sequence[str]) -> None:
         """Say what an earlier run left, and note what this one is about."""
@@ -198,8 +171,24 @@ class _Merge:
         """What the result of a frame depends on."""
         motion, options = self._motion(stem), self._options(stem)
         footage = f"{self._job.frames.identity(stem)} {motion.power} {motion.deg}"
+        for place in range(len(self._job.faces.of(stem))):
+            person = self._job.person_at(stem, place)
+            footage += f" {person.identity}" if person is not None else ""
+            footage += self._neighbors_text(stem, place, reach(options))
         run = f"{self._run_text}\0{self._look_text(options)}"
         return frame_key(run, footage, self._job.faces.of(stem))
+
+    def _neighbors_text(self, stem: str, place: int, radius: int) -> str:
+        """What the masks and colors of a face are smoothed with."""
+        if not radius:
+            return ""
+        digest = hashlib.sha256()
+        for sight in self._job.stretches.around(stem, place, radius):
+            points = self._job.faces.by_stem[sight.stem][sight.place]
+            look = self._look_text(self._options(sight.stem))
+            digest.update(f"{self._job.frames.identity(sight.stem)}{look}".encode())
+            digest.update(points.tobytes())
+        return digest.hexdigest()
 
     def _look_text(self, options: CompositeOptions) -> str:
         """Options, and the networks that they alone need, as text; the same for many frames."""
@@ -219,13 +208,31 @@ class _Merge:
         if self._journal.holds(stem, self._key(stem)):
             self._counts.kept += 1
             self._counts.kept_with_face += bool(self._job.faces.of(stem))
-            return False
+            return stem in self._context
         return True
 
-    def _predicted(self) -> Generator[_Work, None, None]:
-        """Decoded frames with their predictions, the model being asked in batches."""
+    def _is_decoded(self, stem: str) -> bool:
+        """Asked for frames beside the wanted part too, if others are smoothed by them."""
+        index = self._index.get(stem, len(self._index))
+        stop = self._job.stop
+        if index < self._job.start or (stop is not None and index >= stop):
+            return stem in self._context
+        return self._is_wanted(stem)
+
+    def _predicted(self) -> Generator[PredictedFrame, None, None]:
+        """Decoded frames with their predictions, steadied over time where the look asks for it."""
+        found = self._answered()
+        if not self._reach:
+            yield from found
+            return
+        yield from steady_faces(found, self._job.stretches, self._options, self._reach)
+
+    def _answered(self) -> Generator[PredictedFrame, None, None]:
+        """Decoded frames with their predictions, the models being asked in batches."""
         job, batch = self._job, self._job.networks.batch
-        walk = job.frames.walk(job.start, job.stop, self._is_wanted)
+        start = max(0, job.start - self._reach)
+        stop = None if job.stop is None else job.stop + self._reach
+        walk = job.frames.walk(start, stop, self._is_decoded)
         waiting: list[DstFrame] = []
         n_faces = 0
         with closing(prefetched(walk, depth=2 * job.threads)) as frames:
@@ -238,18 +245,29 @@ class _Merge:
                     waiting, n_faces = [], 0
             yield from self._predict(waiting)
 
-    def _predict(self, frames: Sequence[DstFrame]) -> Iterator[_Work]:
+    def _predict(self, frames: Sequence[DstFrame]) -> Iterator[PredictedFrame]:
         faces_of = self._job.faces.of
-        places = [(i, points) for i, frame in enumerate(frames) for points in faces_of(frame.stem)]
+        places = [
+            (i, place, points)
+            for i, frame in enumerate(frames)
+            for place, points in enumerate(faces_of(frame.stem))
+        ]
         questions = [
-            Question(frames[i].image, points, self._options(frames[i].stem)) for i, points in places
+            (
+                frames[i].stem,
+                place,
+                Question(frames[i].image, points, self._options(frames[i].stem)),
+            )
+            for i, place, points in places
         ]
         faces: list[list[FaceToMerge]] = [[] for _ in frames]
-        for (i, _), face in zip(places, self._job.networks.answer(questions), strict=True):
+        for (i, _, _), face in zip(places, self._job.answer(questions), strict=True):
             faces[i].append(face)
-        yield from map(_Work, frames, faces)
+        for frame, found in zip(frames, faces, strict=True):
+            index = self._index.get(frame.stem, len(self._index))
+            yield PredictedFrame(index, frame, found)
 
-    def _finish(self, work: _Work) -> int:
+    def _finish(self, work: PredictedFrame) -> int:
         """Compose one frame, write and note it; runs in the pool. Gives the number of faces."""
         job, stem, faces = self._job, work.frame.stem, work.faces
         image, mask = composite_frame(
@@ -290,14 +308,3 @@ class _Merge:
         self._shown_kept = kept
         if first_error is not None:
             raise first_error
-
-
-def run_facts(job: MergeJob) -> dict[str, Any]:
-    """What all frames of a merge depend on whatever their look, as plain values."""
-    return {
-        "result_version": _RESULT_VERSION,
-        "weights": job.model_identity,
-        "resolution": job.networks.predictor.resolution,
-        "face_type": job.networks.predictor.face_type.value,
-        "signed": job.stamp is not None,
-    }

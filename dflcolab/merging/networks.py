@@ -135,7 +135,7 @@ class Networks:
         self._segment(questions, answers)
         self._enhance(questions, answers)
         return [
-            FaceToMerge(q.landmarks, answer, crop)
+            FaceToMerge(q.landmarks, answer, crop, model.face_type)
             for q, answer, crop in zip(questions, answers, crops, strict=True)
         ]
 

@@ -186,3 +186,17 @@ class CompositeOptions(Config):
     color_degrade_power: int = option(0, low=0, high=100)
     """Mixes in the whole frame with 256 colors only, in percent. For footage that shows steps of color,
     such as old clips. Slow; frames without a face stay as they are."""
+
+    smooth_landmarks: int = option(0, low=0, high=30)
+    """Steadies the path of the face over that many frames on each side, without lag, and not across
+    cuts. 3 to 6 when the face trembles against the head; too much rounds off fast nods. Reads the
+    footage once for its cuts; else free."""
+
+    smooth_masks: int = option(0, low=0, high=15)
+    """Averages the masks of the networks over that many frames on each side. 1 to 3 when the edge of
+    the face flickers; a hand that moves fast in front of it gets a soft trail. Each frame waits for
+    those behind it, which takes memory."""
+
+    smooth_colors: int = option(0, low=0, high=15)
+    """Steadies brightness and tint of the new face over that many frames on each side. 3 to 8 when the
+    face flickers; flashes of light then spread over their neighbors. Memory as above."""

@@ -9,7 +9,7 @@ import numpy as np
 from dflcolab.arrays import Image
 from dflcolab.errors import WorkspaceError
 from dflcolab.merging.composite import composite_frame
-from dflcolab.merging.merger import MergeJob
+from dflcolab.merging.job import MergeJob
 from dflcolab.merging.motion import STILL, motions
 from dflcolab.merging.networks import Question
 
@@ -39,10 +39,13 @@ def before_and_after(job: MergeJob) -> tuple[str, Image]:
             f"Frame {index} of {job.frames.description} cannot be read; choose another with --frames."
         )
     predictor = job.networks.predictor
-    questions = [Question(frame.image, points, options) for points in job.faces.of(stem)]
+    questions = [
+        (stem, place, Question(frame.image, points, options))
+        for place, points in enumerate(job.faces.of(stem))
+    ]
     merged, _ = composite_frame(
         frame.image,
-        job.networks.answer(questions),
+        job.answer(questions),
         face_type=predictor.face_type,
         options=options,
         motion=motion,

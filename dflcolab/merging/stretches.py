@@ -10,7 +10,6 @@ import bisect
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +20,8 @@ _LONGEST_GAP = 3
 """Frames between two sights of a face above which nothing is known of its path."""
 
 
-class Sight(NamedTuple):
+@dataclass(frozen=True, order=True)
+class Sight:
     """A face in a frame.
 
     Attributes:

@@ -17,9 +17,10 @@ from dflcolab.merging.config import MergeConfig
 from dflcolab.merging.content_check import VERDICTS_FILE, check_content
 from dflcolab.merging.faces_of_frames import faces_of_frames
 from dflcolab.merging.frame_source import dst_frames
+from dflcolab.merging.job import MergeJob
 from dflcolab.merging.look import Look, load_look
-from dflcolab.merging.merger import MergeCounts, MergeJob, merge_frames
-from dflcolab.merging.networks import Networks
+from dflcolab.merging.merger import MergeCounts, merge_frames
+from dflcolab.merging.networks import Enhancer, Networks
 from dflcolab.merging.options import MaskMode
 from dflcolab.merging.preview import before_and_after
 from dflcolab.merging.segments import Segmenter
@@ -115,6 +116,7 @@ def merge(
         WorkspaceError: There is no dst footage, or no frame in the wanted range.
         FacesetError: There is no dst face.
         ModelError: The model was not trained, or an XSeg model is asked for that is not there.
+        FormatError: The file of `enhancer` is missing or no weights.
         MediaError: The dst video is none.
         Interrupted: Stopped as asked; finished frames are kept.
         StorageError: Disk full, read-only or gone.
@@ -135,12 +137,15 @@ def merge(
 
     predictor = load_predictor(workspace.model_dir(config.model), on_problem=problems.append)
     segmenter = _segmenter(workspace, config, look, problems)
+    enhancer = _enhancer(config, look)
     check_content(frames, workspace.history_dir / VERDICTS_FILE, progress=progress)
     start, stop = config.frame_range
     job = MergeJob(
         frames=frames,
         faces=faces,
-        networks=Networks(predictor, segmenter, batch=1 if config.preview else config.batch),
+        networks=Networks(
+            predictor, segmenter, enhancer, batch=1 if config.preview else config.batch
+        ),
         model_identity=predictor.identity,
         look=look,
         folder=workspace.merged_dir,
@@ -231,6 +236,15 @@ def _segmenter(
     from dflcolab.xseg.predictor import load_mask_predictor
 
     return load_mask_predictor(workspace.model_dir(config.xseg), on_problem=problems.append)
+
+
+def _enhancer(config: MergeConfig, look: Look) -> Enhancer | None:
+    """The network behind super-resolution, if one is named and the look asks for it."""
+    if config.enhancer is None or not look.uses("super_resolution_power"):
+        return None
+    from dflcolab.engine.face_enhancer import load_enhancer
+
+    return load_enhancer(config.enhancer)
 
 
 def _modes_with_xseg(look: Look) -> list[MaskMode]:

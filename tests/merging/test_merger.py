@@ -17,8 +17,9 @@ from dflcolab.faces.face_type import FaceType
 from dflcolab.merging.composite import composite_frame
 from dflcolab.merging.faces_of_frames import FacesOfFrames
 from dflcolab.merging.frame_source import PictureFrames
+from dflcolab.merging.job import MergeJob
 from dflcolab.merging.look import Look, RangeOfFrames, Track
-from dflcolab.merging.merger import MergeJob, merge_frames
+from dflcolab.merging.merger import merge_frames
 from dflcolab.merging.networks import Networks, Question
 from dflcolab.merging.options import CompositeOptions, MaskMode, Mode
 from dflcolab.merging.preview import before_and_after
