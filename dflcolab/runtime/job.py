@@ -28,10 +28,6 @@ from dflcolab.runtime.where import Where
 
 _SAME_START_S = 1.0
 _KILLED = -int(signal.SIGKILL)
-_ENDED_BADLY = (
-    "The process of {what} was ended by the system, most often because memory ran out; run the cell "
-    "again to go on from the last save, with a smaller batch or model if it happens again."
-)
 
 
 @dataclass(frozen=True)
@@ -228,7 +224,11 @@ class Job:
         output = self.files.output_end()
         last = output.splitlines()[-1].rstrip(".") if output else "it printed nothing"
         if code in (None, _KILLED):
-            error = JobError(_ENDED_BADLY.format(what=self.what))
+            error = JobError(
+                f"The process of {self.what} was ended by the system, most often because memory ran "
+                "out; run the cell again to go on from the last save, with a smaller batch or model if "
+                "it happens again."
+            )
         else:
             error = JobError(
                 f"The process of {self.what} ended unexpectedly (code {code}: {last}); run the cell "
