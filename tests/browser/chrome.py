@@ -67,6 +67,9 @@ def watched_page(browser: Browser) -> Iterator[Page]:
     page.on("websocket", lambda socket: wrong.extend(_left(socket.url)))
     try:
         yield page
+    except BaseException as error:
+        error.add_note("\n".join(["In the page:", *wrong]) if wrong else "No errors in the page.")
+        raise
     finally:
         context.close()
     assert not wrong, "\n".join(wrong)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from playwright.sync_api import Browser, Page
-from playwright.sync_api import TimeoutError as TooLate
 
 from tests.browser.chrome import watched_page
 from tests.browser.stacks import Server
 
 _RUN_MS = 300_000
-_BEGIN_MS = 5_000
-_TRIES = 6
+_LAB_READY = """() => {
+  const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+  return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+}"""
 
 
 class OpenNotebook:
@@ -44,21 +44,10 @@ class OpenNotebook:
         if self.classic:
             self.page.evaluate("Jupyter.notebook.execute_all_cells()")
         else:
-            self._run_all_in_lab()
+            self.page.evaluate("() => void jupyterapp.commands.execute('notebook:run-all-cells')")
         if wait:
             self.wait_until_idle()
             assert not self.failures(), self.failures()
-
-    def _run_all_in_lab(self) -> None:
-        """By the menu; again where it came before the page had the kernel, and nothing ran."""
-        for _ in range(_TRIES):
-            self.page.click(".jp-NotebookPanel-toolbar")  # the menu acts on the active notebook
-            self.page.click("text=Run >> nth=0")
-            self.page.click("li:has-text('Run All Cells') >> nth=0")
-            begun = self.page.locator(".jp-InputArea-prompt", has_text=re.compile(r"[*\d]"))
-            with suppress(TooLate):
-                begun.first.wait_for(timeout=_BEGIN_MS)
-                return
 
     def wait_until_idle(self, *, timeout_ms: float = _RUN_MS) -> None:
         """Wait until every cell that was started has ended."""
@@ -102,13 +91,16 @@ class OpenNotebook:
         if self.classic:
             self.page.goto(f"{self._url}/notebooks/{self._name}")
             self.page.wait_for_function(
-                "window.Jupyter?.notebook?.kernel?.is_connected() && Jupyter.notebook._fully_loaded",
+                "window.Jupyter?.notebook?.kernel?.is_connected() && Jupyter.notebook._fully_loaded"
+                " && Jupyter.notebook.kernel.widget_manager",
             )
+            # ipywidgets 7 asks the kernel for its widgets and then draws all cells anew, also those
+            # that ran meanwhile; asking again ends after that.
+            self.page.evaluate("() => Jupyter.notebook.kernel.widget_manager._loadFromKernel()")
         else:
             self.page.goto(f"{self._url}/lab/tree/{self._name}?reset")
             self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-            idle = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
-            self.page.wait_for_selector(idle)
+            self.page.wait_for_function(_LAB_READY)
 
     def _session(self) -> dict[str, Any]:
         for session in self._ask("GET", "/api/sessions"):

@@ -53,6 +53,7 @@ class Stack:
             own = ["jupyter", "lab", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
                    "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={folder}",
                    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+                   "--LabApp.expose_app_in_browser=True",  # as window.jupyterapp
                    "--LabServerApp.extension_manager=readonly"]  # fmt: skip
         common = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
         return [str(self.python), "-m", own[0], *own[1:], *common]
