@@ -418,6 +418,14 @@ TRAIN = Cell(
                 "保存先へコピーする間隔（分）。",
             ),
         ),
+        Field(
+            "choose_more_options",
+            False,
+            Text(
+                "show all options in a form first; training begins when you press its button.",
+                "先にすべてのオプションをフォームで表示します。フォームのボタンを押すと学習が始まります。",
+            ),
+        ),
     ),
     "session.train",
     awaited=True,
