@@ -10,6 +10,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from dflcolab.formats.dfl_jpeg import read_face
+from dflcolab.workspace.workspace import Side
+from tests.widgets.framed_workspace import framed_workspace
+from tests.xseg.label_files import face_paths, sample_workspace
+
 pytestmark = pytest.mark.slow
 
 VERSIONS = """
@@ -42,3 +47,62 @@ def test_the_two_stacks_are_what_they_are_for(jupyter):
         expect(book.page.get_by_text(re.compile(wanted)).last).to_be_visible()
         book.page.get_by_test_id("clicks").click()
         expect(book.page.get_by_test_id("clicks")).to_have_text("clicked 1")
+
+
+GALLERY = """
+from dflcolab.widgets.gallery import face_gallery
+from dflcolab.workspace.workspace import Side, Workspace
+face_gallery(Workspace.open({root!r}), Side.SRC)
+"""
+
+
+def test_faces_deleted_in_the_gallery_are_in_the_trash_and_come_back(jupyter, tmp_path):
+    """Checked on the disk, in both generations of widgets."""
+    workspace = sample_workspace(tmp_path)
+    before = face_paths(workspace)
+    with jupyter.open("gallery", [GALLERY.format(root=str(workspace.root))]) as book:
+        book.run_all()
+        status = book.page.get_by_test_id("gallery-status")
+        expect(status).to_contain_text(f"{len(before)} shown")
+        tiles = book.page.locator(".dfl-gallery-tile:visible")
+        expect(tiles.first.locator("img")).to_have_js_property("naturalWidth", 96)
+        tiles.nth(0).click()
+        tiles.nth(1).click(modifiers=["Control"])
+        book.page.keyboard.press("Delete")
+        expect(status).to_contain_text("2 faces are moved to the trash")
+        journal = (workspace.trash_dir(Side.SRC) / "trash.jsonl").read_text()
+        assert journal.count('"reason": "by hand"') == 2
+        assert len(face_paths(workspace)) == len(before) - 2
+
+        book.page.get_by_test_id("gallery-undo").click()
+        expect(status).to_contain_text("2 faces are brought back")
+        assert face_paths(workspace) == before
+
+
+LANDMARKS = """
+from dflcolab.widgets.landmark_editor import landmark_editor
+from dflcolab.workspace.workspace import Side, Workspace
+landmark_editor(Workspace.open({root!r}), Side.DST)
+"""
+
+
+def test_landmarks_moved_in_the_page_are_in_the_face_file(jupyter, tmp_path):
+    workspace = framed_workspace(tmp_path / "workspace")
+    path = workspace.aligned_dir(Side.DST) / "00001_0.jpg"
+    before = read_face(path).record.source_landmarks
+    with jupyter.open("landmarks", [LANDMARKS.format(root=str(workspace.root))]) as book:
+        book.run_all()
+        editor = book.page.get_by_test_id("landmarks")
+        status = book.page.get_by_test_id("landmarks-status")
+        expect(editor).to_have_attribute("data-face", path.name)
+        for key in ("Shift+ArrowDown", "s"):
+            expect(editor).to_have_attribute("data-state", "ready")
+            editor.press(key)
+        expect(status).to_contain_text("set by hand")
+        moved = read_face(path).record.source_landmarks - before
+        assert moved[:, 0].max() < 0.01
+        assert moved[:, 1].min() > 1
+
+        editor.press("z")
+        expect(status).to_contain_text("as they were")
+        assert (read_face(path).record.source_landmarks == before).all()
