@@ -34,6 +34,7 @@ class Hand:
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Where the middle of a pixel of the face is in the page."""
+        self.canvas.scroll_into_view_if_needed()
         view = json.loads(self.editor.get_attribute("data-view") or "")
         box = self.canvas.bounding_box()
         assert box is not None
