@@ -162,11 +162,11 @@ class Networks:
                     face_type=own_type,
                 )
                 asked.append((i, "swap_xseg", crop))
-        masks = self._in_batches(
-            "XSeg model",
-            lambda crops: (segmenter.predict(crops),),
-            [crop for _, _, crop in asked],
-        )
+
+        def segment(crops: FloatImage) -> tuple[Mask]:
+            return (segmenter.predict(crops),)
+
+        masks = self._in_batches("XSeg model", segment, [crop for _, _, crop in asked])
         for (i, name, _), (mask,) in zip(asked, masks, strict=True):
             fitting = mask_in_model_crop(
                 mask, questions[i].landmarks, model_type=model_type, face_type=own_type
@@ -178,9 +178,13 @@ class Networks:
         enhancer = self.enhancer
         if enhancer is None:
             return
+
+        def enhance(crops: FloatImage) -> tuple[FloatImage]:
+            return (enhancer.enhance(crops),)
+
         places = [i for i, q in enumerate(questions) if q.options.super_resolution_power]
         faces = [answers[i].swap for i in places]
-        found = self._in_batches("enhancer", lambda crops: (enhancer.enhance(crops),), faces)
+        found = self._in_batches("enhancer", enhance, faces)
         for i, (enhanced,) in zip(places, found, strict=True):
             answers[i] = replace(answers[i], enhanced=enhanced)
 
