@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 COLAB_VENV := .venv-colab
 COLAB_READY := $(COLAB_VENV)/.ready
 
-.PHONY: demo colab-stack test test-fast lint bench notebooks fuzz crash soak clean
+.PHONY: demo colab-stack test test-fast lint bench notebooks write-notebooks other-pythons fuzz crash soak clean
 
 demo: $(READY)
 	$(BIN)/dflcolab demo --out demo
@@ -48,6 +48,14 @@ crash: $(READY)
 
 notebooks: $(READY)
 	$(BIN)/python -m pytest tests/notebooks
+
+# notebooks/*.ipynb from their source.
+write-notebooks: $(READY)
+	$(BIN)/python -m tools.notebook_source
+
+# Syntax and imports on Python 3.12 and 3.13, by npm's builds for WebAssembly.
+other-pythons:
+	sh tools/other_pythons.sh
 
 clean:
 	rm -rf $(VENV) $(COLAB_VENV) build dist *.egg-info demo

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -19,11 +21,13 @@ from dflcolab.runtime.drive import FolderDrive
 from dflcolab.runtime.notebook import Session
 from dflcolab.runtime.show import StoppedCellError
 from dflcolab.sync import prune as prune_module
+from dflcolab.workspace.workspace import Side
 from tests.runtime.runtimes import COLAB, JUPYTER, KAGGLE
 from tests.runtime.test_drive import colab_over
 from tests.sync.faults import Fault, Strike
 from tests.sync.faulty import FaultyStore
 
+MASKED = Path(__file__).parents[1] / "data" / "masks" / "webcam_man_00001.jpg"
 FORM = {
     "workspace_name": "demo",
     "src_video": "",
@@ -223,6 +227,55 @@ def test_the_last_cell_looks_at_a_drive_afresh_and_copies_again_what_was_lost(
     assert len(copies) == 3  # the last ones of the policy
 
 
+def test_connecting_lists_what_could_be_opened(tmp_path: Path, shown: list[str]):
+    first = Session(JUPYTER, values={"local_folder": str(tmp_path / "first")})
+    first.connect(storage_folder=str(tmp_path / "shelf"))
+    assert "No workspace has a copy there yet" in shown[-1]
+    first.open(**{**FORM, "workspace_name": "mine"})
+
+    Session(JUPYTER).connect(storage_folder=str(tmp_path / "shelf"))
+
+    assert "mine: 20" in shown[-1]
+    assert "no model yet" in shown[-1]
+
+
+def test_a_model_of_deepfacelab_is_taken_when_there_is_one(session: Session, shown: list[str]):
+    session.open(**{**FORM, "workspace_name": "mine"})
+    form = {"model_name": "old", "dfl_model": "", "dfl_folder": ""}
+
+    session.import_model(**form)
+    assert "no model of DeepFaceLab" in shown[-1]
+
+    (session.workspace.root / "model").mkdir(exist_ok=True)
+    (session.workspace.root / "model" / "new_SAEHD_data.dat").write_bytes(b"no pickle")
+    with pytest.raises(StoppedCellError, match="new_SAEHD"):
+        session.import_model(**form)
+
+
+def test_faces_that_were_brought_along_are_not_extracted_again(session: Session, shown: list[str]):
+    session.open(**FORM)
+    for side in Side:
+        folder = session.workspace.aligned_dir(side)
+        shutil.copy(MASKED, folder / "00001_0.jpg")
+
+    session.extract(src_frames_per_second=0, dst_debug_pictures=True, max_faces=0)
+
+    assert "used as they are" in "".join(shown)
+    assert [path.name for path in session.workspace.aligned_dir(Side.DST).iterdir()] == [
+        "00001_0.jpg"
+    ]
+
+
+def test_masks_are_left_as_they_are_unless_a_step_is_chosen(session: Session, shown: list[str]):
+    form = {"mask_side": "dst", "mask_model": "xseg", "mask_minutes": 1}
+    session.open(**FORM)
+
+    asyncio.run(session.masks(mask_step="not now", **form))
+    assert "left as they are" in shown[-1]
+    with pytest.raises(StoppedCellError, match="data_dst"):  # nobody has extracted faces yet
+        asyncio.run(session.masks(mask_step="draw outlines", **form))
+
+
 def test_without_storage_the_last_cell_says_where_the_work_is(session: Session, shown: list[str]):
     session.connect(storage_folder="")
     session.open(**FORM)
@@ -267,6 +320,21 @@ def test_a_wrong_variable_is_one_sentence(monkeypatch: pytest.MonkeyPatch, shown
 
     with pytest.raises(StoppedCellError, match="not a JSON object"):
         notebook_module.start()
+
+
+def test_starting_again_keeps_the_open_workspace(
+    monkeypatch: pytest.MonkeyPatch, shown: list[str], tmp_path: Path
+):
+    monkeypatch.setattr(notebook_module, "_started", None)
+    monkeypatch.setenv(notebook_module.VARIABLE, json.dumps({"local_folder": str(tmp_path)}))
+    first = notebook_module.start()
+    first.open(**FORM)
+
+    monkeypatch.setenv(notebook_module.VARIABLE, json.dumps({"max_faces": 1}))
+    again = notebook_module.start()
+
+    assert again.workspace.root == tmp_path / "demo"
+    assert again.values == {"max_faces": 1}
 
 
 def test_a_replaced_numpy_asks_for_a_restart(monkeypatch: pytest.MonkeyPatch, shown: list[str]):

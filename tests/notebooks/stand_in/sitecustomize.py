@@ -18,11 +18,18 @@ def flush_and_unmount(timeout_ms=86400000):
     print("Drive was flushed.")
 
 
+def download(filename):
+    print(f"The browser gets {filename}")
+
+
 colab = types.ModuleType("google.colab")
 colab.drive = types.ModuleType("google.colab.drive")
 colab.drive.mount = mount
 colab.drive.flush_and_unmount = flush_and_unmount
+colab.files = types.ModuleType("google.colab.files")
+colab.files.download = download
 sys.modules["google.colab"] = colab
+sys.modules["google.colab.files"] = colab.files
 sys.modules["google.colab.drive"] = colab.drive
 
 _exists = os.path.exists
