@@ -249,9 +249,9 @@ class Session:
         """Show the faces of a side, to select, delete, bring back and correct."""
         from IPython.display import display
 
-        from dflcolab.widgets.gallery import face_gallery
+        from dflcolab.widgets.face_review import face_review
 
-        display(face_gallery(self.workspace, Side(side)))
+        display(face_review(self.workspace, Side(side)))
 
     @cell
     def label_masks(self, *, side: str, mask_model: str) -> None:

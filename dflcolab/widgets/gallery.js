@@ -22,7 +22,7 @@ class Gallery {
     this.measures = null; // {kind: Map(id -> number)}
     this.asking = false; // pictures are on their way
     this.busy = false; // Python works on something longer
-    this.state = { undo: 0, trash: 0, packed: false };
+    this.state = { undo: 0, trash: 0, packed: false, corrects: false };
     this.grid = new GalleryGrid(this);
     this.bar = new GalleryBar(this);
     this.root = tag("div", { className: "dfl-gallery", testid: "gallery" }, el);
@@ -86,7 +86,8 @@ class Gallery {
     this.reasons = content.reasons ?? [];
     this.indexOf = new Map(this.ids.map((id, index) => [id, index]));
     this.selected = new Set([...this.selected].filter((id) => this.indexOf.has(id)));
-    this.state = { undo: content.undo, trash: content.trash, packed: content.packed };
+    const { undo, trash, packed, corrects } = content;
+    this.state = { undo, trash, packed, corrects };
     setOptions(this.bar.kinds, Object.fromEntries(content.sorts.map((kind) => [kind, kind])));
     setOptions(this.bar.measure, { "": "–", ...content.measures });
     this.busy = false;
@@ -332,8 +333,16 @@ class Gallery {
     this.ask("sort", { by });
   }
 
+  selectedNames() {
+    return [...this.selected].map((id) => this.names[this.indexOf.get(id)]);
+  }
+
+  correct() {
+    if (this.selected.size > 0) this.ask("landmarks", { names: this.selectedNames().sort() });
+  }
+
   remove() {
-    const names = [...this.selected].map((id) => this.names[this.indexOf.get(id)]);
+    const names = this.selectedNames();
     if (names.length === 0 || this.busy || this.state.packed) return;
     this.ask(this.where === "trash" ? "restore" : "delete", { names });
   }

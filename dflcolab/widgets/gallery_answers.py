@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from dflcolab.errors import DFLColabError, FacesetError
@@ -18,6 +18,7 @@ from dflcolab.workspace.workspace import Side
 Content = dict[str, Any]
 Buffers = list[bytes]
 Send = Callable[[Content, Buffers], None]
+Correct = Callable[[Sequence[str], Progress], None]
 
 _MOST_THUMBNAILS = 400
 _DST = "A dst face that is deleted leaves that face as it is in the merged video."
@@ -29,11 +30,13 @@ class Answers:
     Args:
         desk: The faces.
         send: Takes messages for the page; also used for progress while a request is worked on.
+        correct: Opens an editor of landmarks for faces of these names; None where there is none.
     """
 
-    def __init__(self, desk: GalleryDesk, send: Send) -> None:
+    def __init__(self, desk: GalleryDesk, send: Send, *, correct: Correct | None = None) -> None:
         self._desk = desk
         self._send = send
+        self._correct = correct
         self._ids: dict[str, int] = {}
         self._asked: Mapping[str, Callable[[Content], None]] = {
             "list": self._list_anew,
@@ -43,6 +46,7 @@ class Answers:
             "restore": self._restore,
             "sort": self._sort,
             "look": self._look,
+            "landmarks": self._landmarks,
             "measures": self._measures,
             "people": self._people,
             "doubtful": self._doubtful,
@@ -80,6 +84,7 @@ class Answers:
             "faces": len(desk.faces.items),
             "trash": len(desk.removed.items),
             "undo": desk.undo_count(),
+            "corrects": self._correct is not None,
             "sorts": [kind.value for kind in SortKind],
             "measures": MEASURES,
             "text": text,
@@ -121,6 +126,13 @@ class Answers:
     def _look(self, asked: Content) -> None:
         look = self._desk.look(_where(asked), asked.get("name"))
         self._send({"do": "look", "name": look.name, "text": look.text}, [look.face, look.debug])
+
+    def _landmarks(self, asked: Content) -> None:
+        chosen = self._desk.faces.chosen(asked.get("names"))
+        if self._correct is None or not chosen:
+            raise FacesetError("There is nothing to correct here; select faces of the set.")
+        self._correct([picture.name for picture in chosen], self._progress())
+        self._list({"where": FACES}, text="Move the points below the gallery, then Save there.")
 
     def _measures(self, asked: Content) -> None:
         rows = self._desk.measures(progress=self._progress())

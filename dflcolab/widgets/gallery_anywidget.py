@@ -7,7 +7,7 @@ from typing import Any
 
 import anywidget
 
-from dflcolab.widgets.gallery_answers import Answers, Buffers, Content
+from dflcolab.widgets.gallery_answers import Answers, Buffers, Content, Correct
 from dflcolab.widgets.gallery_desk import GalleryDesk
 
 _SCRIPTS = ("gallery_grid.js", "gallery_bar.js", "gallery.js")
@@ -23,15 +23,20 @@ class FaceGallery(anywidget.AnyWidget):
 
     Args:
         desk: The faces.
+        correct: See `Answers`.
     """
 
     _esm = "\n".join(map(_text, _SCRIPTS))
     _css = _text("gallery.css")
 
-    def __init__(self, desk: GalleryDesk) -> None:
+    def __init__(self, desk: GalleryDesk, *, correct: Correct | None = None) -> None:
         super().__init__()
-        self._answers = Answers(desk, self._say)
+        self._answers = Answers(desk, self._say, correct=correct)
         self.on_msg(self._heard)
+
+    def reload(self) -> None:
+        """List the faces anew, after somebody else has changed them."""
+        self._answers.answer({"do": "list"})
 
     def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
         self._answers.answer(content)

@@ -6,7 +6,7 @@ const KEYS =
 
 class GalleryBar {
   // `owner` hears show(where), filter(), measure(kind), ask(what), sort(by), all(), none(), remove(),
-  // undo() and toggleLook().
+  // undo(), correct() and toggleLook().
   constructor(owner) {
     this.owner = owner;
     this.root = tag("div", { className: "dfl-gallery-bar" });
@@ -30,6 +30,8 @@ class GalleryBar {
     this.remove = this.button(work, "Delete", "gallery-remove", () => owner.remove());
     this.undo = this.button(work, "Undo", "gallery-undo", () => owner.undo());
     this.look = this.button(work, "Compare with frame", "gallery-look", () => owner.toggleLook());
+    this.correct = this.button(work, "Correct landmarks", "gallery-correct", () => owner.correct());
+    this.correct.title = "Opens the selected faces in the landmark editor below";
     this.kinds = this.choice(work, "Sort by", "gallery-kinds", () => {});
     this.sort = this.button(work, "Sort", "gallery-sort", () => owner.sort(this.kinds.value));
     this.sort.title = "Gives all files new names in this order, like the cell Sort";
@@ -64,11 +66,13 @@ class GalleryBar {
   }
 
   /** Buttons and counts after anything has changed. */
-  refresh({ where, shown, selected, undo, trash, busy, packed }) {
+  refresh({ where, shown, selected, undo, trash, busy, packed, corrects }) {
     const inTrash = where === "trash";
     this.where.options[1].textContent = `trash (${trash})`;
     this.remove.textContent = `${inTrash ? "Bring back" : "Delete"} ${selected}`;
     this.remove.disabled = busy || selected === 0 || packed;
+    this.correct.hidden = !corrects;
+    this.correct.disabled = busy || inTrash || packed || selected === 0;
     this.undo.textContent = undo ? `Undo (${undo})` : "Undo";
     this.undo.disabled = busy || undo === 0;
     for (const button of [this.people, this.check, this.sort]) {

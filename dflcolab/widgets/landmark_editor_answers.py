@@ -21,11 +21,15 @@ class Answers:
     Args:
         desk: The faces.
         send: Takes messages for the page; also used for progress while a request is worked on.
+        changed: Called after face files were changed.
     """
 
-    def __init__(self, desk: LandmarkDesk, send: Send) -> None:
+    def __init__(
+        self, desk: LandmarkDesk, send: Send, *, changed: Callable[[], None] = lambda: None
+    ) -> None:
         self._desk = desk
         self._send = send
+        self._changed = changed
         self._asked: Mapping[str, Callable[[Content], str]] = {
             "show": lambda _asked: "",
             "save": self._save,
@@ -41,7 +45,10 @@ class Answers:
             work = self._asked.get(what) if isinstance(what, str) else None
             if work is None:
                 raise FacesetError(f"The editor cannot do {str(what)[:40]!r}; reload the page.")
-            self._show(asked, work(asked))
+            text = work(asked)
+            self._show(asked, text)
+            if what != "show":
+                self._changed()
         except DFLColabError as error:
             self._send({"do": "failed", "text": str(error)}, [])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -23,14 +24,15 @@ class LandmarkEditor(anywidget.AnyWidget):
 
     Args:
         desk: The faces.
+        changed: Called after face files were changed.
     """
 
     _esm = "\n".join(map(_text, _SCRIPTS))
     _css = _text("landmark_editor.css")
 
-    def __init__(self, desk: LandmarkDesk) -> None:
+    def __init__(self, desk: LandmarkDesk, *, changed: Callable[[], None] = lambda: None) -> None:
         super().__init__()
-        self._answers = Answers(desk, self._say)
+        self._answers = Answers(desk, self._say, changed=changed)
         self.on_msg(self._heard)
 
     def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
