@@ -23,8 +23,13 @@ class FrameSource(enum.Enum):
 class MergeConfig(Config):
     """What to merge, with which model and which look."""
 
-    model: str
-    """Name of the model, a folder under `model/`."""
+    model: str | None = None
+    """Name of the model, a folder under `model/`. With `person`, the model of everybody else; without it
+    everybody else stays as they are."""
+
+    person: tuple[str, ...] = ()
+    """A model for one person as NAME=MODEL, once for each: NAME is a number, a picture, auto or chosen, as
+    `clean --identity` takes it. Looks at every dst face once, about 20 ms each."""
 
     config: Path | None = None
     """TOML file with options of the look (mode, mask_mode, erode_mask_modifier …), for all frames, for
@@ -71,6 +76,11 @@ class MergeConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.model is None and not self.person:
+            raise ConfigError(
+                "It is not said which model is to be used; name it with --model, or one for each person "
+                "with --person 1=NAME."
+            )
         self.frame_range  # noqa: B018 - checks the text
         if self.preview is not None and self.preview.suffix.lower() not in (
             ".jpg",

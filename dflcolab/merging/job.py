@@ -31,11 +31,13 @@ class PersonModel:
         name: Its name.
         networks: What is asked about the faces of that person.
         identity: Text that changes when the model's weights change.
+        iteration: How long it was trained.
     """
 
     name: str
     networks: Networks
     identity: str
+    iteration: int = 0
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ def merged_faces(job: MergeJob) -> list[MergedFace]:
                     stem=stem,
                     name=names[place] if place < len(names) else "",
                     landmarks=points,
-                    model=person.name if person is not None else str(job.notes.get("model", "")),
+                    model=person.name
+                    if person is not None
+                    else str(job.notes.get("usual_model", "")),
                     resolution=predictor.resolution,
                     face_type=predictor.face_type,
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,17 @@ from dflcolab.files import storage_errors, write_bytes
 from dflcolab.media.frame_sequence import encode_image
 from dflcolab.merging.config import MergeConfig
 from dflcolab.merging.content_check import VERDICTS_FILE, check_content
-from dflcolab.merging.faces_of_frames import faces_of_frames
 from dflcolab.merging.frame_source import dst_frames
-from dflcolab.merging.job import MergeJob
+from dflcolab.merging.job import MergeJob, PersonModel
 from dflcolab.merging.look import Look, load_look
 from dflcolab.merging.merger import MergeCounts, merge_frames
 from dflcolab.merging.networks import Enhancer, Networks
 from dflcolab.merging.options import MaskMode
 from dflcolab.merging.preview import before_and_after
 from dflcolab.merging.segments import Segmenter
+from dflcolab.merging.stretches import Jitter
+from dflcolab.pipeline.merge_faces import FacesToMerge, faces_to_merge
+from dflcolab.pipeline.merge_people import PersonWish, read_people
 from dflcolab.progress import Progress
 from dflcolab.runtime.rules import require_choice
 from dflcolab.runtime.where import Where
@@ -35,8 +38,8 @@ class MergeReport:
     """What `merge` did.
 
     Attributes:
-        model: Name of the model.
-        iteration: How long it was trained.
+        model: Name of the model; with models for people, all of them.
+        iteration: How long it was trained; the first one of several.
         frames: Frames that stand in `merged` now, of those asked for.
         frames_with_face: Of these, frames in which at least one face is replaced.
         merged: Frames made now in which a face was replaced.
@@ -47,6 +50,9 @@ class MergeReport:
         frames_per_second: Frames made now, by the time of merging alone.
         options: The look, with its ranges and keyframes.
         folder: Where the frames are.
+        people: Faces of each person that was named, all frames counted.
+        jitter_before: How much the faces trembled as found; None where nothing is smoothed.
+        jitter_after: How much they tremble as merged.
         preview: The picture that was made instead of merging; None if there was none.
         preview_frame: The frame that it shows.
         problems: What was left out, one sentence each.
@@ -64,6 +70,9 @@ class MergeReport:
     frames_per_second: float
     options: dict[str, Any]
     folder: Path
+    people: dict[str, int] = field(default_factory=dict[str, int])
+    jitter_before: Jitter | None = None
+    jitter_after: Jitter | None = None
     preview: Path | None = None
     preview_frame: str | None = None
     problems: tuple[str, ...] = field(default=())
@@ -83,6 +92,13 @@ class MergeReport:
             )
         if self.kept:
             lines.append(f"Kept from before: {self.kept}.")
+        lines += [f"{who}: {count} faces." for who, count in self.people.items()]
+        before, after = self.jitter_before, self.jitter_after
+        if before is not None and after is not None and before.triples:
+            lines.append(
+                f"Trembling of the landmarks {before.landmarks:.2f} px as found, {after.landmarks:.2f} px "
+                f"as merged; of the whole face {before.box:.2f} px, {after.box:.2f} px."
+            )
         lines.extend(self.problems[:5])
         if len(self.problems) > 5:
             lines.append(f"… and {len(self.problems) - 5} more problems.")
@@ -125,28 +141,35 @@ def merge(
     begin = time.perf_counter()
     require_rights(workspace)
     require_choice(workspace, where)
+    wishes = read_people(config.person)
     look = load_look(config, workspace.root)
     _require_xseg(workspace, config, look)
     frames = dst_frames(workspace, config.source)
     faceset = load_faceset(workspace.aligned_dir(Side.DST))
-    faces = faces_of_frames(faceset.names, faceset.records)
 
-    problems = [*faceset.problems, *faces.problems]
-    # TensorFlow is loaded here, behind all that can be refused at once.
-    from dflcolab.engine.predictor import load_predictor
-
-    predictor = load_predictor(workspace.model_dir(config.model), on_problem=problems.append)
+    problems = list(faceset.problems)
     segmenter = _segmenter(workspace, config, look, problems)
     enhancer = _enhancer(config, look)
+    models = _models(workspace, config, wishes, segmenter, enhancer, problems)
+    usual = next(iter(models.values()))
     check_content(frames, workspace.history_dir / VERDICTS_FILE, progress=progress)
+    found = faces_to_merge(
+        workspace,
+        faceset,
+        frames,
+        look,
+        wishes,
+        others_stay=config.model is None,
+        progress=progress,
+    )
+    problems += found.faces.problems
     start, stop = config.frame_range
     job = MergeJob(
         frames=frames,
-        faces=faces,
-        networks=Networks(
-            predictor, segmenter, enhancer, batch=1 if config.preview else config.batch
-        ),
-        model_identity=predictor.identity,
+        faces=found.faces,
+        networks=usual.networks,
+        # Without a model for everybody else, no frame depends on the usual one.
+        model_identity=usual.identity if config.model else "",
         look=look,
         folder=workspace.merged_dir,
         mask_folder=workspace.merged_mask_dir,
@@ -154,7 +177,13 @@ def merge(
         start=start,
         stop=stop,
         threads=config.threads or os.cpu_count() or 1,
-        notes={"model": config.model, "iteration": predictor.iteration},
+        notes={
+            "model": " + ".join(models),
+            "usual_model": usual.name,
+            "iteration": usual.iteration,
+        },
+        stretches=found.stretches,
+        people={name: models[wish.model] for name, wish in found.people.items()},
     )
     merging_begin = time.perf_counter()
     if config.preview is None:
@@ -172,8 +201,8 @@ def merge(
         progress.message(problem)
     made = counts.merged + counts.passed
     return MergeReport(
-        model=config.model,
-        iteration=predictor.iteration,
+        model=" + ".join(models),
+        iteration=usual.iteration,
         frames=counts.total,
         frames_with_face=counts.merged + counts.kept_with_face,
         merged=counts.merged,
@@ -184,10 +213,42 @@ def merge(
         frames_per_second=round(made / max(now - merging_begin, 1e-9), 2) if made else 0.0,
         options=look.plain(),
         folder=workspace.merged_dir,
+        people=_counted(found),
+        jitter_before=found.before,
+        jitter_after=found.after,
         preview=config.preview,
         preview_frame=shown,
         problems=tuple(problems),
     )
+
+
+def _models(
+    workspace: Workspace,
+    config: MergeConfig,
+    wishes: Sequence[PersonWish],
+    segmenter: Segmenter | None,
+    enhancer: Enhancer | None,
+    problems: list[str],
+) -> dict[str, PersonModel]:
+    """All models by name, the usual one first."""
+    # TensorFlow is loaded here, behind all that can be refused at once.
+    from dflcolab.engine.predictor import load_predictor
+
+    names = [config.model] if config.model is not None else []
+    names += [wish.model for wish in wishes]
+    found: dict[str, PersonModel] = {}
+    for name in dict.fromkeys(names):
+        predictor = load_predictor(workspace.model_dir(name), on_problem=problems.append)
+        batch = 1 if config.preview else config.batch
+        networks = Networks(predictor, segmenter, enhancer, batch=batch)
+        found[name] = PersonModel(name, networks, predictor.identity, predictor.iteration)
+    return found
+
+
+def _counted(found: FacesToMerge) -> dict[str, int]:
+    """Faces of each person that was named."""
+    wishes = [f"{wish.who} ({wish.model})" for wish in found.people.values()]
+    return {who: wishes.count(who) for who in dict.fromkeys(wishes)}
 
 
 def _merged(job: MergeJob, config: MergeConfig, progress: Progress) -> MergeCounts:
