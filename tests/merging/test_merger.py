@@ -289,9 +289,13 @@ def test_the_preview_shows_a_frame_before_and_after_and_writes_nothing(job: Merg
     assert not list(job.folder.iterdir())
 
 
-def test_a_preview_without_a_face_is_one_sentence(job: MergeJob):
+@pytest.mark.bad_day("preview-without-face", "preview-frame")
+def test_a_preview_without_a_face_or_of_a_damaged_frame_is_one_sentence(job: MergeJob):
     with pytest.raises(WorkspaceError, match=r"no dst face in frame 3 .* --frames"):
         before_and_after(dataclasses.replace(job, start=3, stop=4))
+    job.frames.paths[0].write_bytes(b"no picture")
+    with pytest.raises(WorkspaceError, match=r"Frame 0 .* --frames"):
+        before_and_after(job)
 
 
 def test_a_face_that_was_deleted_is_left_alone_and_only_its_frame_made_anew(job: MergeJob):

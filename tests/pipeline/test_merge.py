@@ -89,6 +89,7 @@ def test_a_deleted_face_leaves_its_frame_as_it_was(workspace: Workspace):
     assert np.array_equal(_merged(workspace, "00003"), _frame(workspace, 2))
 
 
+@pytest.mark.bad_day("xseg-for-merge")
 def test_a_mask_mode_with_xseg_needs_a_model_of_that_kind(workspace: Workspace):
     look = ("mask_mode=XSeg-prd*XSeg-dst",)
     with pytest.raises(ModelError, match=r"XSeg-prd\*XSeg-dst needs.*'xseg'.*mask train.*--xseg"):

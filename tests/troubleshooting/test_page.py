@@ -45,6 +45,7 @@ AREAS = (
     "merging/frame_source.py",
     "merging/merger.py",
     "merging/networks.py",
+    "merging/preview.py",
     "pipeline/background_push.py",
     "pipeline/bring_in.py",
     "pipeline/doctor*.py",
