@@ -79,21 +79,23 @@ def test_faces_deleted_in_the_gallery_are_in_the_trash_and_come_back(jupyter, tm
         assert face_paths(workspace) == before
 
 
-LANDMARKS = """
-from dflcolab.widgets.landmark_editor import landmark_editor
+REVIEW = """
+from dflcolab.widgets.face_review import face_review
 from dflcolab.workspace.workspace import Side, Workspace
-landmark_editor(Workspace.open({root!r}), Side.DST)
+face_review(Workspace.open({root!r}), Side.DST)
 """
 
 
-def test_landmarks_moved_in_the_page_are_in_the_face_file(jupyter, tmp_path):
+def test_a_face_chosen_in_the_gallery_gets_other_landmarks_and_its_old_ones_back(jupyter, tmp_path):
     workspace = framed_workspace(tmp_path / "workspace")
     path = workspace.aligned_dir(Side.DST) / "00001_0.jpg"
     before = read_face(path).record.source_landmarks
-    with jupyter.open("landmarks", [LANDMARKS.format(root=str(workspace.root))]) as book:
+    with jupyter.open("landmarks", [REVIEW.format(root=str(workspace.root))]) as book:
         book.run_all()
         editor = book.page.get_by_test_id("landmarks")
         status = book.page.get_by_test_id("landmarks-status")
+        book.page.locator(f".dfl-gallery-tile[data-name='{path.name}']").click()
+        book.page.get_by_test_id("gallery-correct").click()
         expect(editor).to_have_attribute("data-face", path.name)
         for key in ("Shift+ArrowDown", "s"):
             expect(editor).to_have_attribute("data-state", "ready")
