@@ -6,12 +6,14 @@ All such tests are here: one worker then starts one server of each kind.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from dflcolab.formats.dfl_jpeg import read_face
 from dflcolab.workspace.workspace import Side
+from tests.browser.mask_hand import BAR, SQUARE, Hand, stored
 from tests.widgets.framed_workspace import framed_workspace
 from tests.xseg.label_files import face_paths, sample_workspace
 
@@ -108,3 +110,38 @@ def test_a_face_chosen_in_the_gallery_gets_other_landmarks_and_its_old_ones_back
         editor.press("z")
         expect(status).to_contain_text("as they were")
         assert (read_face(path).record.source_landmarks == before).all()
+
+
+MASKS = [
+    """
+from dflcolab.runtime import notebook
+session = notebook.start()
+session.values["local_folder"] = {folder!r}
+session.open(workspace_name="workspace", src_video="", dst_video="", src_rights="",
+             dst_rights="", rights_note="")
+""",
+    'session.label_masks(side="src", mask_model="xseg")',
+]
+
+
+def test_masks_drawn_in_a_notebook_are_in_the_files_and_in_the_next_page(jupyter, tmp_path: Path):
+    face = face_paths(sample_workspace(tmp_path / "workspace"))[0]
+    with jupyter.open("masks", [cell.format(folder=str(tmp_path)) for cell in MASKS]) as book:
+        book.run_all()
+        hand = Hand(book.page)
+        hand.draw("include", SQUARE)
+        hand.draw("exclude", BAR)
+        hand.press("Control+z")
+        assert stored(face) == [(True, SQUARE)]
+        hand.press("Control+y")
+        assert stored(face) == [(True, SQUARE), (False, BAR)]
+        # Letters with which Jupyter deletes, cuts and adds cells are the editor's here.
+        hand.press("d", "d", "b", "z")
+        assert book.page.locator(".jp-Cell, .code_cell").count() == len(MASKS)
+
+        book.reload()
+        book.run_all()
+        again = Hand(book.page)
+        again.click(90, 90)  # chooses the outline that is cut out
+        again.press("Shift+ArrowUp")
+        assert stored(face) == [(True, SQUARE), (False, [(x, y - 1) for x, y in BAR])]
