@@ -111,7 +111,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "train": Command(
         "Train a model on src and dst; goes on from the last checkpoint",
-        "dflcolab.pipeline.train:train",
+        "dflcolab.pipeline.any_training:any_training",
         "dflcolab.training.config:TrainConfig",
         takes="path",
     ),

@@ -1,6 +1,6 @@
 """The losses of every iteration in a plain file that only grows: two float32 per iteration.
 
-Little-endian, src then dst; iteration n is at byte `8 (n - 1)`. A checkpoint notes how many entries
+Little-endian, src then dst (the second is no number in models with one side); iteration n is at byte `8 (n - 1)`. A checkpoint notes how many entries
 belong to it; what a killed run wrote beyond is cut off on resume.
 """
 
@@ -47,8 +47,11 @@ class LossHistory:
                 stream.write(filled[kept:].tobytes())
 
     def append(self, losses: npt.ArrayLike) -> None:
-        """Add entries `[N, 2]`; they reach the disk at the next `flush`."""
-        self._pending.extend(np.asarray(losses, "<f4").reshape(-1, COLUMNS).tolist())
+        """Add entries `[N, 2]`, or `[N, 1]` of one side; they reach the disk at the next `flush`."""
+        given = np.asarray(losses, "<f4")
+        filled = np.full((len(given), COLUMNS), np.nan, "<f4")
+        filled[:, : given.shape[1]] = given
+        self._pending.extend(filled.tolist())
 
     def flush(self) -> None:
         """Write what is pending; `force` makes sure that it survives a power cut."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 from dflcolab.engine.checkpoint import list_checkpoints
-from dflcolab.errors import FacesetError
+from dflcolab.errors import ConfigError, FacesetError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset, load_faceset
 from dflcolab.models.options import TRAINABLE_FACE_TYPES
 from dflcolab.pipeline.fetch import faceset_path, model_folder
 from dflcolab.pipeline.model_files import import_model
-from dflcolab.pipeline.train import places_of
+from dflcolab.pipeline.places import places_of
 from dflcolab.progress import Progress
 from dflcolab.runtime.rules import require_choice
 from dflcolab.runtime.where import Where
-from dflcolab.training.config import ModelConfig
+from dflcolab.training.config import ModelConfig, TrainConfig
+from dflcolab.training.trainer import Copies
 from dflcolab.workspace.workspace import Side, Workspace
 from dflcolab.xseg.config import MaskConfig
 from dflcolab.xseg.run import MaskTrainReport, run_mask_training
@@ -27,6 +29,7 @@ def train_masks(
     *,
     progress: Progress | None = None,
     where: Where | None = None,
+    copies: Copies | None = None,
 ) -> MaskTrainReport:
     """Train an XSeg network, new or resumed, on the labelled faces of the workspace.
 
@@ -37,6 +40,7 @@ def train_masks(
         config: How to train.
         progress: Shows the work; its stop request ends the run after a save.
         where: Kind of place; found out when None.
+        copies: Copies checkpoints elsewhere meanwhile.
 
     Raises:
         RightsError: The machine's operator has rules, and the user has not chosen yet.
@@ -70,6 +74,34 @@ def train_masks(
         face_type=_trainable(workspace.settings.face_type),
         progress=progress,
         problems=joined.problems,
+        copies=copies,
+    )
+
+
+def mask_config_of(config: TrainConfig) -> MaskConfig:
+    """What `train --arch xseg` means as `mask train`; options left as they are keep that one's defaults.
+
+    Raises:
+        ConfigError: An option is given that XSeg has not.
+    """
+    usual = TrainConfig(model=config.model)
+    given = {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if getattr(config, field.name) != getattr(usual, field.name)
+    }
+    known = {field.name for field in dataclasses.fields(MaskConfig)}
+    strange = given.keys() - known - {"arch", "remote", "push_minutes"}
+    if strange or config.batch == "auto":
+        name = min(strange, default="batch").replace("_", "-")
+        raise ConfigError(
+            f"--{name} = {given[name.replace('-', '_')]} means nothing to an XSeg model; leave it out "
+            "(options of the network go by --set: face_type, base, learning_rate)."
+        )
+    return MaskConfig(
+        action="train",
+        model=config.model,
+        **{name: value for name, value in given.items() if name in known},
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from dflcolab.faceset.faceset import load_many
 from dflcolab.pipeline.fetch import faceset_path
-from dflcolab.pipeline.train import Copying, places_of, with_copies
+from dflcolab.pipeline.places import places_of
+from dflcolab.pipeline.train import Copying, with_copies
 from dflcolab.progress import Progress
 from dflcolab.runtime.rules import require_choice
 from dflcolab.runtime.where import Where

@@ -6,20 +6,24 @@ import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TypeVar
 
 from dflcolab.errors import Interrupted
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.pipeline.background_push import BackgroundPush
 from dflcolab.pipeline.newest_state import start_at_newest
+from dflcolab.pipeline.places import places_of
 from dflcolab.progress import Progress
 from dflcolab.runtime.rules import require_choice
 from dflcolab.runtime.where import Where
 from dflcolab.training.config import TrainConfig, with_settings
-from dflcolab.training.run import Places, TrainReport, run_training
+from dflcolab.training.run import TrainReport, run_training
 from dflcolab.training.trainer import Copies
 from dflcolab.workspace.workspace import Side, Workspace
+from dflcolab.xseg.run import MaskTrainReport
 
 Copying = Callable[[], AbstractContextManager[object]]
+R = TypeVar("R", bound="TrainReport | MaskTrainReport")
 
 
 def train(
@@ -77,9 +81,9 @@ def with_copies(
     config: TrainConfig,
     progress: Progress,
     copying: Copying,
-    run: Callable[[Workspace, Copies | None, list[str]], TrainReport],
-) -> TrainReport:
-    """Begin at the newest state, and copy to the remote while `run` trains; what both verbs share.
+    run: Callable[[Workspace, Copies | None, list[str]], R],
+) -> R:
+    """Begin at the newest state, and copy to the remote while `run` trains; what all trainings share.
 
     Args:
         place: The workspace or its folder.
@@ -112,13 +116,3 @@ def with_copies(
     except Interrupted as error:
         raise Interrupted(f"{error} {copies.state.sentence()}") from error
     return dataclasses.replace(report, copy=copies.state)
-
-
-def places_of(workspace: Workspace, model: str) -> Places:
-    """Where a run of a model reads and writes."""
-    return Places(
-        model_dir=workspace.model_dir(model),
-        history_dir=workspace.history_dir / model,
-        stop_file=workspace.root / "STOP",
-        cache_dir=workspace.root / ".cache",
-    )

@@ -134,5 +134,5 @@ class TellLosses:
         if time.monotonic() < self._due or not all(map(math.isfinite, loop.recent)):
             return
         self._due = time.monotonic() + _TELL_SECONDS
-        src, dst = loop.recent
-        self._progress.fact("losses", iteration=loop.session.iteration, src=src, dst=dst)
+        losses = dict(zip(loop.loss_names, loop.recent, strict=True))
+        self._progress.fact("losses", iteration=loop.session.iteration, **losses)

@@ -24,9 +24,10 @@ class TrainConfig(Config):
     model: str
     """Name of the model; a folder of that name under model/. A new name makes a new model."""
 
-    arch: Literal["saehd", "quick96", "amp"] | None = None
+    arch: Literal["saehd", "quick96", "amp", "xseg"] | None = None
     """Kind of a new model. saehd (also without this option): df and liae with all their letters.
     quick96: a small df model with everything decided. amp: swaps by any degree between both faces.
+    xseg: learns masks from labels, as `mask train` does.
     A model on disk keeps its kind."""
 
     preset: Preset | None = None

@@ -538,6 +538,7 @@ def _report(
         iteration, state = checkpoint.iteration, checkpoint.state()
     else:
         assert loop is not None
+        assert isinstance(loop.session, Session)
         iteration = loop.session.iteration
         state: dict[str, Any] = {"faces": loop.session.face_counts()}
     recent = read_losses(places.model_dir / losses_name(pretraining=options.pretrain))[-_RECENT:]

@@ -55,7 +55,7 @@ class TensorBoardLog:
         self._preview_every = preview_every
         self._loss_every = loss_every
         self._writers: dict[str, EventFile] = {}
-        self._seen: tuple[float, float] | None = None
+        self._seen: tuple[float, ...] | None = None
         self._written_at = 0
         self._at: int | None = None
 

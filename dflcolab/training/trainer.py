@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from dflcolab.arrays import Tensor
 from dflcolab.engine.checkpoint import Checkpoint
+from dflcolab.engine.loss_history import LossHistory
 from dflcolab.errors import DivergedError
+from dflcolab.models.kinds import ModelOptions
 from dflcolab.progress import Progress
 from dflcolab.sync.proof import Proof
+from dflcolab.training.devices import Devices
 from dflcolab.training.faults import Fault, FaultKind
-from dflcolab.training.rollback import RollBack
-from dflcolab.training.session import Session
 
 _READ_SECONDS = 2.0
 
@@ -38,6 +39,86 @@ class Copies(Callback, Protocol):
         ...
 
 
+class Trained(Protocol):
+    """What a loop can train: a session of a model that swaps faces, or of one that masks them.
+
+    Attributes:
+        iteration: Finished iterations.
+        checkpoint: The last one that it wrote and that stands.
+        save_seconds: How long that took.
+    """
+
+    iteration: int
+    checkpoint: Checkpoint | None
+    save_seconds: float
+
+    @property
+    def devices(self) -> Devices:
+        """What it trains on."""
+        ...
+
+    @property
+    def options(self) -> ModelOptions:
+        """Of the model."""
+        ...
+
+    @property
+    def history(self) -> LossHistory:
+        """Losses of all iterations."""
+        ...
+
+    @property
+    def is_saving(self) -> bool:
+        """True while a checkpoint is being written."""
+        ...
+
+    def train_one(self) -> Tensor | None:
+        """One step; its losses, one per side, still on the device. None: it is back at a save."""
+        ...
+
+    def preview(self) -> bytes:
+        """A picture of what it can do now, as a JPEG file."""
+        ...
+
+    def begin_save(
+        self, *, keep: int, preview: bytes, in_use: Callable[[], Collection[str]] = tuple
+    ) -> None:
+        """Begin to write a checkpoint."""
+        ...
+
+    def look_for_saved(self) -> None:
+        """Take notice of a save that has ended since."""
+        ...
+
+    def settle(self) -> None:
+        """Wait for the save that is being written."""
+        ...
+
+    def diverged(self) -> DivergedError:
+        """The error that tells of losses or weights that are no numbers any more."""
+        ...
+
+
+class GoesBack(Protocol):
+    """Finds faults in losses and goes back behind them (see `RollBack`); knows one kind of session."""
+
+    def start(self, session: Any) -> None:
+        """Before the first iteration."""
+        ...
+
+    def read(self, session: Any, losses: Any) -> Fault | None:
+        """Look at losses that were read."""
+        ...
+
+    def refill(self, session: Any) -> None:
+        """The session went back by itself."""
+        ...
+
+    def recover(self, session: Any, fault: Fault) -> str:
+        """Go back; what happened, in a sentence."""
+        ...
+
+
 class TrainingLoop:
     """Runs iterations of a session.
 
@@ -49,24 +130,26 @@ class TrainingLoop:
         in_use: Asked for the names of checkpoints that must stay for now.
         roll_back: Goes back to a good checkpoint after a fault; None: losses that are no numbers end
             the run.
+        loss_names: What the losses of a step are called.
 
     Attributes:
         stopped_because: Why the loop ended or is to end; empty while it goes on.
         started: Time of the start, `time.monotonic`.
         checkpoint: The last one written by this run that stands.
         stalled_seconds: How long all saves together have kept the steps waiting.
-        recent: The losses read last, `[src, dst]`.
+        recent: The losses read last, one for each of `loss_names`.
     """
 
     def __init__(
         self,
-        session: Session,
+        session: Trained,
         callbacks: Sequence[Callback],
         *,
         keep: int,
         read_every: int,
         in_use: Callable[[], Collection[str]] = tuple,
-        roll_back: RollBack | None = None,
+        roll_back: GoesBack | None = None,
+        loss_names: Sequence[str] = ("src", "dst"),
     ) -> None:
         self.session = session
         self._roll_back = roll_back
@@ -83,7 +166,8 @@ class TrainingLoop:
         self._wish = ""
         self.started = time.monotonic()
         self.checkpoint: Checkpoint | None = None
-        self.recent: tuple[float, float] = (float("nan"), float("nan"))
+        self.loss_names = tuple(loss_names)
+        self.recent: tuple[float, ...] = (float("nan"),) * len(self.loss_names)
         self.iterations_per_second = 0.0
         self.stalled_seconds = 0.0
 
@@ -139,8 +223,8 @@ class TrainingLoop:
                 self._read_if_due()
                 session.look_for_saved()
                 self._acknowledge()
-                note = "src {:.4f} dst {:.4f}".format(*self.recent)
-                task.advance(note=note)
+                known = zip(self.loss_names, self.recent, strict=True)
+                task.advance(note=" ".join(f"{name} {loss:.4f}" for name, loss in known))
                 for callback in self._callbacks:
                     callback(self)
                 self._agree()
@@ -248,7 +332,7 @@ class TrainingLoop:
             return
         self.session.history.append(values)
         self.session.history.flush()
-        self.recent = (float(values[:, 0].mean()), float(values[:, 1].mean()))
+        self.recent = tuple(float(loss) for loss in values.mean(axis=0))
 
     def _read_if_due(self) -> None:
         waited = time.monotonic() - self._last_read

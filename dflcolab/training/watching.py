@@ -17,14 +17,13 @@ from typing import Any, Literal
 
 from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint
-from dflcolab.errors import FormatError
 from dflcolab.progress import Progress, Wish
 from dflcolab.training.faults import fault_in_looks
 from dflcolab.training.session import Session
 from dflcolab.training.tensorboard import TensorBoardLog
 from dflcolab.training.trainer import TrainingLoop
 from dflcolab.watch.looks import Look
-from dflcolab.watch.records import JsonLines, UnwrittenLines
+from dflcolab.watch.records import UnwrittenLines
 from dflcolab.watch.schedule import (
     Phase,
     ScheduleSettings,
@@ -36,7 +35,7 @@ from dflcolab.watch.schedule import (
     phase_of,
     switch_by_hand,
 )
-from dflcolab.watch.state import STATE_KEY, records_of
+from dflcolab.watch.state import STATE_KEY, read_looks, records_of
 from dflcolab.watch.verdicts import Call, Verdict, judge, stops
 
 SHARE = 0.02
@@ -366,7 +365,7 @@ class Watch:
         """Go on from what a checkpoint remembers; `{}` for a new model."""
         plain = state.get(STATE_KEY, {})
         self._look_lines.start_at(int(plain.get("looks", 0)))
-        self.looks = _readable(self._look_lines)
+        self.looks = read_looks(self._look_lines)
         self.verdicts = judge(self.looks) if self.looks else ()
         self._every = self._settings.look_every or int(plain.get("look_every", 0))
         self._before_switch = str(plain.get("before_switch", ""))
@@ -398,21 +397,6 @@ def comparable(session: Session) -> str:
     known = {name: plain[name] for name in _LOSS_OPTIONS if name in plain}
     text = json.dumps([session.options.arch, known, session.looked_at], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _readable(lines: JsonLines) -> list[Look]:
-    """The looks of a file.
-
-    Raises:
-        FormatError: A line is none.
-    """
-    try:
-        return [Look.from_plain(entry) for entry in lines.read()]
-    except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(
-            f"{lines.path} does not hold looks; delete the file: training goes on, and the watch "
-            "begins its history anew."
-        ) from error
 
 
 def _round(count: float) -> int:

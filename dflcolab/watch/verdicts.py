@@ -21,6 +21,12 @@ from dflcolab.watch.trends import NEEDED_LOOKS, Trends
 
 SIDES = ("src", "dst")
 
+MASK_SIDES = ("masks",)
+"""Of a network that learns masks: all labels together."""
+
+_FACES_OF = {"masks": "the labels"}
+"""What the faces of a side are called, where that is not its name."""
+
 MIN_STRETCHES = 3
 """With fewer stretches of held-out faces an interval is wider than what is to be seen."""
 
@@ -36,6 +42,7 @@ class Call(enum.StrEnum):
     OVERFIT_SRC = "over-fitting src"
     OVERFIT_DST = "over-fitting dst"
     OVERFIT_BOTH = "over-fitting src and dst"
+    OVERFIT_MASKS = "over-fitting the labels"
     UNSTABLE = "unstable"
     TOO_LITTLE = "too little data for a judgement"
     MASK = "mask problem"
@@ -44,7 +51,7 @@ class Call(enum.StrEnum):
     @property
     def is_overfit(self) -> bool:
         """True for over-fitting of either side."""
-        return self in (Call.OVERFIT_SRC, Call.OVERFIT_DST, Call.OVERFIT_BOTH)
+        return self.value.startswith("over-fitting")
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,10 @@ class Verdict:
 
 
 def judge(
-    looks: Sequence[Look], *, stretch_names: Mapping[str, Sequence[str]] | None = None
+    looks: Sequence[Look],
+    *,
+    stretch_names: Mapping[str, Sequence[str]] | None = None,
+    sides: Sequence[str] = SIDES,
 ) -> tuple[Verdict, ...]:
     """Judge a training by its looks.
 
@@ -81,6 +91,7 @@ def judge(
         looks: In the order of iterations.
         stretch_names: What the held-out stretches of a side are called, in the order of
             `Sample.means`, for the advice.
+        sides: What there is to judge: `SIDES` or `MASK_SIDES`.
 
     Returns:
         First the judgement on learning, then what else was found (mask, color).
@@ -88,8 +99,8 @@ def judge(
     if not looks:
         return (Verdict(Call.TOO_LITTLE, "There is no look yet.", "Train on."),)
     last = looks[-1]
-    refusals = {side: _too_few(last, side) for side in SIDES}
-    sides = [side for side in SIDES if not refusals[side]]
+    refusals = {side: _too_few(last, side) for side in sides}
+    sides = [side for side in sides if not refusals[side]]
     if not sides:
         return (Verdict(Call.TOO_LITTLE, _sentence("; ".join(refusals.values())), _MORE_FACES),)
     left_out = "".join(f" Not judged: {why}." for why in refusals.values() if why)
@@ -143,12 +154,13 @@ def _too_few(look: Look, side: str) -> str:
     """Why a side cannot be judged; empty if it can."""
     held_out = look.measures.get(f"{side}/held_out/loss")
     training = look.measures.get(f"{side}/training/loss")
+    of = _FACES_OF.get(side, side)
     if held_out is None or training is None or not sum(held_out.counts):
-        return f"no face of {side} is held out"
+        return f"no face of {of} is held out"
     faces, stretches = sum(held_out.counts), len(held_out.counts)
     if stretches < MIN_STRETCHES or faces < MIN_FACES:
         return (
-            f"{faces} held-out faces of {side} in {stretches} stretches of neighbouring frames are "
+            f"{faces} held-out faces of {of} in {stretches} stretches of neighbouring frames are "
             f"too few (at least {MIN_FACES} faces in {MIN_STRETCHES} stretches are needed)"
         )
     return ""
@@ -199,7 +211,14 @@ def _main(trends: Trends, names: Mapping[str, Sequence[str]]) -> Verdict:
 def _overfit_call(sides: Sequence[str]) -> Call:
     if len(sides) == len(SIDES):
         return Call.OVERFIT_BOTH
-    return Call.OVERFIT_SRC if sides[0] == "src" else Call.OVERFIT_DST
+    return _OVERFIT[sides[0]]
+
+
+_OVERFIT = {
+    "src": Call.OVERFIT_SRC,
+    "dst": Call.OVERFIT_DST,
+    "masks": Call.OVERFIT_MASKS,
+}
 
 
 def _rise_text(trends: Trends, side: str) -> str:
@@ -248,7 +267,8 @@ def _overfit_advice(
     elif look.phase in ("warp", "lr_dropout"):
         said.append("Leave the warp on: without it faces are memorized sooner.")
     if trends.gains[-1].reliable:
-        said.append("The score of both sides still falls, so training on still pays.")
+        of = " of both sides" if len(trends.sides) == len(SIDES) else ""
+        said.append(f"The score{of} still falls, so training on still pays.")
     else:
         said.append(f"Without more faces, stop and take the best state (iteration {best:,}).")
     return " ".join(said)
@@ -258,6 +278,7 @@ _MORE = {
     "src": "Add src faces of other light, expressions and angles.",
     "dst": "Add dst faces (lower the step between extracted frames, longer footage), or pretrain; "
     "the faces that will be merged are mostly those trained on, so it weighs less than in src.",
+    "masks": "Label more faces of other angles, light and covers (`dflcolab mask next` names some).",
 }
 
 

@@ -114,7 +114,12 @@ class MaskConfig(Config):
 
     preview_every: int = option(500, low=0)
     """train: iterations between two preview pictures in the model's history folder, and two looks
-    at the held-out faces; 0 = at saves only."""
+    of the watch at the held-out faces; 0 = at saves only."""
+
+    stop_on: Literal["never", "plateau", "overfit"] = "never"
+    """train: when the watch ends training by itself. overfit: the masks of held-out faces get worse
+    while the others do not. plateau: also when they have stopped getting better. The best state stays
+    on disk in any case."""
 
     holdout_share: float = option(0.1, low=0.0, high=0.5)
     """train: part of the labelled faces kept out of training to judge it, by whole stretches of

@@ -21,16 +21,27 @@ from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.models.xseg.options import XSegOptions, xseg_options
 from dflcolab.progress import Progress
+from dflcolab.sync.copy_state import CopyState
+from dflcolab.training.callbacks import (
+    PreviewOnSchedule,
+    SaveOnSchedule,
+    StopAtDeadline,
+    StopAtTarget,
+    StopOnRequest,
+)
 from dflcolab.training.config import parse_duration
 from dflcolab.training.dataset import prepare_faces
 from dflcolab.training.run import Places
+from dflcolab.training.trainer import Callback, Copies, TrainingLoop
+from dflcolab.watch.state import STATE_KEY
 from dflcolab.xseg.config import MaskConfig
 from dflcolab.xseg.dataset import Faces, labelled, prepare_mask_faces
 from dflcolab.xseg.held_out import cell_of, choose_cells, split
-from dflcolab.xseg.loop import MaskLoop
 from dflcolab.xseg.session import MaskSession, Material
+from dflcolab.xseg.watching import MaskWatch
 
 _RECENT = 100
+_READ_EVERY = 10  # iterations between two looks at the losses
 _MOST_JUDGED = 64  # held-out faces in pretraining, where there are plenty
 _SHOWN_UNLABELLED = 2
 
@@ -48,9 +59,11 @@ class MaskTrainReport:
             none are held out. In pretraining the loss alone.
         iterations_per_second: In this run, compilation not counted.
         seconds: Length of this run.
-        stopped_because: `target_iter`, `deadline` or `stop_file`.
+        stopped_because: `target_iter`, `deadline`, `stop_file`, `button`, or by the watch `plateau` or
+            `overfit`.
         resumed_from: Iteration at which this run began; None for a new model.
         pretraining: True for a pretraining run.
+        verdict: What the watch says at the end; empty if it has not looked yet.
         precision: Type the network computed in.
         batch_size: Faces per step.
         faces: Faces learned from.
@@ -58,6 +71,7 @@ class MaskTrainReport:
         options: The network's options.
         checkpoint: Folder of the last checkpoint.
         problems: Sentences about faces or checkpoints that could not be used.
+        copy: The newest copy on the remote, and how far it is proven; None without a remote.
     """
 
     model: str
@@ -70,6 +84,7 @@ class MaskTrainReport:
     stopped_because: str
     resumed_from: int | None
     pretraining: bool
+    verdict: str
     precision: str
     batch_size: int
     faces: int
@@ -77,6 +92,7 @@ class MaskTrainReport:
     options: dict[str, Any]
     checkpoint: Path
     problems: tuple[str, ...]
+    copy: CopyState | None = None
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -96,6 +112,10 @@ class MaskTrainReport:
             )
         elif not self.pretraining and not self.held_out_faces:
             lines.append("No label is held out, so nothing judges the masks but your eyes.")
+        if self.verdict:
+            lines.append(f"The watch: {self.verdict}")
+        if self.copy:
+            lines.append(self.copy.sentence())
         return "\n".join([*lines, *self.problems])
 
 
@@ -107,6 +127,7 @@ def run_mask_training(
     face_type: FaceType,
     progress: Progress,
     problems: Sequence[str] = (),
+    copies: Copies | None = None,
 ) -> MaskTrainReport:
     """Make or resume a network and train it until the config, the user or the clock says stop.
 
@@ -117,6 +138,7 @@ def run_mask_training(
         face_type: Extent of the faces for a new model where the options do not say.
         progress: Shows the work and carries the wish to stop.
         problems: Sentences from earlier steps for the report.
+        copies: Copies checkpoints elsewhere meanwhile.
 
     Raises:
         ConfigError: An option is unknown or out of range.
@@ -126,7 +148,7 @@ def run_mask_training(
         Interrupted: The user asked to stop; everything is saved.
     """
     with training_alone(places.model_dir):
-        return _run(config, places, faceset, face_type, progress, list(problems))
+        return _run(config, places, faceset, face_type, progress, list(problems), copies)
 
 
 def _run(
@@ -136,6 +158,7 @@ def _run(
     face_type: FaceType,
     progress: Progress,
     notes: list[str],
+    copies: Copies | None,
 ) -> MaskTrainReport:
     began = time.monotonic()
 
@@ -167,17 +190,23 @@ def _run(
         progress.message(f"{config.model} leaves pretraining and starts at iteration 0.")
     else:
         session.restore(checkpoint)
-    loop = MaskLoop(
+    watch = MaskWatch(
         session,
-        keep=config.keep,
-        save_every=config.save_every,
-        save_minutes=config.save_minutes,
-        preview_every=config.preview_every,
+        progress,
         history_dir=places.history_dir,
-        stop_file=places.stop_file,
+        every=config.preview_every,
+        stop_on=config.stop_on,
     )
-    end = None if config.deadline is None else began + parse_duration(config.deadline)
-    loop.run(progress, target=target, end=end)
+    watch.begin(None if leaves else checkpoint)
+    loop = TrainingLoop(
+        session,
+        _callbacks(config, places, progress, target, began, copies, watch),
+        keep=config.keep,
+        read_every=_READ_EVERY,
+        in_use=copies.in_use if copies else tuple,
+        loss_names=("loss",),
+    )
+    loop.run(progress, target=target)
     if loop.stopped_because == "interrupted":
         raise Interrupted(
             f"Stopped at iteration {session.iteration} and saved; "
@@ -185,6 +214,34 @@ def _run(
         )
     assert session.checkpoint is not None
     return _report(config, options, places, session.checkpoint, notes, began, precision, loop, done)
+
+
+def _callbacks(
+    config: MaskConfig,
+    places: Places,
+    progress: Progress,
+    target: int | None,
+    began: float,
+    copies: Copies | None,
+    watch: MaskWatch,
+) -> list[Callback]:
+    """What looks at the loop after each iteration."""
+    every = config.preview_every
+    found: list[Callback] = [
+        PreviewOnSchedule(places.history_dir, every=every, progress=progress),
+        watch,
+        SaveOnSchedule(every=config.save_every, minutes=config.save_minutes, progress=progress),
+        StopOnRequest(progress, places.stop_file),
+    ]
+    if target is not None:
+        found.append(StopAtTarget(target))
+    if copies is not None:
+        found.append(copies)
+    if config.deadline is not None:
+        seconds = parse_duration(config.deadline)
+        copy_seconds = copies.seconds_needed if copies else lambda: 0.0
+        found.append(StopAtDeadline(seconds, since=began, copy_seconds=copy_seconds))
+    return found
 
 
 def resolve_options(
@@ -274,12 +331,18 @@ def _material(
     known = {pool[i] for i in (*kept, *apart)}
     rest = [i for i in _wide_enough(faceset, options) if i not in known]
     shown = rest[:: max(1, len(rest) // _SHOWN_UNLABELLED)][:_SHOWN_UNLABELLED]
+    training = prepare([pool[i] for i in kept], "Loading faces")
+    held_out = prepare([pool[i] for i in apart], "Loading held-out faces") if apart else None
+    numbers = {cell: number for number, cell in enumerate(sorted(set(own)))}
+    stretch_of = {faceset.names[i]: numbers[cell] for i, cell in zip(pool, own, strict=True)}
     return Material(
-        training=prepare([pool[i] for i in kept], "Loading faces"),
-        held_out=prepare([pool[i] for i in apart], "Loading held-out faces") if apart else None,
+        training=training,
+        held_out=held_out,
         others=prepare(shown, "Loading faces for previews") if shown else None,
         held_out_cells=tuple(sorted(chosen)),
         learned_cells=tuple(sorted(learned | {own[i] for i in kept})),
+        training_stretches=tuple(stretch_of[name] for name in training.names),
+        held_out_stretches=tuple(stretch_of[name] for name in held_out.names) if held_out else (),
     )
 
 
@@ -298,7 +361,7 @@ def _report(
     notes: list[str],
     began: float,
     precision: str,
-    loop: MaskLoop | None,
+    loop: TrainingLoop | None,
     done_before: int,
 ) -> MaskTrainReport:
     state = checkpoint.state()
@@ -317,6 +380,7 @@ def _report(
         stopped_because=loop.stopped_because if loop else "target_iter",
         resumed_from=done_before or None,
         pretraining=options.pretrain,
+        verdict=str(state.get(STATE_KEY, {}).get("verdict", "")),
         precision=precision,
         batch_size=options.batch_size,
         faces=int(faces["training"]),

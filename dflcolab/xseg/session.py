@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,19 @@ from dflcolab.engine.precision import Precision
 from dflcolab.errors import DivergedError
 from dflcolab.models.xseg.options import XSegOptions
 from dflcolab.training.augment import PADDING
+from dflcolab.training.devices import Devices
 from dflcolab.training.model_state import ModelState
 from dflcolab.training.preview import encode_jpeg
 from dflcolab.training.sampler import Sampler
 from dflcolab.training.session import number_tensor
+from dflcolab.watch.looks import Sample, sample_of
 from dflcolab.xseg.dataset import Faces
 from dflcolab.xseg.mask_measures import boundary_f_score, cut, intersection_over_union
 from dflcolab.xseg.preview import draw_masks
 from dflcolab.xseg.step import MaskStep
 
 _ROWS = 2  # of a preview, of each kind of face
+_MOST_LOOKED_AT = 64  # training faces at each look
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Material:
         others: Faces without labels, for previews; None where there are none.
         held_out_cells: Stretches of frames that are held out (see `held_out`).
         learned_cells: Such that this run or one before learned from.
+        training_stretches: Number of the stretch of frames of each face of `training`.
+        held_out_stretches: The same for `held_out`.
     """
 
     training: Faces
@@ -55,6 +61,8 @@ class Material:
     others: Faces | None = None
     held_out_cells: tuple[str, ...] = ()
     learned_cells: tuple[str, ...] = ()
+    training_stretches: tuple[int, ...] = ()
+    held_out_stretches: tuple[int, ...] = ()
 
 
 class MaskSession:
@@ -69,7 +77,9 @@ class MaskSession:
 
     Attributes:
         iteration: Finished iterations.
+        devices: The one there is.
         history: Losses of all iterations, in the first column.
+        also_saved: By name, what else goes into `state.json`, asked for at each save.
         checkpoint: The last one that this session wrote and that stands.
         save_seconds: How long it took.
     """
@@ -87,6 +97,8 @@ class MaskSession:
         self.options = options
         self.seed = seed
         self.iteration = 0
+        self.devices = Devices()
+        self.also_saved: dict[str, Callable[[], object]] = {}
         self.history = LossHistory(model_dir / losses_name(pretraining=options.pretrain))
         self.checkpoint: Checkpoint | None = None
         self.save_seconds = 0.0
@@ -94,7 +106,7 @@ class MaskSession:
         self._material = material
         self._position = 0
         self._saver = BackgroundSaver()
-        self._judged: dict[str, float] | None = None
+        self._judged: dict[str, npt.NDArray[np.float64]] | None = None
         self._judged_at = -1
         count, phase = len(material.training), int(options.pretrain)
         self._order = Sampler(count, [seed, 0, phase])
@@ -124,33 +136,70 @@ class MaskSession:
         self._take(self._loaded(checkpoint), iteration=0, position=0)
 
     def train_one(self) -> Tensor:
-        """One step; its mean loss, still on the device."""
+        """One step; its mean loss `[1]`, still on the device."""
         count = self.options.batch_size
         self.iteration += 1
         faces = self._material.training
         batch = faces.batch(self._order.take(self._position, count))
         others = faces.batch(self._backgrounds.take(self._position, count))
         self._position += count
-        return self._step.step(batch, others, number_tensor(self.iteration))
+        return self._step.step(batch, others, number_tensor(self.iteration))[None]
 
     def evaluate(self) -> dict[str, float] | None:
         """Held-out faces as they are: `loss`, `iou`, `boundary_f`; None where none are held out.
 
         In pretraining the loss alone.
         """
-        faces = self._material.held_out
-        if faces is None:
+        judged = self._judge_held_out()
+        if judged is None:
             return None
-        if self._judged_at != self.iteration:
-            masks, losses = self._predicted(faces.faces)
-            found = {"loss": float(losses.mean())}
-            if not self.options.pretrain:
-                drawn = faces.faces[:, PADDING:-PADDING, PADDING:-PADDING, 3] > 127
-                pairs = [(cut(mask), plane) for mask, plane in zip(masks, drawn, strict=True)]
-                found["iou"] = float(np.mean([intersection_over_union(*pair) for pair in pairs]))
-                found["boundary_f"] = float(np.mean([boundary_f_score(*pair) for pair in pairs]))
-            self._judged, self._judged_at = found, self.iteration
+        return {name: float(values.mean()) for name, values in judged.items()}
+
+    def look(self) -> dict[str, Sample] | None:
+        """What the watch sees: measures of held-out and of training faces, by stretch of frames.
+
+        Returns:
+            By `masks/<held_out or training>/<measure>`; None where no face is held out.
+        """
+        judged = self._judge_held_out()
+        if judged is None:
+            return None
+        material = self._material
+        step = -(-len(material.training) // _MOST_LOOKED_AT)
+        known = self._judge(material.training.faces[::step])
+        groups = {
+            "held_out": (judged, material.held_out_stretches),
+            "training": (known, material.training_stretches[::step]),
+        }
+        return {
+            f"masks/{group}/{name}": sample_of(values, stretches)
+            for group, (measures, stretches) in groups.items()
+            for name, values in measures.items()
+        }
+
+    @property
+    def comparable(self) -> str:
+        """Differs between looks whose losses are not to be compared."""
+        cells = ",".join(self._material.held_out_cells)
+        digest = hashlib.sha256(f"{self.options.face_type} {cells}".encode())
+        return digest.hexdigest()[:16]
+
+    def _judge_held_out(self) -> dict[str, npt.NDArray[np.float64]] | None:
+        faces = self._material.held_out
+        if faces is not None and self._judged_at != self.iteration:
+            self._judged, self._judged_at = self._judge(faces.faces), self.iteration
         return self._judged
+
+    def _judge(self, faces: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float64]]:
+        """Measures of faces as they are, one value each."""
+        masks, losses = self._predicted(faces)
+        found = {"loss": losses.astype(np.float64)}
+        if not self.options.pretrain:
+            drawn = faces[:, PADDING:-PADDING, PADDING:-PADDING, 3] > 127
+            pairs = [(cut(mask), plane) for mask, plane in zip(masks, drawn, strict=True)]
+            found["iou"] = np.array([intersection_over_union(*pair) for pair in pairs])
+            found["boundary_f"] = np.array([boundary_f_score(*pair) for pair in pairs])
+        return found
 
     def preview(self) -> bytes:
         """Training faces, held-out ones and unlabelled ones as a JPEG."""
@@ -189,8 +238,15 @@ class MaskSession:
         """True while a checkpoint is being written."""
         return self._saver.is_busy
 
-    def begin_save(self, *, keep: int) -> None:
+    def begin_save(
+        self, *, keep: int, preview: bytes, in_use: Callable[[], Collection[str]] = tuple
+    ) -> None:
         """Copy the present state into memory; the disk gets it while training goes on.
+
+        Args:
+            keep: Checkpoints that stay on disk.
+            preview: A JPEG file.
+            in_use: Asked for the names of checkpoints that must stay for now.
 
         Raises:
             DivergedError: A weight is not a finite number; the earlier checkpoints stay.
@@ -198,12 +254,14 @@ class MaskSession:
         """
         self.settle()
         began = time.monotonic()
-        contents = self._contents()
+        contents = self._contents(preview)
         best = self._best_before(contents.state["held_out_loss"])
 
         def write() -> Checkpoint:
             self.history.force()
-            checkpoint = write_checkpoint(self.model_dir, contents, keep=keep, best=best)
+            checkpoint = write_checkpoint(
+                self.model_dir, contents, keep=keep, best=best, in_use=in_use
+            )
             self.save_seconds = time.monotonic() - began
             return checkpoint
 
@@ -237,7 +295,7 @@ class MaskSession:
             "--set learning_rate to go on from it."
         )
 
-    def _contents(self) -> Contents:
+    def _contents(self, preview: bytes) -> Contents:
         weights = self._state.weights()
         if not all(np.isfinite(value).all() for value in weights.values()):
             raise self.diverged()
@@ -248,7 +306,7 @@ class MaskSession:
             weights=weights,
             optimizer=self._state.optimizer(),
             state=self._summary(held_out),
-            preview=self.preview(),
+            preview=preview,
         )
 
     def _best_before(self, score: float | None) -> str | None:
@@ -288,6 +346,7 @@ class MaskSession:
             "learned_cells": list(self._material.learned_cells),
             "held_out": held_out,
             "held_out_loss": None if held_out is None else held_out["loss"],
+            **{name: value() for name, value in self.also_saved.items()},
             "saved_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
 

@@ -84,6 +84,16 @@ def test_a_resumed_run_ends_in_the_same_numbers(workspace: Workspace, eager):
     assert picture.shape == (4 * 256, 3 * 256, 3)  # two training faces, two held-out ones
     (line,) = (folder / "held_out.jsonl").read_text().splitlines()
     assert json.loads(line)["held_out"].keys() == {"loss", "iou", "boundary_f"}
+    (look,) = (workspace.model_dir("once") / "looks.jsonl").read_text().splitlines()
+    measures = json.loads(look)["measures"]
+    assert set(measures) == {
+        f"masks/{group}/{measure}"
+        for group in ("held_out", "training")
+        for measure in ("loss", "iou", "boundary_f")
+    }
+    assert measures["masks/held_out/loss"][1] == [2]  # both in one stretch
+    assert state["watch"]["looks"] == 1
+    assert once.verdict.startswith("too little data")
 
 
 def test_pretraining_needs_no_labels_and_is_left_for_good(tmp_path: Path, eager):
