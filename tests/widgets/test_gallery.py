@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from dflcolab.errors import FacesetError
-from dflcolab.faceset.config import PackConfig, SortConfig, SortKind
+from dflcolab.faceset.config import CleanConfig, PackConfig, SortConfig, SortKind
 from dflcolab.faceset.folder_lock import alone_in
 from dflcolab.files import sha256_of
+from dflcolab.pipeline.clean import clean
 from dflcolab.pipeline.pack import pack
 from dflcolab.pipeline.sort import sort
 from dflcolab.progress import Progress
@@ -186,4 +187,25 @@ def test_without_anywidget_a_page_of_faces_can_be_deleted_and_brought_back(desk)
     plain.where.value = TRASH
     assert len(plain.names.options) == 2
     buttons["Undo"].click()
+    assert contents(desk) == before
+
+
+def test_people_and_doubtful_faces_are_those_of_clean_and_nothing_moves(desk):
+    before = contents(desk)
+    heard: list[dict] = []
+    page = Answers(desk, lambda content, _buffers: heard.append(content))
+
+    page.answer({"do": "people"})
+    page.answer({"do": "doubtful"})
+
+    people, doubtful = (content["groups"] for content in heard if content["do"] != "progress")
+    grouped = [name for person in people for name in person["names"]]
+    assert len(grouped) == len(set(grouped)) > 15
+    assert set(grouped) <= set(names(desk))
+    assert len(people) >= 3  # two men and a woman
+    removed = clean(desk.workspace, CleanConfig(side=Side.SRC, dry_run=True)).removed
+    assert {name for faces in doubtful.values() for name, _ in faces} == {
+        face.name for face in removed
+    }
+    assert removed
     assert contents(desk) == before
