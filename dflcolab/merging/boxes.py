@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dflcolab.arrays import FloatImage, Image, Transform
-from dflcolab.faces.alignment import transform_points
+from dflcolab.faces.alignment import invert_transform, transform_points
 
 _REACH = 3
 """Pixels a cubic interpolation may look beyond a point, with one for rounding."""
@@ -163,9 +163,12 @@ def inside_of(
     corners = transform_points([(0, 0), (size, 0), (size, size), (0, size)], matrix, invert=True)
     if ((corners >= low) & (corners <= high)).all():
         return np.ones((size, size), np.bool_)
-    x, y = np.meshgrid(np.arange(size), np.arange(size))
-    places = transform_points(np.stack([x, y], axis=2).reshape(-1, 2), matrix, invert=True)
-    return ((places > low) & (places < high)).all(axis=1).reshape(size, size)
+    column = np.arange(size, dtype=np.float32)
+    found = np.ones((size, size), np.bool_)
+    for (by_x, by_y, shift), end in zip(invert_transform(matrix), high, strict=True):
+        place = by_x * column + (by_y * column + shift)[:, None]  # along one axis of the frame
+        found &= (place > low) & (place < end)
+    return found
 
 
 def paste_from(

@@ -9,14 +9,16 @@ import pytest
 from dflcolab.faces.alignment import alignment_matrix
 from dflcolab.faces.face_type import FaceType
 from dflcolab.merging.boxes import (
+    CUBIC,
     Box,
     as_float,
     box_of_crop,
     box_of_mask,
     crop_from,
+    inside_of,
     paste_from,
 )
-from tests.merging.scenes import LANDMARKS, moved, noise_frame
+from tests.merging.scenes import LANDMARKS, WHOLE, moved, noise_frame
 
 # Moved boxes change coordinates in the last digit, and warps sample on a table of 1/32 pixel: a
 # point on the border of two table cells may fall into the other one.
@@ -83,3 +85,19 @@ def test_the_union_with_an_empty_box_adds_nothing():
     assert box.union(Box(0, 0, 0, 0)) == box
     assert Box(0, 0, 0, 0).union(box) == box
     assert box.union(Box(0, 5, 4, 20)) == Box(0, 3, 10, 20)
+
+
+@pytest.mark.parametrize("margin", [0.0, CUBIC])
+def test_pixels_of_a_crop_that_lie_in_the_frame(margin: float):
+    picture = np.ones((320, 420, 3), np.float32)
+    for shift in ((0, 0), (-150, 40), (200, -160)):
+        matrix = alignment_matrix(moved(LANDMARKS, shift), 64, WHOLE)
+        shown = crop_from(picture, Box(0, 0, 420, 320), matrix, 64)[..., 0]
+
+        inside = inside_of(picture, matrix, 64, margin=margin)
+
+        if margin:  # Nothing of the black beyond is in them, not even through cubic interpolation.
+            np.testing.assert_allclose(shown[inside], 1, atol=1e-5)
+        else:
+            assert (shown[~inside] <= 0.6).all()
+        assert inside.mean() == pytest.approx((shown > 0.5).mean(), abs=0.05 if margin else 0.01)
