@@ -23,9 +23,9 @@ class MaskEditor {
     this.page = new EditorPage(el, this);
     this.gestures = new Gestures(this, this.page);
     this.page.root.addEventListener("keydown", (event) => this.key(event));
-    this.page.root.addEventListener("keyup", (event) => {
-      if (event.key === " ") this.space = false;
-    });
+    const released = (event) => { if (event.key === " " || event.type === "focusout") this.space = false; };
+    this.page.root.addEventListener("keyup", released);
+    this.page.root.addEventListener("focusout", released);
     this.heard = (message, buffers) => this.receive(message, buffers);
     model.on("msg:custom", this.heard);
     this.send("hello");
@@ -75,7 +75,7 @@ class MaskEditor {
     this.note = note;
     const other = state.face.name !== this.face?.name;
     const saves = answered === "save" || [...this.pending.values()].includes("save");
-    if (answered === "save") this.unsaved = failed;
+    if (answered === "save" || other) this.unsaved = failed && !other;
     // The answer to a change of one's own tells nothing new, and the next change may have begun.
     if (other || !(saves || this.unsaved)) this.takeOver(state.outlines);
     this.takeState(state);

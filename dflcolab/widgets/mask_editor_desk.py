@@ -184,11 +184,13 @@ class MaskDesk:
     # Changing the outlines.
 
     def draw(self, polygons: Outlines) -> str:
-        """Give the face drawn outlines.
+        """Give the face drawn outlines; equal ones change nothing, and stay a guess if they are one.
 
         Raises:
             FormatError: As `MaskFiles.write`, and so the other errors.
         """
+        if same_polygons(polygons, self.polygons):
+            return ""
         return self._change(polygons, None)
 
     def undo(self) -> str:

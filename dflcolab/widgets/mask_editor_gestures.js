@@ -4,6 +4,7 @@
 const REACH = { mouse: 8, pen: 12, touch: 22 }; // screen pixels around a point that count as a hit
 const STILL = { mouse: 3, pen: 5, touch: 9 }; // movement below this is a click
 const TRAIL = 14; // screen pixels between the points of an outline drawn in one stroke
+const CHANGES = ["point", "outline"]; // gestures that change outlines as they go
 
 class Gestures {
   constructor(editor, page) {
@@ -146,7 +147,7 @@ class Gestures {
     else if (gesture.kind === "delete" && !gesture.moved) editor.deleteNear(p, gesture.reach);
     else if (gesture.choosing && !gesture.moved)
       editor.choose(outlineAt(editor.outlines, p, gesture.reach));
-    else if (gesture.before?.outlines !== editor.outlines && gesture.kind !== "pan")
+    else if (CHANGES.includes(gesture.kind) && gesture.before.outlines !== editor.outlines)
       editor.commit(editor.outlines);
     editor.refresh();
   }

@@ -203,3 +203,5 @@ def test_fingers_draw_and_two_of_them_zoom(hand: Hand, first: Path):
         hand.settle()
 
     assert stored(first) == [(True, [(80, 80), (100, 80), (90, 95)])]
+    hand.press("Control+z")
+    assert stored(first) == []  # the zoom was no change
