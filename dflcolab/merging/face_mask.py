@@ -95,24 +95,37 @@ def shaped(mask: Plane, *, erode: int, blur: int) -> Plane:
         blur: Size in pixels of the Gaussian kernel; the mask is first emptied within half of it
             along the border, so that it ends inside the crop.
     """
+    # Only pixels that are not zero, or will not be, need the work.
+    place = _reached(mask, max(-erode, 0) // 2 + blur // 2 + 2)
+    part = mask[place]
     if erode > 0:
-        mask = erode_ellipse(mask, erode)
+        part = erode_ellipse(part, erode)
     elif erode < 0:
-        mask = -erode_ellipse(-mask, -erode, outside=0.0)
+        part = -erode_ellipse(-part, -erode, outside=0.0)
     margin = blur // 2
     if margin:
         inner = np.zeros_like(mask)
-        size = mask.shape[0]
-        inner[margin : size - margin, margin : size - margin] = mask[
-            margin : size - margin, margin : size - margin
-        ]
-        mask = inner
+        inner[place] = part
+        inner[:margin] = inner[-margin:] = 0.0
+        inner[:, :margin] = inner[:, -margin:] = 0.0
+        part = inner[place]
     if blur > 0:
         kernel = blur | 1
-        mask = cv2.GaussianBlur(mask, (kernel, kernel), 0, borderType=cv2.BORDER_CONSTANT).astype(
-            np.float32, copy=False
-        )
-    return np.clip(mask, np.float32(0.0), np.float32(1.0))
+        part = cv2.GaussianBlur(part, (kernel, kernel), 0, borderType=cv2.BORDER_CONSTANT)
+    found = np.zeros_like(mask)
+    found[place] = np.clip(part, np.float32(0.0), np.float32(1.0))
+    return found
+
+
+def _reached(mask: Plane, reach: int) -> tuple[slice, slice]:
+    """Rows and columns that hold values other than zero, and `reach` more on each side."""
+    ends: list[slice] = []
+    for axis in (1, 0):
+        places = np.flatnonzero(mask.any(axis=axis))
+        if not places.size:
+            return slice(0, 1), slice(0, 1)
+        ends.append(slice(max(int(places[0]) - reach, 0), int(places[-1]) + reach + 1))
+    return ends[0], ends[1]
 
 
 def erode_ellipse(mask: Plane, diameter: int, *, outside: float = 0.0) -> Plane:

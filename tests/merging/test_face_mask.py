@@ -55,6 +55,21 @@ def test_shaping_without_padding_equals_shaping_with_it(erode: int, blur: int, s
     )
 
 
+@pytest.mark.parametrize(("erode", "blur"), [(0, 0), (9, 30), (-30, 0), (-41, 121), (3, 400)])
+@pytest.mark.parametrize("corner", [(0, 0), (90, 120), (216, 3)])
+def test_a_small_mask_is_shaped_as_in_the_whole_crop(
+    erode: int, blur: int, corner: tuple[int, int]
+):
+    """Only the surroundings of the mask are worked on; nothing beyond them would change."""
+    mask = np.zeros((256, 256), np.float32)
+    top, left = corner
+    mask[top : top + 40, left : left + 40] = _blob(40)
+
+    np.testing.assert_allclose(
+        shaped(mask, erode=erode, blur=blur), _as_deepfacelab_does(mask, erode, blur), atol=2e-6
+    )
+
+
 def test_a_blurred_mask_ends_inside_the_crop():
     soft = shaped(np.ones((256, 256), np.float32), erode=0, blur=60)
 
