@@ -36,7 +36,7 @@ class Sample:
     """The resident size at one moment.
 
     Attributes:
-        iteration: Of the model.
+        iteration: Of the model (or another unit that is watched).
         kilobytes: Resident size of the process, in units of 1,024 bytes.
     """
 
@@ -47,37 +47,41 @@ class Sample:
 class _CountedTask(Task):
     """Reads the resident size every so many units."""
 
-    def __init__(self, every: int, samples: list[Sample], total: int | None, done: int) -> None:
-        super().__init__("Training", total, "iterations", done)
+    def __init__(
+        self, title: str, unit: str, every: int, samples: list[Sample], total: int | None, done: int
+    ) -> None:
+        super().__init__(title, total, unit, done)
         self._every = every
         self._samples = samples
         self._process = psutil.Process()
 
     def advance(self, n: int = 1, *, note: str = "") -> None:
         super().advance(n)
-        if self.done % self._every == 0:
+        if self.done // self._every > (self.done - n) // self._every:
             self._samples.append(Sample(self.done, self._process.memory_info().rss / 1024))
 
 
 class MemoryWatch(Progress):
-    """A progress that looks at the resident size while iterations go by.
+    """A progress that looks at the resident size while iterations (or other units) go by.
 
     Args:
-        every: Iterations between two looks.
+        every: Units between two looks.
+        unit: Which tasks are watched.
 
     Attributes:
         samples: What was seen.
     """
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, every: int, unit: str = "iterations") -> None:
         super().__init__()
         self._every = every
+        self._unit = unit
         self.samples: list[Sample] = []
 
     def task(self, title: str, *, total: int | None, unit: str, done: int = 0) -> Task:
-        if unit != "iterations":
+        if unit != self._unit:
             return super().task(title, total=total, unit=unit, done=done)
-        return _CountedTask(self._every, self.samples, total, done)
+        return _CountedTask(title, unit, self._every, self.samples, total, done)
 
 
 def watched_training(
