@@ -73,6 +73,12 @@ class MaskEditor {
     const answered = this.pending.get(id);
     this.pending.delete(id);
     this.note = note;
+    if (state) this.receiveState(answered, failed, state, buffers);
+    else if (answered === "save") this.unsaved = true;
+    this.refresh();
+  }
+
+  receiveState(answered, failed, state, buffers) {
     const other = state.face.name !== this.face?.name;
     const saves = answered === "save" || [...this.pending.values()].includes("save");
     if (answered === "save" || other) this.unsaved = failed && !other;
@@ -81,7 +87,6 @@ class MaskEditor {
     this.takeState(state);
     if (buffers.length && (other || !this.picture)) this.load(buffers[0], state.face.name);
     if (answered === "save" && !failed) this.goOn();
-    this.refresh();
   }
 
   takeOver(outlines) {
@@ -105,6 +110,10 @@ class MaskEditor {
       if (this.picture) URL.revokeObjectURL(this.picture.src);
       this.picture = image;
       this.page.root.dataset.shown = name;
+      this.refresh();
+    };
+    image.onerror = () => {
+      this.note = "The browser cannot show this picture; its file may be damaged.";
       this.refresh();
     };
     this.drawn = [];

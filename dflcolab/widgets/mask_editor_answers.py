@@ -40,18 +40,15 @@ class Answers:
         values: Mapping[str, Any] = message if isinstance(message, dict) else {}
         before = self._desk.at
         failed = False
+        buffers: list[bytes] = []
         try:
             note = self._done(values)
+            if values.get("do") == "hello" or self._desk.at != before:
+                buffers.append(self._desk.face.jpeg())
         except DFLColabError as error:
             failed, note = True, str(error)
-        content = {
-            "id": str(values.get("id", "")),
-            "failed": failed,
-            "note": note,
-            "state": self._state(),
-        }
-        wanted = values.get("do") == "hello" or self._desk.at != before
-        return content, [self._desk.face.jpeg()] if wanted else []
+        content = {"id": _id(values), "failed": failed, "note": note, "state": self._state()}
+        return content, buffers
 
     def _done(self, values: Mapping[str, Any]) -> str:
         action = self._actions.get(str(values.get("do")))
@@ -95,6 +92,19 @@ class Answers:
             "redo": desk.can_redo,
             "overlay": {"what": desk.overlay.kind, "outlines": to_page(desk.overlay.polygons)},
         }
+
+
+def given_up(message: object, error: BaseException) -> dict[str, Any]:
+    """The answer where work was broken off: a sentence, and no state."""
+    values: Mapping[str, Any] = message if isinstance(message, dict) else {}
+    note = f"That failed unexpectedly ({type(error).__name__}: {error}); please report it."
+    if isinstance(error, KeyboardInterrupt):
+        note = "Stopped, as asked."
+    return {"id": _id(values), "failed": True, "note": note, "state": None}
+
+
+def _id(values: Mapping[str, Any]) -> str:
+    return str(values.get("id", ""))
 
 
 def _direction(values: Mapping[str, Any]) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import anywidget
 
-from dflcolab.widgets.mask_editor_answers import Answers
+from dflcolab.widgets.mask_editor_answers import Answers, given_up
 from dflcolab.widgets.mask_editor_desk import MaskDesk
 
 _SCRIPTS = (
@@ -40,4 +40,9 @@ class MaskEditor(anywidget.AnyWidget):
         self.on_msg(self._heard)
 
     def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        self.send(*self._answers.answer(content))
+        try:
+            answer = self._answers.answer(content)
+        except BaseException as error:  # also the notebook's Stop button
+            self.send(given_up(content, error))  # else the page would wait forever
+            raise
+        self.send(*answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from dflcolab.faceset.folder_lock import using
 from dflcolab.formats.dfl_jpeg import read_face
 from dflcolab.widgets import mask_editor_files
 from dflcolab.widgets.mask_editor import mask_editor
+from dflcolab.widgets.mask_editor_desk import MaskDesk
 from dflcolab.widgets.patience import Patience
 from dflcolab.workspace.workspace import Side, Workspace
 from tests.browser.mask_hand import BAR, SQUARE, Hand, stored
@@ -180,6 +181,33 @@ def test_what_cannot_be_saved_stays_in_the_page_until_it_can(
     hand.editor.press("ArrowRight")  # saves again before it goes on
     expect(hand.editor).to_have_attribute("data-shown", "00000_1.jpg")
     assert stored(first) == [(False, BAR)]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(KeyboardInterrupt(), "as asked"), (KeyError(3), "report")]
+)
+def test_the_page_goes_on_when_work_is_broken_off(
+    workspace: Workspace, first: Path, widget_page, monkeypatch, error, said
+):
+    def break_off(_: MaskDesk) -> str:
+        raise error
+
+    monkeypatch.setattr(MaskDesk, "first_guess", break_off)
+    editor = mask_editor(workspace, Side.SRC)
+    if isinstance(error, KeyboardInterrupt):  # a kernel's loop takes it; there is none here
+        heard = editor._heard
+        editor.on_msg(heard, remove=True)
+        editor.on_msg(lambda *message: suppressed(heard, *message))
+    hand = Hand(widget_page(editor).page)
+    hand.press("g")
+    expect(hand.editor.get_by_role("status")).to_contain_text(said)
+    hand.draw("include", BAR)
+    assert stored(first) == [(True, BAR)]
+
+
+def suppressed(heard, *message) -> None:
+    with suppress(KeyboardInterrupt):
+        heard(*message)
 
 
 def test_fingers_draw_and_two_of_them_zoom(hand: Hand, first: Path):

@@ -151,6 +151,16 @@ def test_packed_faces_are_refused_with_the_remedy(workspace: Workspace):
         mask_editor(workspace, Side.SRC)
 
 
+def test_a_face_that_is_gone_is_told_to_a_new_page(workspace: Workspace):
+    answers = Answers(open_desk(workspace, Side.SRC))
+    face_paths(workspace)[0].unlink()
+
+    answer, buffers = answers.answer({"do": "hello", "id": "1"})
+
+    assert (answer["id"], answer["failed"], buffers) == ("1", True, [])
+    assert "00000_0.jpg cannot be read" in answer["note"]
+
+
 def moved_face(path: Path, by: tuple[int, int], frame: str) -> Path:
     """The face as the frame after it would show it: everything a few pixels further."""
     face = read_face(path)
