@@ -167,6 +167,14 @@ class PretrainConfig(TrainConfig):
     of Google Drive, also of an archive, with `#sha256=…` behind it if the hash is known. Without it,
     the faces of this workspace, both sides together."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.arch == "xseg":
+            raise ConfigError(
+                "arch = xseg: networks of masks are pretrained by `dflcolab mask train --pretrain`; use "
+                "that, or choose another kind."
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Config):

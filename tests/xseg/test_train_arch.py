@@ -9,7 +9,7 @@ import pytest
 from dflcolab.errors import ConfigError
 from dflcolab.pipeline.any_training import any_training
 from dflcolab.pipeline.mask_train import mask_config_of
-from dflcolab.training.config import TrainConfig
+from dflcolab.training.config import PretrainConfig, TrainConfig
 from dflcolab.xseg.config import MaskConfig
 from dflcolab.xseg.run import MaskTrainReport
 from tests.xseg.label_files import face_paths, label, sample_workspace
@@ -28,6 +28,8 @@ def test_options_mean_what_they_mean_to_mask_train():
     for strange in ({"preset": "tiny"}, {"batch": "auto"}, {"phase": "gan"}):
         with pytest.raises(ConfigError, match=next(iter(strange))):
             mask_config_of(TrainConfig(model="m", arch="xseg", **strange))
+    with pytest.raises(ConfigError, match="mask train --pretrain"):
+        PretrainConfig(model="m", arch="xseg")
 
 
 def test_the_kind_is_asked_for_once(tmp_path: Path, eager):
