@@ -72,6 +72,9 @@ class Job:
     Args:
         files: Through which to talk with it.
         child: The process, if it is this one's own child.
+
+    Attributes:
+        stopping: Somebody asked it to end, or is about to.
     """
 
     def __init__(self, files: JobFiles, child: subprocess.Popen[bytes] | None = None) -> None:
@@ -80,7 +83,7 @@ class Job:
         self._reader = EventReader(files.events)
         self._latest: dict[str, Event] = {}
         self._messages: list[str] = []
-        self._stopping = False
+        self.stopping = False
         request = files.request()
         config: Mapping[str, Any] = request.get("config", {})
         self.verb = str(request.get("verb", ""))
@@ -134,12 +137,17 @@ class Job:
 
     @property
     def what(self) -> str:
-        """Verb and model, such as "train of first"."""
-        return f"{self.verb} of {self.name}" if self.name else self.verb
+        """What it does, such as "the training of first"."""
+        noun = {"train": "training", "pretrain": "pretraining"}.get(self.verb, f"step {self.verb}")
+        return f"the {noun} of {self.name}" if self.name else f"the {noun}"
+
+    def title(self) -> str:
+        """The same as the beginning of a sentence."""
+        return self.what[:1].upper() + self.what[1:]
 
     def busy_sentence(self) -> str:
         """Why nothing else can begin in the workspace now."""
-        return _busy(f"A {self.what}", self.files.root)
+        return _busy(self.title(), self.files.root)
 
     @property
     def running(self) -> bool:
@@ -168,7 +176,7 @@ class Job:
             began=self._began,
             latest=dict(self._latest),
             messages=tuple(self._messages),
-            stopping=self._stopping,
+            stopping=self.stopping,
             running=running,
         )
 
@@ -178,7 +186,7 @@ class Job:
         Raises:
             StorageError: The disk is full, read-only or gone.
         """
-        self._stopping = self._stopping or wish is Wish.FINISH
+        self.stopping = self.stopping or wish is Wish.FINISH
         self.files.make_wish(wish)
 
     def request_stop(self) -> None:
@@ -187,7 +195,7 @@ class Job:
         Raises:
             StorageError: The disk is full, read-only or gone.
         """
-        self._stopping = True
+        self.stopping = True
         self.files.make_wish(STOP)
 
     def kill(self) -> None:

@@ -43,7 +43,7 @@ async def run_training_job(
         raise JobError(job.busy_sentence())
     else:
         show_text(
-            f"The {job.what} is running already and goes on with the options it was started with."
+            f"{job.title()} is running already and goes on with the options it was started with."
         )
     return await supervise(job, _view(job, workspace, where), where=where)
 

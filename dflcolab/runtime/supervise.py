@@ -7,6 +7,8 @@ order of "Run all". The cell has to stay running meanwhile, as Colab looks at th
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -17,6 +19,9 @@ PAUSE_S = 0.1
 """Between two looks, in seconds."""
 
 _CALLS_AT_ONCE = 5
+_GRACE_S = 2.0
+"""Between the Stop button and what it does. Jupyter presses it as well when a kernel is restarted or shut
+down; the kernel is gone by then, and the job goes on."""
 
 Poll = Callable[[], Awaitable[None]]
 
@@ -50,19 +55,22 @@ async def supervise(job: Job, view: View, *, where: Where) -> JobEnd:
         JobError: Its process ended without a word.
     """
     poll = polling(where)
-    stops = 0
+    stop_at: float | None = None
     while job.running:
         try:
+            if stop_at is not None and time.monotonic() >= stop_at:
+                stop_at = math.inf
+                job.request_stop()
             view.update(job.snapshot())
-            if poll is not None and not stops:
+            if poll is not None and stop_at is None:
                 await poll()
             await asyncio.sleep(PAUSE_S)
         except (asyncio.CancelledError, KeyboardInterrupt):
-            stops += 1
-            if stops == 1:
-                job.request_stop()
-            else:
+            if stop_at is not None:
                 job.kill()
+            else:
+                stop_at = time.monotonic() + _GRACE_S
+                job.stopping = True
     view.close(job.snapshot())
     return job.result()
 

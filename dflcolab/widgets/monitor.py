@@ -69,7 +69,12 @@ class TrainMonitor:
             Wish.FINISH: _button("Stop and save", "stop", self._noting(Wish.FINISH)),
         }
         self._picture = _styled(
-            widgets.Image(format="jpeg", layout=_layout(max_width=_WIDE, display="none")), "preview"
+            widgets.Image(
+                format="jpeg",
+                # In its own size, unless that is wider than the page.
+                layout=_layout(max_width=_WIDE, align_self="flex-start", display="none"),
+            ),
+            "preview",
         )
         self._slider = _styled(
             widgets.IntSlider(min=0, max=0, readout=False, layout=_layout(display="none")),

@@ -41,7 +41,7 @@ class Curves:
         looks = self._read_looks()
         charts = [
             draw(
-                f"{side}: faces it learns from, and faces kept from it",
+                f"Loss of {side} without warp",
                 [
                     curve_of(looks, f"{side}/training/loss", "training faces", f"{side} seen"),
                     curve_of(looks, f"{side}/held_out/loss", "held-out faces", f"{side} kept"),

@@ -90,8 +90,8 @@ def test_a_training_does_what_is_asked_is_found_again_and_dies_with_one_sentence
     seen = subprocess.run(
         [sys.executable, "-c", ATTACH, str(workspace.root)], capture_output=True, text=True
     )
-    assert json.loads(seen.stdout) == ["train of m", job.pid, saved["iteration"]], seen.stderr
-    with pytest.raises(JobError, match="train of m is running"):
+    assert json.loads(seen.stdout) == ["the training of m", job.pid, saved["iteration"]], seen.stderr
+    with pytest.raises(JobError, match="The training of m is running"):
         Job.start(workspace.root, "train", CONFIG, where=WHERE)
 
     job.wish(Wish.NEXT_PHASE)
