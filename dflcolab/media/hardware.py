@@ -81,24 +81,31 @@ def hardware_encoder(
     for maker in _MAKERS:
         name = f"{family}_{maker.ending}"
         pix_fmt = maker.deep_pix_fmt if deep else maker.pix_fmt
-        if not encodes(name, pix_fmt):
-            continue
         # Pictures in the order of showing, as MP4 readers take their distances for durations.
         options = {**maker.options(rate_factor(codec, quality)), "bf": "0"}
+        if not encodes(name, pix_fmt, tuple(options.items())):
+            continue
         tag = "hvc1" if codec is VideoCodec.H265 else None
         return Encoder(name, pix_fmt, options=options, tag=tag)
     return None
 
 
 @functools.cache
-def encodes(name: str, pix_fmt: str) -> bool:
-    """Whether an encoder turns a few small frames into packets on this machine."""
+def encodes(name: str, pix_fmt: str, options: tuple[tuple[str, str], ...] = ()) -> bool:
+    """Whether an encoder turns a few small frames into packets on this machine.
+
+    Args:
+        name: FFmpeg's name of the encoder.
+        pix_fmt: What it is fed with.
+        options: Its settings, name and value.
+    """
     try:
         context = cast(Any, av.CodecContext.create(name, "w"))
         context.width = context.height = _TRIAL_SIDE
         context.pix_fmt = pix_fmt
         context.time_base = Fraction(1, 25)
         context.framerate = Fraction(25)
+        context.options = dict(options)
         size = 0
         for number in range(_TRIAL_FRAMES):
             grey = np.full((_TRIAL_SIDE, _TRIAL_SIDE, 3), 40 * number, np.uint8)
