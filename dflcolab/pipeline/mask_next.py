@@ -16,7 +16,7 @@ from dflcolab.faceset.face_files import FaceFile, for_each_face, read_face_head
 from dflcolab.faceset.face_source import FaceSource, open_faces
 from dflcolab.faceset.label_choice import LabelLook, choose_to_label, doubt, label_look
 from dflcolab.progress import Progress
-from dflcolab.workspace.workspace import Side, Workspace
+from dflcolab.workspace.workspace import Workspace
 from dflcolab.xseg.config import MaskConfig
 
 _MOST = 1000
@@ -119,25 +119,6 @@ def next_labels(
         ),
         problems=tuple(dict.fromkeys(problems)),
     )
-
-
-def doubts_of_side(
-    workspace: Workspace, config: MaskConfig, *, progress: Progress | None = None
-) -> dict[str, float]:
-    """How unsure the network is of each unlabelled face, by name; empty without a network.
-
-    Raises:
-        FacesetError: There are no faces.
-        CheckpointError: No checkpoint of the network is whole.
-        Interrupted: The user asked to stop.
-    """
-    progress = progress or Progress()
-    assert isinstance(config.side, Side)
-    with open_faces(workspace.aligned_dir(config.side), progress=progress) as faces:
-        problems: list[str] = []
-        _, unlabelled = _parted(faces, progress, problems)
-        found = _doubts(workspace, config, faces, unlabelled, progress, problems)
-        return {faces.name(path): value for path, value in found.items()}
 
 
 def _parted(
