@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 COLAB_VENV := .venv-colab
 COLAB_READY := $(COLAB_VENV)/.ready
 
-.PHONY: demo colab-stack test test-fast lint bench notebooks write-notebooks other-pythons fuzz crash soak clean
+.PHONY: demo colab-stack test test-fast lint bench notebooks write-notebooks write-options other-pythons fuzz crash soak clean
 
 demo: $(READY)
 	$(BIN)/dflcolab demo --out demo
@@ -52,6 +52,10 @@ notebooks: $(READY)
 # notebooks/*.ipynb from their source.
 write-notebooks: $(READY)
 	$(BIN)/python -m tools.notebook_source
+
+# docs/options.md from the options' classes.
+write-options: $(READY)
+	$(BIN)/python -m tools.options_page
 
 # Syntax and imports on Python 3.12 and 3.13, by npm's builds for WebAssembly.
 other-pythons:
