@@ -15,6 +15,7 @@ from dflcolab.errors import ConfigError, WorkspaceError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.report_config import ReportConfig
 from dflcolab.media.config import EncodeConfig
+from dflcolab.media.encoders import Encoder
 from dflcolab.media.frame_sequence import read_image, write_image
 from dflcolab.media.hardware import encodes
 from dflcolab.media.probe import probe
@@ -22,6 +23,7 @@ from dflcolab.media.provenance import read_provenance
 from dflcolab.media.timeline import read_timeline
 from dflcolab.media.video_reader import VideoReader
 from dflcolab.merging.faces_file import MergedFace, write_merged_faces
+from dflcolab.pipeline import encode_video
 from dflcolab.pipeline.any_report import any_report
 from dflcolab.pipeline.encode import encode
 from dflcolab.pipeline.init import init
@@ -31,6 +33,7 @@ from tests.media.clips import make_video, number_of, set_display_matrix
 from tests.media.test_sound import lag, samples
 from tests.merging.scenes import LANDMARKS
 from tests.pipeline.test_encode import RIGHTS
+from tests.troubleshooting.said import said
 
 MILLISECOND = Fraction(1, 1000)
 
@@ -150,13 +153,27 @@ def test_better_words_make_larger_files(workspace):
         EncodeConfig(quality="superb")
 
 
+@pytest.mark.bad_day("no-graphics-encoder")
 def test_a_graphics_card_that_is_not_there_is_said_and_the_processor_encodes(workspace):
     if any(encodes(f"h264_{maker}", "yuv420p") or encodes(f"h264_{maker}", "nv12")
            for maker in ("nvenc", "qsv", "amf", "videotoolbox")):  # fmt: skip
         pytest.skip("this machine's graphics card encodes h264")
     report = encode(workspace, EncodeConfig(hardware=True, mask=False))
     assert read_provenance(report.videos[0].path).state == "valid"
-    assert "No graphics card here encodes h264; the processor did it." in report.messages
+    assert report.messages == ("No graphics card here encodes h264; the processor did it.",)
+    said(report.messages[0])
+
+
+@pytest.mark.bad_day("graphics-encoder-failed")
+def test_a_graphics_card_that_gives_up_leaves_the_work_to_the_processor(workspace, monkeypatch):
+    card = Encoder("libx264", "yuv420p", options={"preset": "nosuch"})  # passes no start
+    monkeypatch.setattr(encode_video, "hardware_encoder", lambda *_, **__: card)
+    report = encode(workspace, EncodeConfig(hardware=True, mask=False))
+    assert read_provenance(report.videos[0].path).state == "valid"
+    assert report.messages[0].startswith(
+        "The graphics card did not encode result (libx264 does not"
+    )
+    said(report.messages[0])
 
 
 def test_the_trial_of_an_encoder_tells_those_that_work():
@@ -203,9 +220,26 @@ def test_a_clip_is_a_signed_gif_of_its_part(workspace):
         shown = cv2.resize(np.asarray(gif.convert("RGB"))[..., ::-1], (96, 64))
     assert number_of(shown) == 5  # 0.2 s at 25 frames/s
 
-    clip = encode(workspace, EncodeConfig(clip="mp4", clip_start=99, clip_length=0.2, mask=False))
-    assert len(read_timeline(clip.videos[1].path).times) == 5
-    assert any("the clip shows its end" in text for text in clip.messages)
+
+@pytest.mark.bad_day("clip-behind-end")
+def test_a_clip_that_begins_behind_the_end_shows_the_end(workspace):
+    report = encode(workspace, EncodeConfig(clip="mp4", clip_start=99, clip_length=0.2, mask=False))
+    clip = report.videos[1]
+    assert (clip.path.name, clip.sound) == ("result_clip.mp4", "none")
+    assert [number_of(frame.image) for frame in VideoReader(clip.path).frames()] == list(
+        range(15, 20)
+    )
+    (text,) = report.messages
+    said(text)
+
+
+@pytest.mark.bad_day("no-comparison")
+def test_without_the_frames_from_before_there_is_no_comparison(workspace):
+    (workspace.root / "data_dst.mp4").unlink()
+    report = encode(workspace, EncodeConfig(comparison="wipe", mask=False))
+    assert [video.kind for video in report.videos] == ["result"]
+    (text,) = report.messages
+    said(text)
 
 
 def test_the_label_is_on_every_frame_and_nothing_else_changes(workspace):
