@@ -22,7 +22,7 @@ from dflcolab.widgets.monitor_previews import Previews
 from dflcolab.workspace.workspace import Workspace
 
 _CURVES_S = 5.0
-_SHARE_OF_CURVES = 0.05
+_SHARE_OF_CURVES = 0.02
 _ANSWER_S = 15.0
 _WIDE = "100%"
 
