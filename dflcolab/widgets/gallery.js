@@ -3,6 +3,8 @@
 
 const KEPT_PICTURES = 4000; // thumbnails held in the page: some 12 MB
 const AT_ONCE = 120; // pictures in one request
+const PATIENCE = 3000; // milliseconds before a missing answer is explained
+const BUSY = "The kernel is busy (a cell runs?) or has stopped; this goes on as soon as it is free.";
 
 class Gallery {
   constructor(model, el) {
@@ -35,10 +37,11 @@ class Gallery {
     model.on("msg:custom", this.heard);
     this.bar.refresh(this.counts());
     this.bar.say("Loading …");
-    this.send("list", { where: this.where });
+    this.send("list");
   }
 
   close() {
+    clearTimeout(this.timer);
     this.model.off("msg:custom", this.heard);
     this.grid.close();
     for (const url of this.pictures.values()) URL.revokeObjectURL(url);
@@ -47,6 +50,8 @@ class Gallery {
   // ---- messages ----
 
   send(action, values = {}) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.bar.say(BUSY), PATIENCE);
     this.model.send({ do: action, where: this.where, ...values });
   }
 
@@ -58,6 +63,7 @@ class Gallery {
   }
 
   receive(content, buffers) {
+    clearTimeout(this.timer);
     const heard = {
       list: () => this.listed(content),
       thumbnails: () => this.pictured(content, buffers),

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from dflcolab.errors import FacesetError, FormatError
 from dflcolab.faceset.config import SortConfig, SortKind
-from dflcolab.faceset.face_files import loose_faces
+from dflcolab.faceset.face_files import FACE_SUFFIXES, loose_faces
 from dflcolab.faceset.folder_lock import alone_in
 from dflcolab.faceset.people import Person
 from dflcolab.faceset.renaming import recover
+from dflcolab.files import list_files
 from dflcolab.formats.dfl_jpeg import decode_picture
 from dflcolab.pipeline.clean_report import RemovedFace
 from dflcolab.pipeline.sort import sort
@@ -54,7 +55,8 @@ class GalleryDesk:
         side: Whose faces.
 
     Raises:
-        FacesetError: There are no faces, or another program changes them just now.
+        FacesetError: There are no faces, not even in the trash, or another program changes them just
+            now.
         FormatError: The pack is damaged.
     """
 
@@ -62,8 +64,8 @@ class GalleryDesk:
         self.workspace = workspace
         self.side = side
         self.trash = Trash.of(workspace, side)
-        self.faces = faces_of(workspace.aligned_dir(side))
         self.removed = self._list_trash()
+        self.faces = self._list_faces(may_be_empty=bool(self.removed.items))
         self._done: list[list[TrashEntry]] = []
         self._thumbnails = Thumbnails(workspace.frames_dir(side) / FILE_NAME)
         shown = (*self.faces.items, *self.removed.items)
@@ -71,12 +73,7 @@ class GalleryDesk:
 
     def reload(self) -> None:
         """List faces and trash anew; without faces the list is empty."""
-        try:
-            self.faces = faces_of(self.workspace.aligned_dir(self.side))
-        except FacesetError:
-            if any(self.workspace.aligned_dir(self.side).glob("*.jpg")):
-                raise
-            self.faces = Pictures(self.faces.folder, [])
+        self.faces = self._list_faces(may_be_empty=True)
         self.removed = self._list_trash()
 
     def pictures(self, where: str) -> Pictures:
@@ -229,6 +226,15 @@ class GalleryDesk:
         except FacesetError:
             self.reload()
             raise
+
+    def _list_faces(self, *, may_be_empty: bool) -> Pictures:
+        folder = self.workspace.aligned_dir(self.side)
+        try:
+            return faces_of(folder)
+        except FacesetError:
+            if not may_be_empty or list_files(folder, FACE_SUFFIXES):
+                raise
+            return Pictures(folder, [])
 
     def _list_trash(self) -> Pictures:
         return pictures_of_trash(self.trash.folder, self.trash.entries())

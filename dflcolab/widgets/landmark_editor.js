@@ -1,6 +1,9 @@
 // The landmark editor in the page. It draws and moves points; Python keeps the files and cuts faces out.
 
 const GRAB = 12; // pixels of the screen around a point in which it is grabbed
+const PATIENCE = 5000; // milliseconds before a missing answer is explained; a frame may take seconds
+const BUSY =
+  "Still waiting: a late frame of a long video takes a while; or a cell runs, or the kernel has stopped.";
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const HELP =
   "Drag a point (its neighbours follow as far as “reach” says) or drag a frame around several. " +
@@ -28,6 +31,7 @@ class LandmarkEditor {
   }
 
   close() {
+    clearTimeout(this.timer);
     this.model.off("msg:custom", this.heard);
   }
 
@@ -60,10 +64,13 @@ class LandmarkEditor {
   ask(action, values = {}) {
     this.busy = true;
     this.refresh("Working …");
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => (this.status.textContent = BUSY), PATIENCE);
     this.model.send({ do: action, name: this.face?.name ?? "", view: this.view, ...values });
   }
 
   receive(content, buffers) {
+    clearTimeout(this.timer);
     if (content.do === "show") this.show(content, buffers[0]);
     else if (content.do === "progress") this.status.textContent = content.text;
     else if (content.do === "failed") {

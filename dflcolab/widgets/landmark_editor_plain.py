@@ -12,6 +12,8 @@ import numpy as np
 from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.widgets.landmark_editor_desk import LandmarkDesk, Shown
 
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
 
 class PlainLandmarkEditor:
     """The controls and what they do.
@@ -103,5 +105,6 @@ def _with_points(shown: Shown, points: list[list[float]]) -> bytes:
         )
         cv2.circle(picture, at, 2, (0, 255, 0), -1, cv2.LINE_AA)
         label = (at[0] + 3, at[1] - 2)
-        cv2.putText(picture, str(number), label, cv2.FONT_HERSHEY_SIMPLEX, 0.3, (255, 255, 255), 1)
+        for color, thickness in (((0, 0, 0), 2), ((255, 255, 255), 1)):
+            cv2.putText(picture, str(number), label, _FONT, 0.3, color, thickness, cv2.LINE_AA)
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()

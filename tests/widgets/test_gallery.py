@@ -64,6 +64,15 @@ def test_deleted_faces_lie_in_the_trash_by_hand_and_come_back_also_in_a_new_sess
     assert again.undo() == []
 
 
+def test_also_a_side_without_any_face_left_can_be_opened_and_undone(desk):
+    before = contents(desk)
+    desk.delete(names(desk))
+    again = GalleryDesk(desk.workspace, Side.SRC)
+    assert names(again) == []
+    assert len(again.undo()) == len(before)
+    assert contents(again) == before
+
+
 def test_single_pictures_come_back_from_the_trash_and_undo_goes_on_with_the_rest(desk):
     before = contents(desk)
     first, second = names(desk)[:2]
