@@ -67,7 +67,7 @@ def encode(
     """
     progress = progress or Progress()
     require_rights(workspace)
-    for left_over in workspace.root.glob(".result*.unsigned.*"):
+    for left_over in workspace.root.glob(".*.unsigned.*"):
         left_over.unlink(missing_ok=True)  # of a run that was killed
     run = _Encoding(workspace, config, progress)
     for job in encode_jobs(workspace, config, run.messages):
@@ -111,7 +111,7 @@ class _Encoding:
                 self._video(foreground)
             if Export.PNG in wanted:
                 shape = merged_shape(job)
-                frames = foreground_frames(foreground, reader_of(job), shape)
+                frames = foreground_frames(foreground, reader_of(job), shape, deep=False)
                 self.exports.append(
                     export_pictures(
                         foreground, frames, "foreground", self._workspace, self._progress

@@ -84,45 +84,62 @@ def comparison_frames(
             yield _wiped(original.image, after, time - start)
 
 
-def foreground_frames(job: Job, reader: VideoReader | None, shape: Shape) -> Iterator[DeepImage]:
+def foreground_frames(
+    job: Job, reader: VideoReader | None, shape: Shape, *, deep: bool
+) -> Iterator[DeepImage]:
     """The new face alone with its transparency, BGRA `[H, W, 4]`, uint16; straight, not premultiplied.
 
     Laid over the original frame it gives the merged one.
+
+    Args:
+        job: A foreground.
+        reader: Of the dst video.
+        shape: Of the merged frames.
+        deep: With the fine values of the dst video.
     """
     missing = set(job.missing)
     merged = _merged(job)
-    everything = originals(job, reader, shape, range(len(job.stems)))
+    everything = originals(job, reader, shape, range(len(job.stems)), deep=deep)
     for stem, original in zip(job.stems, everything, strict=False):
         after = original.image if stem in missing else next(merged)
         mask = np.zeros(shape, np.uint8)
         if stem in job.masks and stem not in missing:
             mask = read_image(job.masks[stem])[..., 0]
-        yield foreground(after, original.image, mask)
+        if original.deep is None:
+            yield foreground(_deep(after), _deep(original.image), mask)
+        else:
+            fine = with_fine_values(after, original.image, original.deep)
+            yield foreground(fine, original.deep, mask)
 
 
-def foreground(merged: Image, original: Image, mask: Image) -> DeepImage:
+def foreground(merged: DeepImage, original: DeepImage, mask: Image) -> DeepImage:
     """What must lie over the original, by its mask, to give the merged frame.
 
     From merged = original·(1 − m) + face·m. Where m is faint the division tells little, but what
     shows there is faint too.
 
     Args:
-        merged: `[H, W, 3]` BGR.
+        merged: `[H, W, 3]` BGR, uint16.
         original: The same size.
-        mask: `[H, W]`, 255 = face.
+        mask: `[H, W]`, uint8, 255 = face.
 
     Returns:
         BGRA `[H, W, 4]`, uint16 with 65535 as white and opaque.
     """
     found = np.zeros((*mask.shape, 4), np.uint16)
-    found[..., :3] = merged.astype(np.uint16) * 257
-    found[..., 3] = mask.astype(np.uint16) * 257
+    found[..., :3] = merged
+    found[..., 3] = _deep(mask)
     inside = mask > 0
     share = mask[inside, None].astype(np.float32) / np.float32(255)
     below = original[inside].astype(np.float32)
     face = below + (merged[inside].astype(np.float32) - below) / share
-    found[inside, :3] = np.rint(np.clip(face, 0, 255) * 257).astype(np.uint16)
+    found[inside, :3] = np.rint(np.clip(face, 0, 65535))
     return found
+
+
+def _deep(picture: Image) -> DeepImage:
+    """Eight bits as sixteen: 255 is 65535."""
+    return picture.astype(np.uint16) * np.uint16(257)
 
 
 def originals(

@@ -167,7 +167,7 @@ class VideoMaker:
                 width *= 2
             return comparison_frames(job, reader, shape, how), (height, width)
         if job.kind == "foreground":
-            return foreground_frames(job, reader, shape), shape
+            return foreground_frames(job, reader, shape, deep=deep), shape
         frames = labeled(result_frames(job, reader, shape, deep=deep), label)
         if job.kind == "clip":
             goal = min(config.clip_width, width) // 2 * 2
@@ -268,7 +268,7 @@ def _depth(info: VideoInfo | None) -> int:
 
 def _keeps_depth(job: Job, encoder: Encoder, info: VideoInfo | None, shape: Shape) -> bool:
     """Whether the fine values of the dst video fit into the result."""
-    if info is None or job.kind != "result" or info.bit_depth <= 8:
+    if info is None or job.kind not in ("result", "foreground") or info.bit_depth <= 8:
         return False
     return "10" in encoder.pix_fmt and (info.height, info.width) == shape
 

@@ -14,6 +14,7 @@ import pytest
 from dflcolab.errors import ConfigError, WorkspaceError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.report_config import ReportConfig
+from dflcolab.media.color import ColorRange, ColorTags
 from dflcolab.media.config import EncodeConfig
 from dflcolab.media.encoders import Encoder
 from dflcolab.media.frame_sequence import read_image, write_image
@@ -36,6 +37,7 @@ from tests.pipeline.test_encode import RIGHTS
 from tests.troubleshooting.said import said
 
 MILLISECOND = Fraction(1, 1000)
+HDR = ColorTags(ColorRange.LIMITED, primaries=9, transfer=16, matrix=9)  # BT.2020, PQ
 
 
 def workspace_of(root, video) -> Workspace:
@@ -83,6 +85,9 @@ def test_ten_bits_of_the_source_are_in_the_result(tmp_path):
     with av.open(str(source), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 256, 64, "yuv420p10le"
+        context = stream.codec_context
+        context.color_range, context.colorspace = HDR.range, HDR.matrix
+        context.color_primaries, context.color_trc = HDR.primaries, HDR.transfer
         for k in range(3):
             frame = av.VideoFrame(256, 64, "yuv420p10le")
             ramp = np.tile(np.arange(400, 464).repeat(4).astype(np.uint16), (64, 1))
@@ -98,7 +103,8 @@ def test_ten_bits_of_the_source_are_in_the_result(tmp_path):
     report = encode(workspace, EncodeConfig(quality="best", mask=False))
 
     assert [(video.codec, video.bit_depth) for video in report.videos] == [("h265", 10)]
-    assert probe(workspace.result_path()).bit_depth == 10
+    info = probe(workspace.result_path())
+    assert (info.bit_depth, info.color) == (10, HDR)
     before, after = luma(source)[:24], luma(workspace.result_path())[:24]
     # The ramp has 64 steps of ten bits; merged frames of eight bits alone hold 16 of them.
     assert len(np.unique(after.round())) > 48
