@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 import anywidget
 
 from dflcolab.widgets.gallery_answers import Answers, Buffers, Content, Correct
 from dflcolab.widgets.gallery_desk import GalleryDesk
+from dflcolab.widgets.page_files import page_text
 
-_SCRIPTS = ("gallery_grid.js", "gallery_bar.js", "gallery.js")
-"""Put together to one module: a widget's module can import nothing from its own package."""
-
-
-def _text(name: str) -> str:
-    return (files("dflcolab.widgets") / name).read_text(encoding="utf-8")
+_SCRIPTS = ("page_parts.js", "gallery_grid.js", "gallery_bar.js", "gallery.js")
 
 
 class FaceGallery(anywidget.AnyWidget):
@@ -26,8 +21,8 @@ class FaceGallery(anywidget.AnyWidget):
         correct: See `Answers`.
     """
 
-    _esm = "\n".join(map(_text, _SCRIPTS))
-    _css = _text("gallery.css")
+    _esm = page_text(*_SCRIPTS)
+    _css = page_text("gallery.css")
 
     def __init__(self, desk: GalleryDesk, *, correct: Correct | None = None) -> None:
         super().__init__()

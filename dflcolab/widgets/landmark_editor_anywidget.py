@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any
 
 import anywidget
 
 from dflcolab.widgets.landmark_editor_answers import Answers, Buffers, Content
 from dflcolab.widgets.landmark_editor_desk import LandmarkDesk
+from dflcolab.widgets.page_files import page_text
 
-_SCRIPTS = ("landmark_editor_points.js", "landmark_editor.js")
-"""Put together to one module: a widget's module can import nothing from its own package."""
-
-
-def _text(name: str) -> str:
-    return (files("dflcolab.widgets") / name).read_text(encoding="utf-8")
+_SCRIPTS = ("page_parts.js", "landmark_editor_points.js", "landmark_editor.js")
 
 
 class LandmarkEditor(anywidget.AnyWidget):
@@ -27,8 +22,8 @@ class LandmarkEditor(anywidget.AnyWidget):
         changed: Called after face files were changed.
     """
 
-    _esm = "\n".join(map(_text, _SCRIPTS))
-    _css = _text("landmark_editor.css")
+    _esm = page_text(*_SCRIPTS)
+    _css = page_text("landmark_editor.css")
 
     def __init__(self, desk: LandmarkDesk, *, changed: Callable[[], None] = lambda: None) -> None:
         super().__init__()

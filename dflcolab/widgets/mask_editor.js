@@ -23,7 +23,9 @@ class MaskEditor {
     this.page = new EditorPage(el, this);
     this.gestures = new Gestures(this, this.page);
     this.page.root.addEventListener("keydown", (event) => this.key(event));
-    const released = (event) => { if (event.key === " " || event.type === "focusout") this.space = false; };
+    const released = (event) => {
+      if (event.key === " " || event.type === "focusout") this.space = false;
+    };
     this.page.root.addEventListener("keyup", released);
     this.page.root.addEventListener("focusout", released);
     this.heard = (message, buffers) => this.receive(message, buffers);

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 import anywidget
 
 from dflcolab.widgets.mask_editor_answers import Answers, given_up
 from dflcolab.widgets.mask_editor_desk import MaskDesk
+from dflcolab.widgets.page_files import page_text
 
 _SCRIPTS = (
+    "page_parts.js",
     "mask_editor_shapes.js",
     "mask_editor_picture.js",
     "mask_editor_page.js",
     "mask_editor_gestures.js",
     "mask_editor.js",
 )
-"""Put together to one module: a widget's module can import nothing from its own package."""
-
-
-def _text(name: str) -> str:
-    return (files("dflcolab.widgets") / name).read_text(encoding="utf-8")
 
 
 class MaskEditor(anywidget.AnyWidget):
@@ -31,8 +27,8 @@ class MaskEditor(anywidget.AnyWidget):
         desk: The faces.
     """
 
-    _esm = "\n".join(map(_text, _SCRIPTS))
-    _css = _text("mask_editor.css")
+    _esm = page_text(*_SCRIPTS)
+    _css = page_text("mask_editor.css")
 
     def __init__(self, desk: MaskDesk) -> None:
         super().__init__()

@@ -63,26 +63,17 @@ const GESTURES = [
   ["drag beside outlines, Space+drag, two fingers", "move the picture"],
 ];
 
-function element(tag, { parent, text, ...attributes } = {}) {
-  const made = document.createElement(tag);
-  if (text !== undefined) made.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (parent) parent.append(made);
-  return made;
-}
-
 /** Everything that is seen of an editor. It calls `act`, `step`, `go`, `setFilter` … of the editor. */
 class EditorPage {
   constructor(el, editor) {
     this.editor = editor;
-    this.root = element("div", { parent: el, class: "dfl-masks", tabindex: 0 });
-    this.root.dataset.testid = "mask-editor";
+    this.root = tag("div", { className: "dfl-masks", tabIndex: 0, testid: "mask-editor" }, el);
     this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's keys would change the notebook
     this.buildPlace(this.bar());
     this.buttons = {};
     this.buildActions(this.bar());
-    this.stage = element("div", { parent: this.root, class: "dfl-masks-stage" });
-    this.canvas = element("canvas", { parent: this.stage, "aria-label": "Face with outlines" });
+    this.stage = tag("div", { className: "dfl-masks-stage" }, this.root);
+    this.canvas = tag("canvas", { ariaLabel: "Face with outlines" }, this.stage);
     this.buildStatus();
     this.buildHelp();
     this.watcher = new ResizeObserver(() => this.resize());
@@ -90,37 +81,35 @@ class EditorPage {
   }
 
   bar() {
-    return element("div", { parent: this.root, class: "dfl-masks-bar" });
+    return tag("div", { className: "dfl-masks-bar" }, this.root);
   }
 
   button(parent, text, title, run) {
-    const made = element("button", { parent, text, title, type: "button" });
-    made.addEventListener("click", run);
-    return made;
+    return tag("button", { textContent: text, hint: title, type: "button", onclick: run }, parent);
   }
 
   choice(parent, title, choices, run) {
-    const made = element("select", { parent, title, "aria-label": title });
-    for (const [value, text] of choices) element("option", { parent: made, value, text });
-    made.addEventListener("change", () => run(made.value));
+    const made = tag("select", { hint: title, ariaLabel: title }, parent);
+    for (const [value, text] of choices) tag("option", { value, textContent: text }, made);
+    made.onchange = () => run(made.value);
     return made;
   }
 
   buildPlace(parent) {
     const { editor } = this;
     this.button(parent, "◀", "Previous face (ArrowLeft)", () => editor.step(-1));
-    this.number = element("input", { parent, type: "number", min: 1, "aria-label": "Face" });
-    this.number.addEventListener("change", () => editor.go(Number(this.number.value)));
-    this.total = element("span", { parent });
+    this.number = tag("input", { type: "number", min: 1, ariaLabel: "Face" }, parent);
+    this.number.onchange = () => editor.go(Number(this.number.value));
+    this.total = tag("span", {}, parent);
     this.button(parent, "▶", "Next face (ArrowRight)", () => editor.step(1));
     this.filter = this.choice(parent, "Which faces", FILTERS, (kind) => editor.setFilter(kind));
     this.what = this.choice(parent, "Overlay", OVERLAYS, (what) => editor.setOverlay(what));
-    this.counts = element("span", { parent, class: "dfl-masks-counts" });
+    this.counts = tag("span", { className: "dfl-masks-counts" }, parent);
   }
 
   buildActions(bar) {
     for (const group of ACTIONS) {
-      const parent = element("span", { parent: bar, class: "dfl-masks-group" });
+      const parent = tag("span", { className: "dfl-masks-group" }, bar);
       for (const [name, [key], text, title] of group.filter((action) => action[2])) {
         const run = () => this.editor.act(name);
         this.buttons[name] = this.button(parent, text, `${title} (${key})`, run);
@@ -130,21 +119,21 @@ class EditorPage {
   }
 
   buildStatus() {
-    const parent = element("div", { parent: this.root, class: "dfl-masks-status", role: "status" });
-    this.name = element("b", { parent });
-    this.told = element("span", { parent });
+    const parent = tag("div", { className: "dfl-masks-status", role: "status" }, this.root);
+    this.name = tag("b", {}, parent);
+    this.told = tag("span", {}, parent);
     this.again = this.button(parent, "Save again", "Try once more", () => this.editor.save());
   }
 
   buildHelp() {
-    const parent = element("details", { parent: this.root, class: "dfl-masks-help" });
-    element("summary", { parent, text: "Keys and gestures" });
-    const table = element("table", { parent });
+    const parent = tag("details", { className: "dfl-masks-help" }, this.root);
+    tag("summary", { textContent: "Keys and gestures" }, parent);
+    const table = tag("table", {}, parent);
     const keys = ACTIONS.flat().map(([, names, , title]) => [names.join(", "), title]);
     for (const [what, does] of [...GESTURES, ...keys]) {
-      const row = element("tr", { parent: table });
-      element("td", { parent: row, text: what });
-      element("td", { parent: row, text: does });
+      const row = tag("tr", {}, table);
+      tag("td", { textContent: what }, row);
+      tag("td", { textContent: does }, row);
     }
   }
 
