@@ -30,6 +30,8 @@ from dflcolab.training.rollback import RollBack
 from dflcolab.training.session import Session
 from dflcolab.workspace.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("steps_again")
+
 
 def _train(workspace: Workspace, name: str = "m", progress: Progress | None = None, **options):
     config = from_mapping(TrainConfig, {"model": name, "preset": "tiny", **options})

@@ -18,6 +18,8 @@ from dflcolab.pipeline.train import train
 from dflcolab.training.config import ModelConfig, PretrainConfig, TrainConfig
 from dflcolab.workspace.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("steps_again")
+
 KINDS = {
     "saehd": [
         "gan_power=0.1",

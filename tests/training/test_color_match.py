@@ -23,6 +23,8 @@ from dflcolab.training.color_match import (
 from dflcolab.training.config import TrainConfig
 from dflcolab.workspace.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("steps_again")
+
 MODES = [mode for mode in ColorTransfer if mode is not ColorTransfer.NONE]
 SIZE = 64
 

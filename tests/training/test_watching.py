@@ -25,6 +25,8 @@ from dflcolab.watch.verdicts import Call, Verdict
 from dflcolab.workspace.workspace import Workspace
 from tests.troubleshooting.said import HeardProgress
 
+pytestmark = pytest.mark.usefixtures("steps_again")
+
 
 @pytest.fixture
 def workspace(face_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
