@@ -167,7 +167,7 @@ class _FixedPredictor:
 
 def bench_run(frame: np.ndarray, face: FaceToMerge) -> None:
     """The whole run from decoded frames to pictures on disk, all cores."""
-    from dflcolab.pipeline.merge import sign_picture
+    from dflcolab.pipeline.merge_opening import sign_picture
 
     n_frames = 48
     table = Table(

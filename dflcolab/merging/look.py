@@ -149,13 +149,21 @@ def load_look(config: MergeConfig, root: Path) -> Look:
         fixed = {"morph": str(config.morph), **fixed}
     if path is None:
         return Look(from_mapping(CompositeOptions, fixed))
+    return read_look(parse_toml(text_of(path), source=str(path)), fixed=fixed, source=str(path))
+
+
+def text_of(path: Path) -> str:
+    """The text of an options file.
+
+    Raises:
+        ConfigError: It cannot be read as text.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path} cannot be read as text: {error}; give another --config."
         ) from error
-    return read_look(parse_toml(text, source=str(path)), fixed=fixed, source=str(path))
 
 
 def read_look(values: Mapping[str, Any], *, fixed: Mapping[str, str], source: str) -> Look:

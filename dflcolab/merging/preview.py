@@ -9,9 +9,11 @@ import numpy as np
 from dflcolab.arrays import Image
 from dflcolab.errors import WorkspaceError
 from dflcolab.merging.composite import composite_frame
+from dflcolab.merging.frame_source import DstFrame
 from dflcolab.merging.job import MergeJob
 from dflcolab.merging.motion import STILL, motions
 from dflcolab.merging.networks import Question
+from dflcolab.merging.options import CompositeOptions
 
 
 def before_and_after(job: MergeJob) -> tuple[str, Image]:
@@ -27,17 +29,65 @@ def before_and_after(job: MergeJob) -> tuple[str, Image]:
         ModelError: A network's answers are not numbers.
         MediaError: The footage cannot be read.
     """
+    index, stem = next(iter(frames_with_faces(job).items()))
+    frame = frame_at(job, index, stem)
+    merged = merged_frame(job, index, frame, job.look.at(index))
+    return stem, np.hstack([frame.image, _as_high(merged, frame.image.shape[0])])
+
+
+def frames_with_faces(job: MergeJob) -> dict[int, str]:
+    """Number → name of the frames of a job that hold a face, in order.
+
+    Raises:
+        WorkspaceError: There is none.
+    """
     stems = job.frames.stems
-    index, stem = _first_with_a_face(job, stems)
-    options = job.look.at(index)
-    motion = STILL
-    if options.motion_blur_power:
-        motion = motions(stems, job.faces.by_stem).get(stem, STILL)
+    found = {
+        index: stem
+        for index, stem in enumerate(stems[job.start : job.stop], job.start)
+        if job.faces.of(stem)
+    }
+    if found:
+        return found
+    last = (len(stems) if job.stop is None else job.stop) - 1
+    where = f"frame {last}" if last == job.start else f"frames {job.start} to {last}"
+    raise WorkspaceError(
+        f"There is no dst face in {where} of {job.frames.description}; choose others with --frames, "
+        "or run `dflcolab extract` for dst."
+    )
+
+
+def frame_at(job: MergeJob, index: int, stem: str) -> DstFrame:
+    """One frame of the footage.
+
+    Args:
+        job: Whose footage.
+        index: Number of the frame.
+        stem: Its name.
+
+    Raises:
+        WorkspaceError: It cannot be read, alone.
+        MediaError: The footage cannot be read.
+    """
     frame = next(iter(job.frames.walk(index, index + 1, lambda name: name == stem)), None)
     if frame is None:
         raise WorkspaceError(
             f"Frame {index} of {job.frames.description} cannot be read; choose another with --frames."
         )
+    return frame
+
+
+def merged_frame(job: MergeJob, index: int, frame: DstFrame, options: CompositeOptions) -> Image:
+    """A frame as it would be merged with some options; masks and colors are not steadied over time.
+
+    Raises:
+        ModelError: A network's answers are not numbers.
+    """
+    stem = frame.stem
+    motion = STILL
+    if options.motion_blur_power:
+        around = job.frames.stems[max(index - 1, 0) : index + 2]
+        motion = motions(around, job.faces.by_stem).get(stem, STILL)
     predictor = job.networks.predictor
     questions = [
         (stem, place, Question(frame.image, points, options))
@@ -51,19 +101,7 @@ def before_and_after(job: MergeJob) -> tuple[str, Image]:
         motion=motion,
         resolution=predictor.resolution,
     )
-    return stem, np.hstack([frame.image, _as_high(merged, frame.image.shape[0])])
-
-
-def _first_with_a_face(job: MergeJob, stems: list[str]) -> tuple[int, str]:
-    for index, stem in enumerate(stems[job.start : job.stop], job.start):
-        if job.faces.of(stem):
-            return index, stem
-    last = (len(stems) if job.stop is None else job.stop) - 1
-    where = f"frame {last}" if last == job.start else f"frames {job.start} to {last}"
-    raise WorkspaceError(
-        f"There is no dst face in {where} of {job.frames.description}; choose others with --frames, "
-        "or run `dflcolab extract` for dst."
-    )
+    return merged
 
 
 def _as_high(picture: Image, height: int) -> Image:

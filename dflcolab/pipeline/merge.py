@@ -3,34 +3,32 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dflcolab.errors import ModelError, WorkspaceError
-from dflcolab.faceset.faceset import load_faceset
+from dflcolab.errors import WorkspaceError
 from dflcolab.files import storage_errors, write_bytes
 from dflcolab.media.frame_sequence import encode_image
 from dflcolab.merging.config import MergeConfig
-from dflcolab.merging.content_check import VERDICTS_FILE, check_content
-from dflcolab.merging.frame_source import dst_frames
-from dflcolab.merging.job import MergeJob, PersonModel
+from dflcolab.merging.job import MergeJob
 from dflcolab.merging.look import Look, load_look
 from dflcolab.merging.merger import MergeCounts, merge_frames
-from dflcolab.merging.networks import Enhancer, Networks
-from dflcolab.merging.options import MaskMode
+from dflcolab.merging.networks import Enhancer
 from dflcolab.merging.preview import before_and_after
 from dflcolab.merging.segments import Segmenter
 from dflcolab.merging.stretches import Jitter
-from dflcolab.pipeline.merge_faces import FacesToMerge, faces_to_merge
-from dflcolab.pipeline.merge_people import PersonWish, read_people
+from dflcolab.pipeline.merge_faces import FacesToMerge
+from dflcolab.pipeline.merge_opening import (
+    modes_with_xseg,
+    open_merge,
+    require_permission,
+    require_xseg,
+)
 from dflcolab.progress import Progress
-from dflcolab.runtime.rules import require_choice
 from dflcolab.runtime.where import Where
-from dflcolab.workspace.workspace import Side, Workspace, require_rights
+from dflcolab.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -139,52 +137,17 @@ def merge(
     """
     progress = progress or Progress()
     begin = time.perf_counter()
-    require_rights(workspace)
-    require_choice(workspace, where)
-    wishes = read_people(config.person)
+    require_permission(workspace, where)
     look = load_look(config, workspace.root)
-    _require_xseg(workspace, config, look)
-    frames = dst_frames(workspace, config.source)
-    faceset = load_faceset(workspace.aligned_dir(Side.DST))
+    require_xseg(workspace, config.xseg, look)
 
-    problems = list(faceset.problems)
-    segmenter = _segmenter(workspace, config, look, problems)
-    enhancer = _enhancer(config, look)
-    models = _models(workspace, config, wishes, segmenter, enhancer, problems)
+    def helpers(problems: list[str]) -> tuple[Segmenter | None, Enhancer | None]:
+        return _segmenter(workspace, config, look, problems), _enhancer(config, look)
+
+    opened = open_merge(workspace, config, look, helpers, progress=progress)
+    job, models, found, problems = opened.job, opened.models, opened.found, opened.problems
+    frames = job.frames
     usual = next(iter(models.values()))
-    check_content(frames, workspace.history_dir / VERDICTS_FILE, progress=progress)
-    found = faces_to_merge(
-        workspace,
-        faceset,
-        frames,
-        look,
-        wishes,
-        others_stay=config.model is None,
-        progress=progress,
-    )
-    problems += found.faces.problems
-    start, stop = config.frame_range
-    job = MergeJob(
-        frames=frames,
-        faces=found.faces,
-        networks=usual.networks,
-        # Without a model for everybody else, no frame depends on the usual one.
-        model_identity=usual.identity if config.model else "",
-        look=look,
-        folder=workspace.merged_dir,
-        mask_folder=workspace.merged_mask_dir,
-        stamp=sign_picture if config.provenance else None,
-        start=start,
-        stop=stop,
-        threads=config.threads or os.cpu_count() or 1,
-        notes={
-            "model": " + ".join(models),
-            "usual_model": usual.name,
-            "iteration": usual.iteration,
-        },
-        stretches=found.stretches,
-        people={name: models[wish.model] for name, wish in found.people.items()},
-    )
     merging_begin = time.perf_counter()
     if config.preview is None:
         counts, shown = _merged(job, config, progress), None
@@ -222,29 +185,6 @@ def merge(
     )
 
 
-def _models(
-    workspace: Workspace,
-    config: MergeConfig,
-    wishes: Sequence[PersonWish],
-    segmenter: Segmenter | None,
-    enhancer: Enhancer | None,
-    problems: list[str],
-) -> dict[str, PersonModel]:
-    """All models by name, the usual one first."""
-    # TensorFlow is loaded here, behind all that can be refused at once.
-    from dflcolab.engine.predictor import load_predictor
-
-    names = [config.model] if config.model is not None else []
-    names += [wish.model for wish in wishes]
-    found: dict[str, PersonModel] = {}
-    for name in dict.fromkeys(names):
-        predictor = load_predictor(workspace.model_dir(name), on_problem=problems.append)
-        batch = 1 if config.preview else config.batch
-        networks = Networks(predictor, segmenter, enhancer, batch=batch)
-        found[name] = PersonModel(name, networks, predictor.identity, predictor.iteration)
-    return found
-
-
 def _counted(found: FacesToMerge) -> dict[str, int]:
     """Faces of each person that was named."""
     wishes = [f"{wish.who} ({wish.model})" for wish in found.people.values()]
@@ -277,22 +217,11 @@ def _write_preview(job: MergeJob, path: Path) -> str:
     return stem
 
 
-def _require_xseg(workspace: Workspace, config: MergeConfig, look: Look) -> None:
-    """Refuse a mask mode whose network is not there, before anything is loaded."""
-    wanting = _modes_with_xseg(look)
-    if wanting and not workspace.model_dir(config.xseg).is_dir():
-        raise ModelError(
-            f"The mask mode {wanting[0].value} needs an XSeg model, and there is none called "
-            f"{config.xseg!r} in {workspace.model_dir(config.xseg).parent}; train one with `dflcolab "
-            f"mask train`, name another with --xseg, or set mask_mode={MaskMode.LEARNED_BOTH.value}."
-        )
-
-
 def _segmenter(
     workspace: Workspace, config: MergeConfig, look: Look, problems: list[str]
 ) -> Segmenter | None:
     """The XSeg network, if the look asks for one."""
-    if not _modes_with_xseg(look):
+    if not modes_with_xseg(look):
         return None
     from dflcolab.xseg.predictor import load_mask_predictor
 
@@ -306,14 +235,3 @@ def _enhancer(config: MergeConfig, look: Look) -> Enhancer | None:
     from dflcolab.engine.face_enhancer import load_enhancer
 
     return load_enhancer(config.enhancer)
-
-
-def _modes_with_xseg(look: Look) -> list[MaskMode]:
-    return [mode for mode in look.values_of("mask_mode") if mode.needs_xseg]
-
-
-def sign_picture(data: bytes, name: str, n_faces: int) -> bytes:
-    """A merged picture with its note; a frame in which no face was replaced has nothing to note."""
-    from dflcolab.media.provenance import sign_still
-
-    return sign_still(data, name) if n_faces else data

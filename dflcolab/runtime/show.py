@@ -91,14 +91,25 @@ def show_video(path: Path) -> None:
 
 def small_jpeg(image: Image, *, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
     """A BGR picture as a JPEG that stays below a size: lower quality first, then half the pixels."""
+    return small_jpegs([image], max_bytes=max_bytes)[0]
+
+
+def small_jpegs(images: Sequence[Image], *, max_bytes: int = MAX_PICTURE_BYTES) -> list[bytes]:
+    """Pictures to be compared, as JPEGs of the same quality that each stay below a size."""
     while True:
         for quality in (90, 80, 65, 50):
-            data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-            if len(data) <= max_bytes or min(image.shape[:2]) < 32:
+            settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
+            data = [cv2.imencode(".jpg", image, settings)[1].tobytes() for image in images]
+            smallest = min(min(image.shape[:2]) for image in images)
+            if max(map(len, data)) <= max_bytes or smallest < 32:
                 return data
-        height, width = image.shape[:2]
-        half: Any = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-        image = half
+        images = [_half(image) for image in images]
+
+
+def _half(image: Image) -> Image:
+    height, width = image.shape[:2]
+    half: Any = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return half
 
 
 def contact_sheet(images: Iterator[Image], *, columns: int = 8, width: int = 112) -> Image | None:

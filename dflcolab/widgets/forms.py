@@ -7,7 +7,7 @@ parts are buttons, since accordions lose their titles on Colab.
 from __future__ import annotations
 
 import html
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -35,6 +35,7 @@ class ConfigForm(Generic[C]):
             not marked as advanced.
         values: What to begin with instead of the defaults.
         left_out: Names of options that the form does not show; they keep their value.
+        sliders: Show numbers that have both limits as sliders.
 
     Attributes:
         box: The widget to display.
@@ -47,14 +48,17 @@ class ConfigForm(Generic[C]):
         first: Sequence[str] = (),
         values: Mapping[str, object] | None = None,
         left_out: Collection[str] = (),
+        sliders: bool = False,
     ) -> None:
         self._class = config_class
         self._values = dict(values or {})
         infos = {info.name: info for info in describe(config_class) if info.name not in left_out}
         shown = list(first) or [name for name, info in infos.items() if not info.advanced]
         self._fields = {
-            name: _Field(info, self._values.get(name, info.default)) for name, info in infos.items()
+            name: _Field(info, self._values.get(name, info.default), sliders=sliders)
+            for name, info in infos.items()
         }
+        self._is_put = False
         self._problem = _classed(widgets.HTML(), "form-problem")
         rest = [field.row for name, field in self._fields.items() if name not in shown]
         self.box = _classed(
@@ -79,6 +83,25 @@ class ConfigForm(Generic[C]):
             else:
                 found.pop(name, None)
         return found
+
+    def on_change(self, changed: Callable[[str, object], None]) -> None:
+        """Tell somebody the name and the new value of each option that the user changes."""
+        for name, field in self._fields.items():
+
+            def told(_change: object, name: str = name, field: _Field = field) -> None:
+                if not self._is_put:
+                    changed(name, field.value)
+
+            field.widget.observe(told, "value")
+
+    def put(self, values: Mapping[str, object]) -> None:
+        """Show other values, as if the form had begun with them."""
+        self._is_put = True
+        try:
+            for name in self._fields.keys() & values.keys():
+                self._fields[name].put(values[name])
+        finally:
+            self._is_put = False
 
     def config(self) -> C:
         """The options as they stand in the form.
@@ -115,8 +138,9 @@ def folded(title: str, children: Sequence[Any]) -> Any:
 class _Field:
     """One option: its name, its widget, and its help below."""
 
-    def __init__(self, info: OptionInfo, value: object) -> None:
+    def __init__(self, info: OptionInfo, value: object, *, sliders: bool = False) -> None:
         self.info = info
+        self._sliders = sliders
         self._kind, self._several, self._optional = value_type(info)
         self.widget = _classed(self._widget(value), f"option-{info.name}")
         self.default = self._default()
@@ -127,7 +151,8 @@ class _Field:
             f'<div style="line-height:1.3;font-size:.9em;opacity:.8">{_help(info)}</div>',
             layout=widgets.Layout(max_width="60em"),
         )
-        self.row = widgets.VBox([widgets.HBox([label, self.widget]), text])
+        line = widgets.HBox([label, self.widget], layout=widgets.Layout(flex_flow="row wrap"))
+        self.row = widgets.VBox([line, text])
 
     @property
     def value(self) -> object:
@@ -149,12 +174,13 @@ class _Field:
         if self.info.required:
             return None
         present = self.widget.value
-        self._put(self.info.default)
+        self.put(self.info.default)
         default = self.value
         self.widget.value = present
         return default
 
-    def _put(self, value: object) -> None:
+    def put(self, value: object) -> None:
+        """Show a value."""
         self.widget.value = self._shown(value)
 
     def _shown(self, value: object) -> Any:
@@ -192,6 +218,8 @@ class _Field:
             return widgets.Dropdown(options=options, value=self._shown(value), layout=layout)
         if self._kind is bool and not self._several:
             return widgets.Checkbox(value=self._shown(value), indent=False, layout=layout)
+        if self._is_number and self._sliders and None not in (info.low, info.high):
+            return self._slider(value, layout)
         if self._is_number:
             bounded = widgets.BoundedIntText if self._kind is int else widgets.BoundedFloatText
             low = -_UNBOUNDED if info.low is None else info.low
@@ -203,6 +231,14 @@ class _Field:
         return widgets.Text(
             value=self._shown(value), placeholder=self._placeholder(), layout=layout
         )
+
+    def _slider(self, value: object, layout: Any) -> Any:
+        """Between the limits; it tells a new value when it is let go."""
+        limits: dict[str, Any] = {"min": self.info.low, "max": self.info.high}
+        if self._kind is float:
+            limits["step"] = (limits["max"] - limits["min"]) / 100
+        kind = widgets.IntSlider if self._kind is int else widgets.FloatSlider
+        return kind(value=self._shown(value), continuous_update=False, layout=layout, **limits)
 
     def _placeholder(self) -> str:
         """What an empty field means, or how to write several values."""
