@@ -375,6 +375,17 @@ class Session:
         await self._train_in_a_job("train", config)
 
     @cell
+    def tune(self, *, model_name: str) -> None:
+        """Show the merge tuner; what is saved in it is in `merge.toml`, which merging reads."""
+        from IPython.display import display
+
+        from dflcolab.merging.config import MergeConfig
+        from dflcolab.widgets.tuner import merge_tuner
+
+        config = MergeConfig(model=model_name)
+        display(merge_tuner(self.workspace, config, progress=self.progress, where=self.where))
+
+    @cell
     def merge(self, *, model_name: str, merge_options: str) -> None:
         """Put the trained face into the dst frames."""
         from dflcolab.merging.config import MergeConfig
