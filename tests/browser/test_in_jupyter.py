@@ -6,13 +6,18 @@ All such tests are here: one worker then starts one server of each kind.
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from dflcolab.engine.checkpoint import list_checkpoints
 from dflcolab.formats.dfl_jpeg import read_face
+from dflcolab.runtime.job import Job
 from dflcolab.workspace.workspace import Side
+from tests.browser.chrome import PATIENCE_MS
 from tests.browser.mask_hand import BAR, SQUARE, Hand, stored
 from tests.widgets.framed_workspace import framed_workspace
 from tests.xseg.label_files import face_paths, sample_workspace
@@ -49,6 +54,89 @@ def test_the_two_stacks_are_what_they_are_for(jupyter):
         expect(book.page.get_by_text(re.compile(wanted)).last).to_be_visible()
         book.page.get_by_test_id("clicks").click()
         expect(book.page.get_by_test_id("clicks")).to_have_text("clicked 1")
+
+
+TRAINING = [
+    """
+from dflcolab.runtime import notebook
+session = notebook.start()
+session.values["local_folder"] = {folder!r}
+session.open(workspace_name="workspace", src_video="", dst_video="", src_rights="",
+             dst_rights="", rights_note="")
+""",
+    """
+await session.train(model_name="m", preset="tiny", train_minutes=0, target_iterations=0,
+                    end_when="never by itself", options="save_minutes=0 look_every=20",
+                    copy_every_minutes=0)
+""",
+    "print('the next', 'cell')",
+]
+
+
+@pytest.fixture
+def trained(_faces_once: Path, tmp_path: Path) -> Iterator[Path]:
+    """A workspace with faces, in which whatever trains at the end is ended."""
+    root = tmp_path / "workspace"
+    shutil.copytree(_faces_once, root)
+    yield root
+    job = Job.running_in(root)
+    if job is not None:
+        job.kill()
+
+
+def test_a_training_is_watched_asked_left_found_again_and_stopped(jupyter, trained: Path):
+    cells = [cell.format(folder=str(trained.parent)) for cell in TRAINING]
+    with jupyter.open("training", cells) as book:
+        page = book.page
+        picture, saved = page.locator(".dfl-preview").last, page.locator(".dfl-saved").last
+        book.run_all(wait=False)
+        expect(picture).to_be_visible()
+        first = picture.get_attribute("src")
+
+        page.locator(".dfl-preview-now").last.click()
+        expect(picture).not_to_have_attribute("src", first or "")
+        page.locator(".dfl-save").last.click()
+        expect(saved).to_contain_text("saved on this machine")
+        assert len(list((trained / "model" / "m").glob("ckpt-*"))) == 1
+        assert list((trained / "history" / "m").glob("preview-*.jpg"))
+        expect(page.locator(".dfl-verdict").last).to_contain_text("too little data")
+        expect(page.locator(".dfl-curves-box svg").last).to_be_visible()
+        running = Job.running_in(trained)
+        assert running is not None
+
+        # Kernel and page are lost; training is not, and the next run of the cells shows it again.
+        pid = running.pid
+        book.restart_kernel()
+        book.reload()
+        book.run_all(wait=False)
+        expect(page.get_by_text("is running already").last).to_be_visible()
+        expect(page.locator(".dfl-monitor")).to_have_count(1)  # redrawn in place, never appended
+        assert running.pid == pid
+        expect(picture).to_be_visible()
+        page.locator(".dfl-stop").last.click()
+        expect(page.get_by_text("the next cell").last).to_be_visible()
+        expect(page.locator(".dfl-status").last).to_contain_text("ended: as you asked")
+        assert not book.failures()
+        assert not running.running
+        before = newest_save(trained)
+
+        # Run again, it goes on; the Stop button of the cell saves too, and ends "Run all".
+        book.run_all(wait=False)
+        status = page.locator(".dfl-status").last
+        expect(status).to_contain_text("per second", timeout=2 * PATIENCE_MS)
+        expect(page.get_by_text("the next cell")).to_have_count(0)
+        book.interrupt()
+        book.wait_until_idle()
+        expect(
+            page.get_by_text(re.compile(r"Stopped at iteration \d+ and saved")).last
+        ).to_be_visible()
+        expect(page.get_by_text("the next cell")).to_have_count(0)
+        assert newest_save(trained) > before
+
+
+def newest_save(root: Path) -> int:
+    """Iteration of the newest checkpoint."""
+    return list_checkpoints(root / "model" / "m")[-1].iteration
 
 
 GALLERY = """
