@@ -94,9 +94,10 @@ class EncodeConfig(Config):
     for editing programs, and large."""
 
     quality: int | Quality = Quality.GOOD
-    """draft: for a quick look, in half the time. good: hard to tell from the merged frames. best: as a
-    master for further work, two to three times as long and twice as large. Or a constant rate factor of
-    h264, h265 and av1 as a number: lower is better and larger; good is 16, 18 and 24."""
+    """draft: for a quick look, in half the time and two thirds of the size. good: hard to tell from the
+    merged frames. best: for further work, in two to three times the time and half as large again. Or a
+    constant rate factor of h264, h265 and av1 as a number: lower is better and larger; good is 16, 18
+    and 24."""
 
     lossless: bool = False
     """Keep every pixel of the merged frames (h264, h265, ffv1). Files are ten times as large, and few
@@ -112,8 +113,8 @@ class EncodeConfig(Config):
 
     hardware: bool = False
     """Let the graphics card encode h264, h265 or av1 if a trial shows that it can (NVIDIA, AMD, Intel,
-    Apple). Much faster for 4K and larger; files are a third larger for the same picture, so the processor does it
-    unless you ask."""
+    Apple). Meant for 4K and larger, where the processor is slow; cards make larger files for the same
+    picture, so the processor does it unless you ask."""
 
     container: Literal["auto", "mp4", "mov"] = "auto"
     """auto: mp4, or mov for prores. Others (mkv, webm) are not offered: the signed note that
@@ -140,7 +141,7 @@ class EncodeConfig(Config):
     """Second of the video at which the clip begins."""
 
     clip_length: float = option(4.0, low=0.1, high=60)
-    """Length of the clip in seconds. A GIF takes about half a megabyte a second."""
+    """Length of the clip in seconds. A GIF of the usual width takes about a megabyte a second."""
 
     clip_width: int = option(480, low=16, high=3840)
     """Width of the clip in pixels, at most that of the merged frames."""
