@@ -74,7 +74,10 @@ def merged(name: str, values: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 SEE_BEYOND_THE_FRAME = (ColorTransferMode.LCT, ColorTransferMode.MKL, ColorTransferMode.IDT)
 
 
-@pytest.mark.parametrize("mode", [mode for mode in Mode if mode is not Mode.RAW_PREDICT])
+BLENDED = [mode for mode in Mode if mode not in (Mode.ORIGINAL, Mode.RAW_PREDICT)]
+
+
+@pytest.mark.parametrize("mode", BLENDED)
 def test_a_frame_merged_with_its_own_face_comes_back(mode: Mode):
     """All masks and colors; scenes take turns, so that each color meets each of them."""
     places = itertools.product(ColorTransferMode, MaskMode)
@@ -112,6 +115,7 @@ def test_a_frame_merged_with_its_own_face_comes_back(mode: Mode):
     "values",
     [
         {"mode": "raw-predict"},
+        {"mode": "original", "mask_mode": "XSeg-dst"},
         {"super_resolution_power": 100},
         {"super_resolution_power": 50, "mode": "seamless", "blursharpen_amount": -3},
         {"blursharpen_amount": 2, "sharpen_mode": "gaussian"},
