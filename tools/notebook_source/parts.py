@@ -93,6 +93,7 @@ class Cell:
             title = f"{self.title.ja} ({self.title.en})"
         lines = [f'#@title {number} · {title} {{ display-mode: "form" }}']
         lines += [f"#@markdown {part}".rstrip() for part in self.help.of(language).split("\n")]
+        lines += ["#@markdown"] if self.fields else []  # a paragraph of its own for the first field
         for item in self.fields:
             lines += item.lines(language)
         return "\n".join([*lines, "", self.code or self._call()])
