@@ -386,8 +386,11 @@ class Session:
         display(merge_tuner(self.workspace, config, progress=self.progress, where=self.where))
 
     @cell
-    def merge(self, *, model_name: str, merge_options: str) -> None:
-        """Put the trained face into the dst frames."""
+    def merge(self, *, model_name: str, merge_options: str, show_tuner: bool = False) -> None:
+        """Put the trained face into the dst frames, or show the tuner for their look instead."""
+        if show_tuner:
+            self.tune(model_name=model_name)
+            return
         from dflcolab.merging.config import MergeConfig
         from dflcolab.pipeline.merge import merge
 

@@ -477,6 +477,15 @@ MERGE = Cell(
                 "オプション。`erode_mask_modifier=10 blur_mask_modifier=20` のように書き、空白で区切ります。",
             ),
         ),
+        Field(
+            "show_tuner",
+            False,
+            Text(
+                "instead of merging, show the tuner: try looks on single frames and keep them in `merge.toml`, which merging reads. "
+                "Switch it off again to merge.",
+                "合成する代わりに調整画面を表示します。1フレームずつ見た目を試し、合成で使われる `merge.toml` に保存できます。合成するときは外してください。",
+            ),
+        ),
     ),
     "session.merge",
 )
