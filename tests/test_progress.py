@@ -5,7 +5,7 @@ import io
 import pytest
 
 from dflcolab.errors import Interrupted
-from dflcolab.progress import Progress, TerminalProgress
+from dflcolab.progress import Progress, TerminalProgress, Wish
 
 
 def test_the_bar_shows_rate_and_time_left():
@@ -30,3 +30,12 @@ def test_a_stop_is_honoured_at_the_next_safe_point():
     with pytest.raises(Interrupted, match="go on"):
         progress.raise_if_stopped()
     assert Interrupted.exit_code == 130
+
+
+def test_a_wish_is_granted_once():
+    progress = Progress()
+    progress.wish(Wish.SAVE)
+    progress.wish(Wish.SAVE)
+
+    assert [progress.take(Wish.SAVE), progress.take(Wish.SAVE)] == [True, False]
+    assert not progress.take(Wish.FINISH)

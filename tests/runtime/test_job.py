@@ -12,7 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +25,7 @@ from dflcolab.progress import Wish
 from dflcolab.runtime.job import Job, Snapshot
 from dflcolab.runtime.job_files import EventLog, EventReader, JobFiles
 from dflcolab.runtime.monitoring import run_training_job
-from dflcolab.runtime.supervise import supervise
+from dflcolab.runtime.supervise import hears_buttons, supervise
 from dflcolab.training.config import TrainConfig
 from dflcolab.workspace.workspace import Workspace
 from tests.runtime.runtimes import JUPYTER
@@ -90,7 +92,9 @@ def test_a_training_does_what_is_asked_is_found_again_and_dies_with_one_sentence
     seen = subprocess.run(
         [sys.executable, "-c", ATTACH, str(workspace.root)], capture_output=True, text=True
     )
-    assert json.loads(seen.stdout) == ["the training of m", job.pid, saved["iteration"]], seen.stderr
+    assert json.loads(seen.stdout) == ["the training of m", job.pid, saved["iteration"]], (
+        seen.stderr
+    )
     with pytest.raises(JobError, match="The training of m is running"):
         Job.start(workspace.root, "train", CONFIG, where=WHERE)
 
@@ -182,3 +186,12 @@ def test_a_number_that_another_process_has_now_is_no_job(tmp_path: Path):
     files.note_process(os.getpid(), created=1.0)
 
     assert Job.running_in(tmp_path) is None
+
+
+def test_buttons_are_shown_only_where_they_are_heard(monkeypatch: pytest.MonkeyPatch):
+    colab, jupyter = (replace(WHERE, kernel_generation=generation) for generation in (6, 7))
+    for module, heard in ((None, False), (SimpleNamespace(ui_events=None), True)):
+        monkeypatch.setitem(sys.modules, "jupyter_ui_poll", module)
+        assert hears_buttons(colab) is heard
+        assert hears_buttons(jupyter)
+    assert not hears_buttons(replace(WHERE, kernel_generation=None))
