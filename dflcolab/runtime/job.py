@@ -85,9 +85,9 @@ class Job:
         self._messages: list[str] = []
         self.stopping = False
         request = files.request()
-        config: Mapping[str, Any] = request.get("config", {})
+        self._config: Mapping[str, Any] = request.get("config", {})
         self.verb = str(request.get("verb", ""))
-        self.name = str(config.get("model") or "")
+        self.name = str(self._config.get("model") or "")
         self._began = float(request.get("began", 0.0))
 
     @classmethod
@@ -134,6 +134,13 @@ class Job:
         """The job that runs in a workspace, whoever started it; None without one."""
         job = cls(JobFiles(root))
         return job if job.running else None
+
+    def does(self, verb: str, config: Config) -> bool:
+        """True if it is this verb, and this action of it, on this model."""
+        wanted = to_plain(config)
+        return self.verb == verb and all(
+            self._config.get(name) == wanted.get(name) for name in ("model", "action")
+        )
 
     @property
     def what(self) -> str:

@@ -36,30 +36,39 @@ async def run_training_job(
         DFLColabError: Training failed, with its sentence.
         Interrupted: It was stopped and has saved.
     """
-    job = Job.running_in(workspace.root)
-    if job is None:
-        job = Job.start(workspace.root, verb, config, where=where)
-    elif (job.verb, job.name) != (verb, config.model):
-        raise JobError(job.busy_sentence())
-    else:
-        show_text(
-            f"{job.title()} is running already and goes on with the options it was started with."
-        )
+    job = _joined_or_started(workspace, verb, config, where)
     return await supervise(job, _view(job, workspace, where), where=where)
 
 
 async def run_job(workspace: Workspace, verb: str, config: Config, *, where: Where) -> JobEnd:
     """Run another verb in a process of its own and show its progress as text until it ends.
 
+    If it runs already, it is shown instead.
+
     Raises:
-        JobError: Something runs in the workspace, or the process ended without a word.
+        JobError: Something else runs in the workspace, or the process ended without a word.
         DFLColabError: It failed, with its sentence.
         Interrupted: It was stopped at a safe point.
     """
     from dflcolab.widgets.monitor_plain import PlainMonitor
 
-    job = Job.start(workspace.root, verb, config, where=where)
+    job = _joined_or_started(workspace, verb, config, where)
     return await supervise(job, PlainMonitor(job, workspace), where=where)
+
+
+def _joined_or_started(workspace: Workspace, verb: str, config: Config, where: Where) -> Job:
+    """The job that does this already, with a word about it, or a new one.
+
+    Raises:
+        JobError: Something else runs in the workspace.
+    """
+    job = Job.running_in(workspace.root)
+    if job is None:
+        return Job.start(workspace.root, verb, config, where=where)
+    if not job.does(verb, config):
+        raise JobError(job.busy_sentence())
+    show_text(f"{job.title()} is running already and goes on with the options it was started with.")
+    return job
 
 
 def _view(job: Job, workspace: Workspace, where: Where) -> View:

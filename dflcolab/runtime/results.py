@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import PREVIEW, list_checkpoints
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.media.frame_sequence import list_frames, read_image
+from dflcolab.runtime.job import JobEnd
 from dflcolab.runtime.show import contact_sheet, show_picture, show_text
 from dflcolab.workspace.workspace import Side, Workspace
 
@@ -23,7 +25,18 @@ def show_report(report: Any) -> None:
     if callable(summary):
         show_text(str(summary()))
         return
-    plain: dict[str, Any] = to_plain(report)
+    _show_fields(to_plain(report))
+
+
+def show_end(end: JobEnd) -> None:
+    """The report of a verb that ran in a process of its own."""
+    if end.summary:
+        show_text(end.summary)
+    else:
+        _show_fields(end.report)
+
+
+def _show_fields(plain: Mapping[str, Any]) -> None:
     lines = [
         f"{name.replace('_', ' ')}: {value}"
         for name, value in plain.items()
