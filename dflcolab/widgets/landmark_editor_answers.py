@@ -59,11 +59,11 @@ class Answers:
     def _between(self, asked: Content) -> str:
         progress = PageProgress(lambda text: self._send({"do": "progress", "text": text}, []))
         n = self._desk.fill_between(asked.get("name"), progress=progress)
-        return f"{n} faces between the two were set; look through them."
+        return f"Set between the two: {_faces(n)}; look through them."
 
     def _undo(self, asked: Content) -> str:
         n = self._desk.undo()
-        return f"{n} faces are as they were." if n else "There is nothing to undo."
+        return f"Taken back: {_faces(n)}." if n else "There is nothing to undo."
 
     def _show(self, asked: Content, text: str) -> None:
         desk = self._desk
@@ -98,3 +98,7 @@ class Answers:
             },
             [shown.jpeg],
         )
+
+
+def _faces(n: int) -> str:
+    return "1 face" if n == 1 else f"{n} faces"

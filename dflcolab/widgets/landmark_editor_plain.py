@@ -69,7 +69,7 @@ class PlainLandmarkEditor:
         self._draw("Saved: the face was cut out anew; the earlier file is in the trash.")
 
     def _undo(self) -> None:
-        self._draw(f"{self._desk.undo()} faces are as they were.")
+        self._draw(f"Faces taken back: {self._desk.undo()}.")
 
     def _typed(self) -> list[list[float]]:
         try:

@@ -77,7 +77,7 @@ def test_a_dragged_point_is_saved_and_taken_back(widget_page: Callable, workspac
     np.testing.assert_allclose(moved[NOSE], (14.0, 6.0), atol=0.6)
     assert np.abs(np.delete(moved, NOSE, axis=0)).max() < 1e-3
     page.get_by_test_id("landmarks").press("z")
-    expect(page.get_by_test_id("landmarks-status")).to_contain_text("as they were")
+    expect(page.get_by_test_id("landmarks-status")).to_contain_text("Taken back: 1 face")
     np.testing.assert_array_equal(landmarks(workspace, name), before)
 
 
@@ -100,7 +100,7 @@ def test_keys_move_and_turn_and_the_frames_between_are_filled(
             editor.press("n")
     expect(between).to_be_enabled()
     between.click()
-    expect(status).to_contain_text("1 faces between")
+    expect(status).to_contain_text("Set between the two: 1 face;")
     first, middle, last = (landmarks(workspace, f"0000{n}_0.jpg") for n in (1, 2, 3))
     np.testing.assert_allclose(middle, (first + last) / 2, atol=1e-3)
 
