@@ -196,7 +196,7 @@ def test_a_face_chosen_in_the_gallery_gets_other_landmarks_and_its_old_ones_back
         assert moved[:, 1].min() > 1
 
         editor.press("z")
-        expect(status).to_contain_text("as they were")
+        expect(status).to_contain_text("Taken back: 1 face")
         assert (read_face(path).record.source_landmarks == before).all()
 
 
