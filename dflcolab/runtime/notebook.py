@@ -11,23 +11,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dflcolab.errors import ConfigError, DFLColabError, WorkspaceError
-from dflcolab.progress import NotebookProgress, Progress
 from dflcolab.runtime import rules
 from dflcolab.runtime.advice import runtime_advice
-from dflcolab.runtime.asking import ask
 from dflcolab.runtime.bring import download, show_where
 from dflcolab.runtime.cells import awaited_cell, cell, stop_button
 from dflcolab.runtime.description import Runtime, find_runtime
-from dflcolab.runtime.drive import Drive, drive_for
-from dflcolab.runtime.monitoring import run_job, run_training_job
-from dflcolab.runtime.results import show_faces, show_merged, show_preview, show_report
+from dflcolab.runtime.drive import drive_for
+from dflcolab.runtime.results import show_faces, show_merged, show_report
+from dflcolab.runtime.session_state import DECISIONS, SessionState
 from dflcolab.runtime.show import (
     StoppedCellError,
     show_box,
@@ -37,13 +33,7 @@ from dflcolab.runtime.show import (
     show_video,
 )
 from dflcolab.runtime.storage import Storage
-from dflcolab.runtime.supervise import hears_buttons
-from dflcolab.runtime.where import Place
 from dflcolab.workspace.workspace import RightsBasis, Side, Workspace
-
-if TYPE_CHECKING:
-    from dflcolab.config import Config
-    from dflcolab.training.config import TrainConfig
 
 VARIABLE = "DFLCOLAB_NOTEBOOK"
 DEMO = "demo"
@@ -56,44 +46,10 @@ LEARN_MASKS = "learn the outlines"
 APPLY_MASKS = "apply to all faces"
 MASK_STEPS = (NO_MASKS, LABEL_MASKS, LEARN_MASKS, APPLY_MASKS)
 """What the cell of the masks does, in the order of the work."""
-_DECISIONS = {rules.NOT_CHOSEN: None, rules.GO_ON: "go-on", rules.STOP: "stop"}
 
 
-class Session:
-    """The state between the cells.
-
-    Args:
-        runtime: Where the notebook runs, and with what.
-        drive: Where copies go on this kind of machine; None decides by the place.
-        values: Form values set from outside.
-    """
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        *,
-        drive: Drive | None = None,
-        values: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.runtime = runtime
-        self.where = runtime.where
-        self.values = dict(values or {})
-        self.progress: Progress = NotebookProgress()
-        self._drive = drive
-        self._storage: Storage | None = None
-        self._choice = rules.NOT_CHOSEN
-        self._workspace: Workspace | None = None
-
-    @property
-    def workspace(self) -> Workspace:
-        """The open workspace.
-
-        Raises:
-            WorkspaceError: The cell that opens it has not run.
-        """
-        if self._workspace is None:
-            raise WorkspaceError("No workspace is open; run the cell “Open a workspace” first.")
-        return self._workspace
+class Session(SessionState):
+    """One method per cell."""
 
     @cell
     def show_machine(self) -> None:
@@ -168,7 +124,7 @@ class Session:
                 dst_rights=_basis(dst_rights),
                 note=rights_note or None,
             )
-        config = replace(config, platform_choice=_DECISIONS[self._choice])
+        config = replace(config, platform_choice=DECISIONS[self._choice])
         show_text(init(root, config, progress=self.progress, where=self.where).summary())
         self._workspace = Workspace.open(root)
         self._copy()
@@ -438,112 +394,6 @@ class Session:
             self._storage.disconnect()
             self._storage = None
             show_text("The storage has taken everything and is disconnected.")
-
-    def _list_workspaces(self, storage: Storage) -> None:
-        """Say what could be opened; a storage that does not answer is told and stops nothing."""
-        try:
-            stored = storage.workspaces()
-        except DFLColabError as error:
-            show_text(str(error))
-            return
-        if stored:
-            title = (
-                "Workspaces there, the newest first; give a name in the next cell to go on with it:"
-            )
-            show_text("\n".join([title, *(entry.line() for entry in stored)]))
-        else:
-            show_text("No workspace has a copy there yet; the next cell begins one.")
-
-    def _local_root(self, local_folder: str) -> Path:
-        """Where workspaces are on this machine's own disk."""
-        if local_folder:
-            return Path(local_folder).expanduser()
-        hosted = self.where.place is Place.COLAB_HOSTED
-        return (Path("/content") if hosted else Path.cwd()) / "workspaces"
-
-    def _given_paths(self, text: str) -> tuple[Path, ...]:
-        """Paths of the form, separated by `;`; also looked up on the connected storage."""
-        found: list[Path] = []
-        for part in filter(None, (part.strip() for part in text.split(";"))):
-            path = Path(part).expanduser()
-            if not path.exists() and self._storage is not None:
-                path = self._storage.folder / part
-            found.append(path)
-        return tuple(found)
-
-    def _given_source(self, text: str) -> str | None:
-        """A folder or archive, looked up like other paths, or a link as it is; None for nothing."""
-        text = text.strip()
-        if not text:
-            return None
-        path = Path(text).expanduser()
-        if (
-            not path.exists()
-            and self._storage is not None
-            and (self._storage.folder / text).exists()
-        ):
-            path = self._storage.folder / text
-        return str(path) if path.exists() else text
-
-    def _record_choice(self) -> None:
-        decision = _DECISIONS[self._choice]
-        if self._workspace is not None and decision is not None:
-            rules.record_choice(self._workspace, self.where, go_on=decision == "go-on")
-
-    def _has_checkpoint(self, model_name: str) -> bool:
-        from dflcolab.engine.checkpoint import list_checkpoints
-
-        return bool(list_checkpoints(self.workspace.model_dir(model_name)))
-
-    def _copies_address(self) -> str:
-        """Where training copies to; "" without storage."""
-        return "" if self._storage is None else str(self._storage.address(self.workspace))
-
-    async def _with_more_options(self, config: TrainConfig) -> TrainConfig:
-        """What the user makes of it in a form, where a form can be used in a running cell."""
-        from dflcolab.engine.checkpoint import latest_checkpoint
-
-        if not hears_buttons(self.where):
-            show_text("A form cannot be used here. Give options as text in the field above.")
-            return config
-        from dflcolab.widgets.training_form import TrainingForm
-
-        checkpoint = latest_checkpoint(self.workspace.model_dir(config.model))
-        form = TrainingForm(config, checkpoint and checkpoint.state())
-        return await ask(form, label="Start", progress=self.progress, where=self.where)
-
-    async def _train_in_a_job(self, verb: str, config: TrainConfig) -> None:
-        """Train in a process of its own, or join one that does so already.
-
-        What it saved goes to the storage, however it ends.
-        """
-        workspace = self.workspace
-        rules.require_choice(workspace, self.where)
-        try:
-            with self._copying():
-                end = await run_training_job(workspace, verb, config, where=self.where)
-        except DFLColabError:
-            with stop_button(self.progress):
-                self._copy()
-            raise
-        with stop_button(self.progress):
-            show_text(end.summary)
-            show_preview(workspace, config.model)
-            self._copy()
-
-    async def _show_job(self, verb: str, config: Config) -> None:
-        """A verb in a process of its own, so that it leaves the memory of the card when it ends."""
-        end = await run_job(self.workspace, verb, config, where=self.where)
-        with stop_button(self.progress):
-            show_text(end.summary)
-
-    def _copying(self) -> AbstractContextManager[object]:
-        """Around what copies: the drive stays meanwhile."""
-        return nullcontext() if self._storage is None else self._storage.copying()
-
-    def _copy(self) -> None:
-        if self._storage is not None:
-            self._storage.copy(self.workspace, self.progress)
 
 
 _started: Session | None = None
