@@ -7,6 +7,7 @@ import pytest
 from dflcolab.cli.commands import COMMANDS
 from dflcolab.config import describe, from_mapping, value_type
 from dflcolab.errors import ConfigError
+from dflcolab.merging.config import MergeConfig
 from dflcolab.models.saehd.options import SaehdOptions
 from dflcolab.training.config import TrainConfig
 from dflcolab.widgets.forms import ConfigForm
@@ -14,10 +15,13 @@ from dflcolab.xseg.config import MaskConfig
 
 CLASSES = [*(command.load_config() for command in COMMANDS.values()), SaehdOptions]
 
+# Options that are needed unless another one is given.
+SAID_SOMEHOW = {MaskConfig: {"side": "src"}, MergeConfig: {"model": "m"}}
+
 
 def required(config_class) -> dict[str, object]:
     """A value for each option that has no default."""
-    found: dict[str, object] = {"side": "src"} if config_class is MaskConfig else {}
+    found: dict[str, object] = dict(SAID_SOMEHOW.get(config_class, {}))
     for info in describe(config_class):
         if info.required:
             word = (info.choices or ["x y"])[0]
