@@ -13,7 +13,7 @@ import numpy as np
 from dflcolab.pipeline.training_history import ModelHistory, Saved
 from dflcolab.watch.intervals import Interval, interval_of
 from dflcolab.watch.looks import Look
-from dflcolab.watch.verdicts import Call, Verdict, judge
+from dflcolab.watch.verdicts import MASK_SIDES, SIDES, Call, Verdict, judge
 
 _RECENT = 100
 
@@ -56,7 +56,7 @@ class TrainingReport:
 
     Attributes:
         model: Its name.
-        architecture: `saehd`, `quick96` or `amp`.
+        architecture: `saehd`, `quick96`, `amp` or `xseg`.
         pretraining: It has only seen a general faceset so far.
         iteration: Of the latest checkpoint.
         phase: Of the schedule, at the last look; None without looks.
@@ -124,15 +124,16 @@ def training_report(history: ModelHistory) -> TrainingReport:
     known = history.losses[-_RECENT:]
     known = known[np.isfinite(known).all(axis=1)]
     looks = history.looks
+    architecture = str(state.get("architecture", ""))
     unknown: Mapping[str, Any] = {}
     return TrainingReport(
         model=history.name,
-        architecture=str(state.get("architecture", "")),
+        architecture=architecture,
         pretraining=history.pretraining,
         iteration=history.latest.iteration,
         phase=looks[-1].phase if looks else None,
         looks=len(looks),
-        verdicts=judge(looks),
+        verdicts=judge(looks, sides=MASK_SIDES if architecture == "xseg" else SIDES),
         latest=_saved(history.latest),
         best=None if history.best is None else _saved(history.best),
         measures=measured(looks[-1]) if looks else {},
