@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 
 from dflcolab.errors import SyncError
+from dflcolab.faceset.config import PackConfig
+from dflcolab.pipeline.pack import pack
 from dflcolab.runtime import notebook as notebook_module
-from dflcolab.runtime import rules, show, storage
+from dflcolab.runtime import rules, session_state, show, storage
 from dflcolab.runtime.drive import FolderDrive
+from dflcolab.runtime.job import JobEnd
 from dflcolab.runtime.notebook import Session
 from dflcolab.runtime.show import StoppedCellError
 from dflcolab.sync import prune as prune_module
@@ -265,6 +268,10 @@ def test_faces_that_were_brought_along_are_not_extracted_again(session: Session,
         "00001_0.jpg"
     ]
 
+    pack(session.workspace, PackConfig(side=Side.DST))
+    session.extract(src_frames_per_second=0, dst_debug_pictures=True, max_faces=0)
+    assert shown[-1].startswith("The faces of dst are here already")
+
 
 def test_masks_are_left_as_they_are_unless_a_step_is_chosen(session: Session, shown: list[str]):
     form = {"mask_side": "dst", "mask_model": "xseg", "mask_minutes": 1}
@@ -274,6 +281,30 @@ def test_masks_are_left_as_they_are_unless_a_step_is_chosen(session: Session, sh
     assert "left as they are" in shown[-1]
     with pytest.raises(StoppedCellError, match="data_dst"):  # nobody has extracted faces yet
         asyncio.run(session.masks(mask_step="draw outlines", **form))
+
+
+def test_masks_are_learned_once_and_applied_to_both_sides(
+    session: Session, shown: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[tuple[str, Side | None, str, str | None]] = []
+
+    async def run(workspace, verb, config, *, where):
+        assert verb == "mask"
+        asked.append((config.action, config.side, config.model, config.deadline))
+        return JobEnd({}, "done")
+
+    monkeypatch.setattr(session_state, "run_job", run)
+    form = {"mask_side": "dst", "mask_model": "hands", "mask_minutes": 1.5}
+    session.open(**FORM)
+    asyncio.run(session.masks(mask_step="learn the outlines", **form))
+    asyncio.run(session.masks(mask_step="apply to all faces", **form))
+
+    assert [step[:3] for step in asked] == [
+        ("train", None, "hands"),
+        ("apply", Side.SRC, "hands"),
+        ("apply", Side.DST, "hands"),
+    ]
+    assert asked[0][3] == "90s"
 
 
 def test_without_storage_the_last_cell_says_where_the_work_is(session: Session, shown: list[str]):
