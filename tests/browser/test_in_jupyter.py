@@ -93,12 +93,20 @@ def test_a_training_is_watched_asked_left_found_again_and_stopped(jupyter, train
         expect(picture).to_be_visible()
         first = picture.get_attribute("src")
 
-        page.locator(".dfl-preview-now").last.click()
-        expect(picture).not_to_have_attribute("src", first or "")
         page.locator(".dfl-save").last.click()
         expect(saved).to_contain_text("saved on this machine")
-        assert len(list((trained / "model" / "m").glob("ckpt-*"))) == 1
+        assert newest_save(trained)
+        page.locator(".dfl-preview-now").last.click()
+        expect(picture).not_to_have_attribute("src", first or "")
+        # The asked one is kept: as soon as there is a newer one, the slider leads back to it.
+        handle = page.locator(".dfl-history .noUi-handle, .dfl-history .ui-slider-handle").last
+        expect(handle).to_be_visible()
         assert list((trained / "history" / "m").glob("preview-*.jpg"))
+        caption = page.locator(".dfl-caption").last
+        expect(caption).to_contain_text("the newest one")
+        handle.focus()
+        page.keyboard.press("ArrowLeft")
+        expect(caption).not_to_contain_text("the newest one")
         expect(page.locator(".dfl-verdict").last).to_contain_text("too little data")
         expect(page.locator(".dfl-curves-box svg").last).to_be_visible()
         running = Job.running_in(trained)
@@ -147,7 +155,7 @@ face_gallery(Workspace.open({root!r}), Side.SRC)
 
 
 def test_faces_deleted_in_the_gallery_are_in_the_trash_and_come_back(jupyter, tmp_path):
-    """Checked on the disk, in both generations of widgets."""
+    """Checked on the disk, in both generations of widgets; the page is opened anew in between."""
     workspace = sample_workspace(tmp_path)
     before = face_paths(workspace)
     with jupyter.open("gallery", [GALLERY.format(root=str(workspace.root))]) as book:
@@ -164,6 +172,9 @@ def test_faces_deleted_in_the_gallery_are_in_the_trash_and_come_back(jupyter, tm
         assert journal.count('"reason": "by hand"') == 2
         assert len(face_paths(workspace)) == len(before) - 2
 
+        book.save()
+        book.reload()
+        expect(status).to_contain_text(f"{len(before) - 2} shown")
         book.page.get_by_test_id("gallery-undo").click()
         expect(status).to_contain_text("2 faces are brought back")
         assert face_paths(workspace) == before
