@@ -78,6 +78,13 @@ class OpenNotebook:
         """A new kernel in the place of the old one, as from the menu; cells and outputs stay."""
         self._ask("POST", f"/api/kernels/{self._session()['kernel']['id']}/restart")
 
+    def save(self) -> None:
+        """Write the notebook with its outputs, as a user does before leaving."""
+        if self.classic:
+            self.page.evaluate("() => Jupyter.notebook.save_notebook()")
+        else:
+            self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+
     def reload(self) -> None:
         """Leave the page and open it again; the kernel goes on."""
         self.page.goto("about:blank")
