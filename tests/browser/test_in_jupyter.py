@@ -93,12 +93,20 @@ def test_a_training_is_watched_asked_left_found_again_and_stopped(jupyter, train
         expect(picture).to_be_visible()
         first = picture.get_attribute("src")
 
-        page.locator(".dfl-preview-now").last.click()
-        expect(picture).not_to_have_attribute("src", first or "")
         page.locator(".dfl-save").last.click()
         expect(saved).to_contain_text("saved on this machine")
-        assert len(list((trained / "model" / "m").glob("ckpt-*"))) == 1
+        assert newest_save(trained)
+        page.locator(".dfl-preview-now").last.click()
+        expect(picture).not_to_have_attribute("src", first or "")
+        # The asked one is kept: as soon as there is a newer one, the slider leads back to it.
+        handle = page.locator(".dfl-history .noUi-handle, .dfl-history .ui-slider-handle").last
+        expect(handle).to_be_visible()
         assert list((trained / "history" / "m").glob("preview-*.jpg"))
+        caption = page.locator(".dfl-caption").last
+        expect(caption).to_contain_text("the newest one")
+        handle.focus()
+        page.keyboard.press("ArrowLeft")
+        expect(caption).not_to_contain_text("the newest one")
         expect(page.locator(".dfl-verdict").last).to_contain_text("too little data")
         expect(page.locator(".dfl-curves-box svg").last).to_be_visible()
         running = Job.running_in(trained)
