@@ -23,15 +23,14 @@ def show_where(path: Path, copy: Path | None) -> None:
     """
     size = f"{path.stat().st_size / 1e6:.1f} MB"
     lines = [f"Your video is {path} ({size})."]
-    if copy is not None:
-        parts = copy.parts
-        shown = "/".join(parts[parts.index("MyDrive") :]) if "MyDrive" in parts else str(copy)
-        drive = "MyDrive" in parts
+    if copy is not None and "MyDrive" in copy.parts:
+        inside = "/".join(copy.parts[copy.parts.index("MyDrive") + 1 :])
         lines.append(
-            f"Its copy: {shown.replace('MyDrive', 'My Drive', 1)}, at drive.google.com."
-            if drive
-            else f"Its copy: {shown}."
+            f"Its copy: My Drive/{inside}, at drive.google.com as soon as it is uploaded; the cell "
+            "“Finish” waits for that."
         )
+    elif copy is not None:
+        lines.append(f"Its copy: {copy}.")
     show_text("\n".join(lines))
 
 

@@ -32,7 +32,7 @@ def video(tmp_path: Path) -> Path:
 def test_the_copy_on_drive_is_named_as_drive_shows_it(video: Path, shown: list[str]):
     bring.show_where(video, Path("/content/drive/MyDrive/DFL/dflcolab/mine/files/result.mp4"))
 
-    assert "My Drive/DFL/dflcolab/mine/files/result.mp4, at drive.google.com" in shown[0]
+    assert "My Drive/DFL/dflcolab/mine/files/result.mp4, at drive.google.com as soon as" in shown[0]
     assert "(0.1 MB)" in shown[0]
 
 
