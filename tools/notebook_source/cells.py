@@ -86,7 +86,7 @@ CONNECT = Cell(
             ),
         ),
     ),
-    "session.connect",
+    "connect",
 )
 
 OPEN = Cell(
@@ -156,7 +156,7 @@ OPEN = Cell(
             ),
         ),
     ),
-    "session.open",
+    "open",
 )
 
 EXTRACT = Cell(
@@ -192,7 +192,7 @@ EXTRACT = Cell(
             ),
         ),
     ),
-    "session.extract",
+    "extract",
 )
 
 SORT = Cell(
@@ -208,7 +208,7 @@ SORT = Cell(
         Field("src_by", "identity", Text("order of the src faces.", "src の並べ方。"), _SORTS),
         Field("dst_by", "recover-names", Text("order of the dst faces.", "dst の並べ方。"), _SORTS),
     ),
-    "session.sort",
+    "sort",
 )
 
 CLEAN = Cell(
@@ -260,7 +260,7 @@ CLEAN = Cell(
             ),
         ),
     ),
-    "session.clean",
+    "clean",
 )
 
 LOOK = Cell(
@@ -271,7 +271,7 @@ LOOK = Cell(
         "片方の顔を一覧で表示します。選んで削除（ゴミ箱へ移動、元に戻せます）、並べ替え、人物や問題点での絞り込み、間違ったランドマークの修正ができます。",
     ),
     (Field("side", "src", Text("whose faces.", "どちらの顔か。"), ("src", "dst")),),
-    "session.review",
+    "review",
 )
 
 REPORT = Cell(
@@ -282,7 +282,7 @@ REPORT = Cell(
         "長い学習を始める前に、顔素材（faceset）に何が足りて何が足りないか、src と dst の相性、いちばん効果のある改善点を示します。"
         "向き、明るさ、表情、鮮明さ、人物、マスクを、判断の基準とともに表示します。何も変更しません。",
     ),
-    call="session.report",
+    call="report",
 )
 
 MASKS = Cell(
@@ -316,8 +316,7 @@ MASKS = Cell(
             ),
         ),
     ),
-    "session.masks",
-    awaited=True,
+    "masks",
 )
 
 _MODEL_NAME = Field(
@@ -364,8 +363,7 @@ PRETRAIN = Cell(
             ),
         ),
     ),
-    "session.pretrain",
-    awaited=True,
+    "pretrain",
 )
 
 TRAIN = Cell(
@@ -427,8 +425,7 @@ TRAIN = Cell(
             ),
         ),
     ),
-    "session.train",
-    awaited=True,
+    "train",
 )
 
 IMPORT = Cell(
@@ -458,7 +455,7 @@ IMPORT = Cell(
             ),
         ),
     ),
-    "session.import_model",
+    "import_model",
 )
 
 MERGE = Cell(
@@ -487,7 +484,7 @@ MERGE = Cell(
             ),
         ),
     ),
-    "session.merge",
+    "merge",
 )
 
 ENCODE = Cell(
@@ -514,7 +511,7 @@ ENCODE = Cell(
             ),
         ),
     ),
-    "session.encode",
+    "encode",
 )
 
 FINISH = Cell(
@@ -534,5 +531,5 @@ FINISH = Cell(
             Text("disconnect the storage at the end.", "最後に保存先との接続を切ります。"),
         ),
     ),
-    "session.finish",
+    "finish",
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from dflcolab.runtime.notebook import Session
 
 REPOSITORY = "dflcolab/dflcolab"
 LANGUAGES = ("en", "ja")
@@ -66,8 +69,8 @@ class Cell:
         title: Shown above the form; the English one is what messages call the cell.
         help: What the cell does.
         fields: The form.
-        call: The method that it calls, such as `session.extract`; it gets all fields by name.
-        awaited: Whether the call is awaited.
+        call: The session's method that it calls, such as `extract`; it gets all fields by name, and is
+            awaited where it has to be.
         code: Stands in the place of the call where there is more to do.
     """
 
@@ -75,7 +78,6 @@ class Cell:
     help: Text
     fields: tuple[Field, ...] = ()
     call: str = ""
-    awaited: bool = False
     code: str = ""
 
     def with_defaults(self, **values: Value) -> Cell:
@@ -100,7 +102,8 @@ class Cell:
 
     def _call(self) -> str:
         arguments = ", ".join(f"{item.name}={item.name}" for item in self.fields)
-        return f"{'await ' if self.awaited else ''}{self.call}({arguments})"
+        awaited = inspect.iscoroutinefunction(getattr(Session, self.call))
+        return f"{'await ' if awaited else ''}session.{self.call}({arguments})"
 
 
 @dataclass(frozen=True)
