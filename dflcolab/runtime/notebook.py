@@ -341,17 +341,16 @@ class Session(SessionState):
         config = MergeConfig(model=model_name)
         display(merge_tuner(self.workspace, config, progress=self.progress, where=self.where))
 
-    @cell
-    def merge(self, *, model_name: str, merge_options: str, show_tuner: bool = False) -> None:
+    @awaited_cell
+    async def merge(self, *, model_name: str, merge_options: str, show_tuner: bool = False) -> None:
         """Put the trained face into the dst frames, or show the tuner for their look instead."""
         if show_tuner:
             self.tune(model_name=model_name)
             return
         from dflcolab.merging.config import MergeConfig
-        from dflcolab.pipeline.merge import merge
 
         config = MergeConfig(model=model_name, set=tuple(merge_options.split()))
-        show_report(merge(self.workspace, config, progress=self.progress, where=self.where))
+        await self._show_job("merge", config)
         show_merged(self.workspace)
 
     @cell

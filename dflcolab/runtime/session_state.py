@@ -15,7 +15,7 @@ from dflcolab.runtime.cells import stop_button
 from dflcolab.runtime.description import Runtime
 from dflcolab.runtime.drive import Drive
 from dflcolab.runtime.monitoring import run_job, run_training_job
-from dflcolab.runtime.results import show_preview
+from dflcolab.runtime.results import show_end, show_preview
 from dflcolab.runtime.show import show_text
 from dflcolab.runtime.storage import Storage
 from dflcolab.runtime.supervise import hears_buttons
@@ -162,7 +162,7 @@ class SessionState:
         """A verb in a process of its own, so that it leaves the memory of the card when it ends."""
         end = await run_job(self.workspace, verb, config, where=self.where)
         with stop_button(self.progress):
-            show_text(end.summary)
+            show_end(end)
 
     def _copying(self) -> AbstractContextManager[object]:
         """Around what copies: the drive stays meanwhile."""

@@ -51,11 +51,16 @@ class PlainMonitor:
         text = "<br>".join(filter(None, lines))
         if text != self._text:
             self._text = text
-            self._outputs[0].update(HTML(text))
+            self._put(0, HTML(text))
         event = snapshot.latest.get("picture")
         if event is not None and event["n"] != self._picture:
             self._picture = int(event["n"])
             self._previews.look(int(event["iteration"]))
             data, _ = self._previews.show(len(self._previews) - 1)
             if data:
-                self._outputs[1].update(Image(data=data, format="jpeg"))
+                self._put(1, Image(data=data, format="jpeg"))
+
+    def _put(self, place: int, shown: object) -> None:
+        """Show it in the place of what was there; outside of a kernel there is no page."""
+        if self._outputs[place] is not None:
+            self._outputs[place].update(shown)
