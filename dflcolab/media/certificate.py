@@ -1,8 +1,9 @@
 # pyright: strict
-"""The certificate that this machine signs its results with.
+"""The certificate that results are signed with: the machine's own, or one that the user brings.
 
-Made once, on this machine, by itself: it proves that a file was not changed since it was signed, not
-who signed it. Nothing personal is in it. The key of the root is thrown away after its only use.
+The machine's own is made once, on it, by itself: it proves that a file was not changed since it was
+signed, not who signed it. Nothing personal is in it. The key of the root is thrown away after its only
+use.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dflcolab.errors import StorageError
+from dflcolab.errors import ConfigError, StorageError
 from dflcolab.files import replacing
 
 _LOGGER = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ _FILE_NAME = "signing.pem"
 _ORGANIZATION = "dflcolab (made on the user's own machine)"
 _VALID_DAYS = 3650
 _RENEW_DAYS = 30
+_SHORTEST_RSA = 2048
+_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _PEM = serialization.Encoding.PEM
 
 
@@ -36,14 +39,16 @@ class Identity:
     """Key and certificates, each as PEM.
 
     Attributes:
-        key: Private key (P-256, PKCS 8).
+        key: Private key (PKCS 8).
         chain: Signing certificate, then its root.
         root: The root alone: a trust anchor for reading one's own files.
+        algorithm: How the key signs, a name of C2PA.
     """
 
     key: bytes
     chain: bytes
     root: bytes
+    algorithm: str = "ES256"
 
 
 def local_identity(folder: Path | None = None) -> Identity:
@@ -58,6 +63,57 @@ def local_identity(folder: Path | None = None) -> Identity:
 
         folder = Path(platformdirs.user_config_dir("dflcolab", appauthor=False))
     return _identity_in(folder)
+
+
+def user_identity(path: Path) -> Identity:
+    """The certificate that a user brings, such as one from an authority.
+
+    Args:
+        path: PEM file with the private key (without a password), its certificate, and those of the
+            issuers behind it.
+
+    Raises:
+        ConfigError: The file is missing or holds something else, the certificate has expired or
+            belongs to another key, or C2PA knows no signature by such a key.
+    """
+    wanted = "give a PEM file with a private key without password, its certificate and the issuers'"
+    try:
+        data = path.read_bytes()
+        blocks = re.findall(rb"-----BEGIN ([A-Z ]+)-----(.*?)-----END \1-----", data, re.DOTALL)
+        (key_kind, key_body), *others = sorted(blocks, key=lambda block: b"KEY" not in block[0])
+        pems = [_block(kind, body) for kind, body in others if kind == b"CERTIFICATE"]
+        key = serialization.load_pem_private_key(_block(key_kind, key_body), password=None)
+        leaf = x509.load_pem_x509_certificate(pems[0])
+    except (OSError, ValueError, TypeError, IndexError) as error:
+        raise ConfigError(f"{path} cannot be used to sign ({error}); {wanted}.") from error
+    if leaf.public_key() != key.public_key():
+        raise ConfigError(f"The first certificate of {path} belongs to another key; {wanted}.")
+    if leaf.not_valid_after_utc < _now():
+        raise ConfigError(
+            f"The certificate in {path} expired on {leaf.not_valid_after_utc:%Y-%m-%d}; renew it."
+        )
+    pkcs8 = key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return Identity(pkcs8, b"".join(pems), pems[-1], _algorithm(key, path))
+
+
+def _block(kind: bytes, body: bytes) -> bytes:
+    return b"-----BEGIN " + kind + b"-----" + body + b"-----END " + kind + b"-----\n"
+
+
+def _algorithm(key: object, path: Path) -> str:
+    """C2PA's name of the signatures that a key makes."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        found = _CURVES.get(key.curve.name)
+    elif isinstance(key, rsa.RSAPrivateKey):
+        found = "PS256" if key.key_size >= _SHORTEST_RSA else None
+    else:
+        found = "ED25519" if isinstance(key, ed25519.Ed25519PrivateKey) else None
+    if found is None:
+        raise ConfigError(
+            f"The key in {path} cannot sign for C2PA; take an elliptic curve (P-256, P-384, P-521), Ed25519, "
+            f"or RSA of {_SHORTEST_RSA} bits or more."
+        )
+    return found
 
 
 @functools.cache

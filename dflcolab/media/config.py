@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from dflcolab.config import Config, option
@@ -149,6 +150,10 @@ class EncodeConfig(Config):
     label: str | None = option(None)
     """Words to write into the lower left corner of every frame, such as "AI-generated". The signed note
     and the tag say the same to programs; the words say it to people."""
+
+    certificate: Path | None = option(None)
+    """Sign with this certificate instead of the machine's own: a PEM file with private key (no
+    password), certificate and issuers. One from an authority also proves who made the video."""
 
     export: tuple[Export, ...] = ()
     """Also write parts for compositing programs to export/: foreground (ProRes 4444 with alpha), png (the

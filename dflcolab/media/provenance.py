@@ -3,8 +3,9 @@
 """Signed notes in result files that say they are synthetic (C2PA), written and read back.
 
 Signing is the last step of all: any re-encoding or remuxing drops the note. It works offline and
-asks no timestamp server. The certificate is the machine's own (see `certificate`): a valid note
-proves that the file was not changed since; it does not prove who made it.
+asks no timestamp server. The certificate is the machine's own unless the user brings one (see
+`certificate`): a valid note proves that the file was not changed since; who made it, only a
+certificate from an authority proves.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ def sign_file(
     title: str,
     parent: Path | None = None,
     description: str = _DESCRIPTION,
+    identity: Identity | None = None,
 ) -> None:
     """Write a copy of a video or picture with a signed note in it (atomic).
 
@@ -90,6 +92,7 @@ def sign_file(
         parent: The file it was made from, recorded by its name, with its own signed note if it has
             one.
         description: What was done, in words.
+        identity: Certificate to sign with; None = this machine's.
 
     Raises:
         MediaError: A note cannot be kept in this kind of file, or the file is damaged.
@@ -99,16 +102,34 @@ def sign_file(
     with replacing(path_out) as temporary:
         if media_type.startswith("image/"):
             data = sign_still(
-                path_in.read_bytes(), title, media_type=media_type, description=description
+                path_in.read_bytes(),
+                title,
+                media_type=media_type,
+                description=description,
+                identity=identity,
             )
             temporary.write_bytes(data)
             return
         with path_in.open("rb") as source, temporary.open("w+b") as target:
-            _sign(media_type, source, target, title, parent, description, name=str(path_in))
+            _sign(
+                media_type,
+                source,
+                target,
+                title,
+                parent,
+                description,
+                name=str(path_in),
+                identity=identity,
+            )
 
 
 def sign_still(
-    data: bytes, title: str, *, media_type: str | None = None, description: str = _DESCRIPTION
+    data: bytes,
+    title: str,
+    *,
+    media_type: str | None = None,
+    description: str = _DESCRIPTION,
+    identity: Identity | None = None,
 ) -> bytes:
     """The bytes of a picture file with the plain and the signed note in it.
 
@@ -120,6 +141,7 @@ def sign_still(
         title: Title in the note, such as the file's name.
         media_type: "image/png" …; None = recognized from the data.
         description: What was done, in words.
+        identity: Certificate to sign with; None = this machine's.
 
     Raises:
         MediaError: Not a picture that a note can be kept in.
@@ -127,7 +149,7 @@ def sign_still(
     kind = media_type or _picture_type(data)
     target = io.BytesIO()
     source = io.BytesIO(with_source_type(data))
-    _sign(kind, source, target, title, None, description, name=title)
+    _sign(kind, source, target, title, None, description, name=title, identity=identity)
     return target.getvalue()
 
 
@@ -203,6 +225,7 @@ def _sign(
     description: str,
     *,
     name: str,
+    identity: Identity | None,
 ) -> None:
     c2pa = _c2pa()
     action = {"digitalSourceType": SOURCE_TYPE, "description": description}
@@ -219,7 +242,7 @@ def _sign(
             if parent is not None:
                 _add_parent(builder, parent)
                 builder.add_action({"action": "c2pa.edited", **action})
-            builder.sign(_signer(local_identity()), media_type, source, target)
+            builder.sign(_signer(identity or local_identity()), media_type, source, target)
     except c2pa.C2paError as error:
         raise MediaError(
             f"{name} cannot be signed ({error}); make the file again and see that it is whole."
@@ -261,7 +284,7 @@ def _means_no_note(error: Exception) -> bool:
 @functools.cache
 def _signer(identity: Identity) -> Any:
     c2pa = _c2pa()
-    algorithm = c2pa.C2paSigningAlg.ES256
+    algorithm = getattr(c2pa.C2paSigningAlg, identity.algorithm)
     return c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, identity.chain, identity.key, None))
 
 

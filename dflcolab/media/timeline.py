@@ -84,6 +84,16 @@ def read_timeline(path: Path, *, decode: bool = False) -> Timeline:
     return _from_frames(path)
 
 
+def times_of_packets(path: Path) -> tuple[Fraction, ...] | None:
+    """Presentation times without decoding anything; None where only decoding can tell.
+
+    Raises:
+        MediaError: Not a video.
+    """
+    found = _from_packets(path)
+    return None if found is None else found.times
+
+
 def _from_packets(path: Path) -> Timeline | None:
     """Times from the packets; None where only decoding can tell."""
     with opened_video(path) as (container, stream):

@@ -68,6 +68,10 @@ class MergeConfig(Config):
     """Sign every merged picture as made with a trained model (C2PA manifest and metadata tag).
     Costs some milliseconds a frame; the finished video is signed in any case."""
 
+    certificate: Path | None = option(None)
+    """Sign merged pictures with this certificate instead of the machine's own: a PEM file with private
+    key (no password), certificate and issuers."""
+
     threads: int = option(0, low=0, high=256, advanced=True)
     """Threads that compose and write; 0 takes one for each processor core."""
 

@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dflcolab.media.certificate import user_identity
 from dflcolab.media.config import EncodeConfig, Export
 from dflcolab.pipeline.encode_export import ExportedFiles, export_pictures, export_transforms
-from dflcolab.pipeline.encode_frames import foreground_frames, merged_shape, result_frames
+from dflcolab.pipeline.encode_frames import (
+    Picture,
+    foreground_frames,
+    merged_shape,
+    result_frames,
+)
 from dflcolab.pipeline.encode_jobs import (
     Job,
     clip_job,
@@ -60,6 +67,7 @@ def encode(
 
     Raises:
         RightsError: The rights of a person are not recorded.
+        ConfigError: The certificate is none to sign with.
         WorkspaceError: There are no merged frames, or some are missing.
         MediaError: A merged frame is damaged or has another size, or the encoder is missing.
         StorageError: The disk is full; an earlier result stays.
@@ -85,7 +93,8 @@ class _Encoding:
         self._workspace = workspace
         self._config = config
         self._progress = progress
-        self._maker = VideoMaker(workspace, config, progress, self.messages)
+        self._identity = user_identity(config.certificate) if config.certificate else None
+        self._maker = VideoMaker(workspace, config, progress, self.messages, self._identity)
 
     def work_on(self, job: Job) -> None:
         """Everything that is asked for of one dst video."""
@@ -112,20 +121,21 @@ class _Encoding:
             if Export.PNG in wanted:
                 shape = merged_shape(job)
                 frames = foreground_frames(foreground, reader_of(job), shape, deep=False)
-                self.exports.append(
-                    export_pictures(
-                        foreground, frames, "foreground", self._workspace, self._progress
-                    )
-                )
+                self._pictures(foreground, frames, "foreground")
         if Export.MASKS in wanted:
             masks = mask_job(job, self._workspace, self.messages)
             if masks is not None:
                 frames = (frame[..., 0] for frame in result_frames(masks, None, merged_shape(job)))
-                self.exports.append(
-                    export_pictures(masks, frames, "masks", self._workspace, self._progress)
-                )
+                self._pictures(masks, frames, "masks")
         if Export.TRANSFORMS in wanted:
             self.exports.append(export_transforms(job, self._workspace))
 
     def _video(self, job: Job) -> None:
         self.videos.append(self._maker.make(job))
+
+    def _pictures(self, job: Job, frames: Iterator[Picture], name: str) -> None:
+        self.exports.append(
+            export_pictures(
+                job, frames, name, self._workspace, self._progress, identity=self._identity
+            )
+        )

@@ -16,8 +16,10 @@ import numpy.typing as npt
 from dflcolab import __version__
 from dflcolab.faces.alignment import alignment_matrix, invert_transform, transform_points
 from dflcolab.files import storage_errors, write_bytes, write_text
+from dflcolab.media.certificate import Identity
 from dflcolab.media.provenance import SOURCE_TYPE, sign_still
 from dflcolab.merging.faces_file import MergedFace, read_merged_faces
+from dflcolab.pipeline.encode_frames import Picture
 from dflcolab.pipeline.encode_jobs import EXPORT_FOLDER, Job
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Workspace
@@ -45,10 +47,12 @@ class ExportedFiles:
 
 def export_pictures(
     job: Job,
-    frames: Iterator[npt.NDArray[np.uint8] | npt.NDArray[np.uint16]],
+    frames: Iterator[Picture],
     name: str,
     workspace: Workspace,
     progress: Progress,
+    *,
+    identity: Identity | None = None,
 ) -> ExportedFiles:
     """Every picture of a job as a signed PNG, named like its frame.
 
@@ -58,6 +62,7 @@ def export_pictures(
         name: Folder under `export/`.
         workspace: Where.
         progress: Shown, and asked for a wish to stop.
+        identity: Certificate to sign with; None = this machine's.
     """
     folder = workspace.root / EXPORT_FOLDER / name
     with storage_errors(folder):
@@ -68,7 +73,8 @@ def export_pictures(
             progress.raise_if_stopped()
             small = frame if frame.dtype == np.uint8 else (frame // 257).astype(np.uint8)
             data = cv2.imencode(".png", small)[1].tobytes()
-            write_bytes(folder / f"{stem}.png", sign_still(data, f"{stem}.png"), durable=False)
+            signed = sign_still(data, f"{stem}.png", identity=identity)
+            write_bytes(folder / f"{stem}.png", signed, durable=False)
             task.advance()
     return ExportedFiles(f"{job.kind} pictures", folder, total)
 

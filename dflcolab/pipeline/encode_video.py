@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dflcolab.errors import MediaError, StorageError
 from dflcolab.files import storage_errors, write_bytes
+from dflcolab.media.certificate import Identity
 from dflcolab.media.color import ColorTags
 from dflcolab.media.config import Comparison, EncodeConfig, VideoCodec
 from dflcolab.media.encoders import Encoder, alpha_encoder, choose_encoder, settled_codec
@@ -80,6 +81,7 @@ class VideoMaker:
         config: How they are written.
         progress: Shown, and asked for a wish to stop.
         messages: Gets what the user should know.
+        identity: Certificate to sign with; None = this machine's.
     """
 
     def __init__(
@@ -88,11 +90,13 @@ class VideoMaker:
         config: EncodeConfig,
         progress: Progress,
         messages: list[str],
+        identity: Identity | None,
     ) -> None:
         self._workspace = workspace
         self._config = config
         self._progress = progress
         self.messages = messages
+        self._identity = identity
 
     def make(self, job: Job) -> EncodedVideo:
         """One video, by the graphics card if that is wanted and works.
@@ -203,7 +207,9 @@ class VideoMaker:
                     self.messages += [
                         text.replace(unsigned.name, path.name) for text in writer.messages
                     ]
-                sign_file(unsigned, path, title=path.name, parent=job.video)
+                sign_file(
+                    unsigned, path, title=path.name, parent=job.video, identity=self._identity
+                )
             except (MediaError, StorageError) as error:
                 # Nobody knows the temporary file's name.
                 raise type(error)(str(error).replace(unsigned.name, path.name)) from error

@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dflcolab.errors import ModelError
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.merging.config import MergeConfig
 from dflcolab.merging.content_check import VERDICTS_FILE, check_content
 from dflcolab.merging.frame_source import dst_frames
-from dflcolab.merging.job import MergeJob, PersonModel
+from dflcolab.merging.job import MergeJob, PersonModel, Stamp
 from dflcolab.merging.look import Look
 from dflcolab.merging.networks import Enhancer, Networks
 from dflcolab.merging.options import MaskMode
@@ -26,6 +28,9 @@ from dflcolab.progress import Progress
 from dflcolab.runtime.rules import require_choice
 from dflcolab.runtime.where import Where
 from dflcolab.workspace.workspace import Side, Workspace, require_rights
+
+if TYPE_CHECKING:
+    from dflcolab.media.certificate import Identity
 
 Helpers = Callable[[list[str]], tuple[Segmenter | None, Enhancer | None]]
 """Gives the networks beside the swap model; sentences about broken checkpoints go into the list."""
@@ -112,7 +117,7 @@ def open_merge(
         look=look,
         folder=workspace.merged_dir,
         mask_folder=workspace.merged_mask_dir,
-        stamp=sign_picture if config.provenance else None,
+        stamp=_stamp(config),
         start=start,
         stop=stop,
         threads=config.threads or os.cpu_count() or 1,
@@ -147,11 +152,24 @@ def modes_with_xseg(look: Look) -> list[MaskMode]:
     return [mode for mode in look.values_of("mask_mode") if mode.needs_xseg]
 
 
-def sign_picture(data: bytes, name: str, n_faces: int) -> bytes:
+def sign_picture(
+    data: bytes, name: str, n_faces: int, *, identity: Identity | None = None
+) -> bytes:
     """A merged picture with its note; a frame in which no face was replaced has nothing to note."""
     from dflcolab.media.provenance import sign_still
 
-    return sign_still(data, name) if n_faces else data
+    return sign_still(data, name, identity=identity) if n_faces else data
+
+
+def _stamp(config: MergeConfig) -> Stamp | None:
+    """What signs the merged pictures, if they are to be signed."""
+    if not config.provenance:
+        return None
+    if config.certificate is None:
+        return sign_picture
+    from dflcolab.media.certificate import user_identity
+
+    return functools.partial(sign_picture, identity=user_identity(config.certificate))
 
 
 def _models(

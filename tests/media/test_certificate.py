@@ -6,10 +6,18 @@ import datetime as dt
 import stat
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from dflcolab.errors import ConfigError
 from dflcolab.media import certificate
-from dflcolab.media.certificate import local_identity, make_identity
+from dflcolab.media.certificate import local_identity, make_identity, user_identity
+from dflcolab.media.frame_sequence import encode_image
+from dflcolab.media.provenance import read_provenance, sign_still
 
 
 def test_it_is_made_once_and_read_back(tmp_path):
@@ -78,3 +86,95 @@ def test_two_threads_that_start_together_agree_in_the_end(tmp_path):
         list(pool.map(lambda _: local_identity(tmp_path), range(8)))
     certificate._identity_in.cache_clear()
     assert local_identity(tmp_path).chain.count(b"BEGIN CERTIFICATE") == 2
+
+
+KEYS = {
+    "ES384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "PS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "ED25519": ed25519.Ed25519PrivateKey.generate,
+}
+
+
+def authority(key):
+    """The certificate of a studio for a key, and its issuer, as PEM."""
+    issuer_key = ec.generate_private_key(ec.SECP256R1())
+    issuer_name = certificate._name("Film Authority")
+    issuer = (
+        certificate._builder(issuer_name, issuer_name, issuer_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(certificate._usage(certificates=True), critical=True)
+        .sign(issuer_key, hashes.SHA256())
+    )
+    leaf = (
+        certificate._builder(certificate._name("A Studio"), issuer_name, key.public_key())
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(certificate._usage(certificates=False), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
+        )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
+        .sign(issuer_key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    return leaf.public_bytes(pem), issuer.public_bytes(pem)
+
+
+def private(key) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+@pytest.mark.parametrize("algorithm", KEYS)
+def test_a_certificate_from_an_authority_signs_and_is_trusted_by_those_who_know_it(
+    tmp_path, algorithm
+):
+    key = KEYS[algorithm]()
+    leaf, issuer = authority(key)
+    path = tmp_path / "studio.pem"
+    path.write_bytes(b"Some words first\n" + leaf + issuer + private(key))
+
+    identity = user_identity(path)
+
+    assert identity.algorithm == algorithm
+    picture = tmp_path / "frame.png"
+    blank = encode_image(np.zeros((8, 8, 3), np.uint8), ".png")
+    picture.write_bytes(sign_still(blank, "frame.png", identity=identity))
+    note = read_provenance(picture)
+    assert (note.state, note.signer) == ("valid", "A Studio")
+    assert read_provenance(picture, anchors=issuer).state == "trusted"
+
+
+def test_what_cannot_sign_is_one_sentence(tmp_path):
+    path = tmp_path / "studio.pem"
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf, issuer = authority(key)
+    with pytest.raises(
+        ConfigError, match=r"studio\.pem cannot be used to sign .*; give a PEM file"
+    ):
+        user_identity(path)
+    for content in (b"", b"words", leaf, private(key), leaf + private(key)[:60]):
+        path.write_bytes(content)
+        with pytest.raises(ConfigError, match="cannot be used to sign"):
+            user_identity(path)
+    path.write_bytes(private(ec.generate_private_key(ec.SECP256R1())) + leaf + issuer)
+    with pytest.raises(ConfigError, match="belongs to another key"):
+        user_identity(path)
+    odd = ec.generate_private_key(ec.SECP256K1())
+    path.write_bytes(private(odd) + b"".join(authority(odd)))
+    with pytest.raises(ConfigError, match="cannot sign for C2PA"):
+        user_identity(path)
+
+
+def test_an_expired_certificate_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(certificate, "_VALID_DAYS", -0.5)
+    key = ec.generate_private_key(ec.SECP256R1())
+    path = tmp_path / "studio.pem"
+    path.write_bytes(private(key) + b"".join(authority(key)))
+    with pytest.raises(ConfigError, match="expired on"):
+        user_identity(path)

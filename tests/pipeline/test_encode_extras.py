@@ -14,6 +14,7 @@ import pytest
 from dflcolab.errors import ConfigError, WorkspaceError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.report_config import ReportConfig
+from dflcolab.media.certificate import make_identity
 from dflcolab.media.color import ColorRange, ColorTags
 from dflcolab.media.config import EncodeConfig
 from dflcolab.media.encoders import Encoder
@@ -309,6 +310,17 @@ def test_without_masks_there_is_no_foreground(workspace):
     shutil.rmtree(workspace.merged_mask_dir)
     with pytest.raises(WorkspaceError, match="no masks for result; merge again"):
         encode(workspace, EncodeConfig(export=("foreground",)))
+
+
+def test_the_users_certificate_signs_everything(workspace, tmp_path):
+    own = tmp_path / "own.pem"
+    identity = make_identity()
+    own.write_bytes(identity.key + identity.chain)
+    config = EncodeConfig(certificate=own, export=("png",), mask=False)
+    report = encode(workspace, config)
+    for path in (report.videos[0].path, report.exports[0].path / "00001.png"):
+        assert read_provenance(path, anchors=identity.root).state == "trusted"
+        assert read_provenance(path, anchors=make_identity().root).state == "valid"
 
 
 def test_one_flipped_byte_makes_the_note_invalid_and_a_copy_by_hand_loses_it(workspace, tmp_path):
