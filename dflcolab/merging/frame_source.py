@@ -17,6 +17,7 @@ from typing import Protocol
 from dflcolab.arrays import Image
 from dflcolab.errors import MediaError, WorkspaceError
 from dflcolab.files import sha256_of
+from dflcolab.media.frame_seek import FrameSeeker
 from dflcolab.media.frame_sequence import list_frames, read_image
 from dflcolab.media.video_reader import VideoReader
 from dflcolab.merging.config import FrameSource
@@ -67,6 +68,10 @@ class DstFrames(Protocol):
         """Frames number `start` up to and without `stop` whose names are wanted."""
         ...
 
+    def jump(self, stem: str) -> DstFrame | None:
+        """A frame by its name, if it can be had without walking to it; only for looking."""
+        ...
+
 
 @dataclass
 class PictureFrames:
@@ -108,6 +113,10 @@ class PictureFrames:
                 self.problems.append(str(error))
                 continue
             yield DstFrame(path.stem, image)
+
+    def jump(self, stem: str) -> DstFrame | None:
+        """Leaves it to `walk`, which reads no other pictures on its way."""
+        return None
 
 
 @dataclass
@@ -159,6 +168,20 @@ class VideoFrames:
             before += n_read
             if stop is not None and before >= stop:
                 return
+
+    def jump(self, stem: str) -> DstFrame | None:
+        for path, prefix in self.videos:
+            number = stem.removeprefix(prefix)
+            if not stem.startswith(prefix) or not number.isdecimal():
+                continue
+            image = self._seekers[path].image(int(number) - 1)
+            if image is not None:
+                return DstFrame(stem, image)
+        return None
+
+    @functools.cached_property
+    def _seekers(self) -> dict[Path, FrameSeeker]:
+        return {path: FrameSeeker(path) for path, _ in self.videos}
 
 
 def frame_name(prefix: str, index: int) -> str:

@@ -121,7 +121,8 @@ class Tuning:
     def _frame(self, index: int) -> DstFrame:
         found = self._decoded.pop(index, None)
         if found is None:
-            found = frame_at(self.job, index, self.frames[index])
+            stem = self.frames[index]
+            found = self.job.frames.jump(stem) or frame_at(self.job, index, stem)
         self._decoded[index] = found
         while len(self._decoded) > _FRAMES_KEPT:
             self._decoded.popitem(last=False)

@@ -36,12 +36,12 @@ class BeforeAfter(anywidget.AnyWidget):
         given = {"before": before, "after": after}
         fresh = {name: data for name, data in given.items() if self._shown.get(name) != data}
         self._shown = given
-        self._send(fresh)
+        self._give(fresh)
 
     def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
         if isinstance(content, dict) and content.get("do") == "hello":
-            self._send(self._shown)
+            self._give(self._shown)
 
-    def _send(self, pictures: dict[str, bytes]) -> None:
+    def _give(self, pictures: dict[str, bytes]) -> None:
         if pictures:
             self.send({"do": "show", "parts": list(pictures)}, list(pictures.values()))
