@@ -59,6 +59,7 @@ class MergeJob:
         notes: Said about the run in `merge.json`, without meaning for what is made anew.
         stretches: Which faces are the same one through time, for smoothing masks and colors.
         people: Face file → model of that person; other faces get `networks`.
+        signer: Text that tells the user's certificate from another; "" for the machine's own.
     """
 
     frames: DstFrames
@@ -75,6 +76,7 @@ class MergeJob:
     notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     stretches: Stretches = field(default_factory=Stretches)
     people: Mapping[str, PersonModel] = field(default_factory=dict[str, PersonModel])
+    signer: str = ""
 
     def person_at(self, stem: str, place: int) -> PersonModel | None:
         """The model of a face of its own person; None for the usual one."""
@@ -105,7 +107,7 @@ def run_facts(job: MergeJob) -> dict[str, Any]:
         "weights": job.model_identity,
         "resolution": job.networks.predictor.resolution,
         "face_type": job.networks.predictor.face_type.value,
-        "signed": job.stamp is not None,
+        "signed": job.signer or job.stamp is not None,
     }
 
 

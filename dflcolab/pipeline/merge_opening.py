@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,7 @@ def open_merge(
         Interrupted: Stopped as asked.
     """
     wishes = read_people(config.person)
+    stamp, signer = _stamp(config)
     frames = dst_frames(workspace, config.source)
     faceset = load_faceset(workspace.aligned_dir(Side.DST))
     problems = list(faceset.problems)
@@ -117,7 +119,7 @@ def open_merge(
         look=look,
         folder=workspace.merged_dir,
         mask_folder=workspace.merged_mask_dir,
-        stamp=_stamp(config),
+        stamp=stamp,
         start=start,
         stop=stop,
         threads=config.threads or os.cpu_count() or 1,
@@ -128,6 +130,7 @@ def open_merge(
         },
         stretches=found.stretches,
         people={name: models[wish.model] for name, wish in found.people.items()},
+        signer=signer,
     )
     return OpenedMerge(job, models, found, problems)
 
@@ -161,15 +164,17 @@ def sign_picture(
     return sign_still(data, name, identity=identity) if n_faces else data
 
 
-def _stamp(config: MergeConfig) -> Stamp | None:
-    """What signs the merged pictures, if they are to be signed."""
+def _stamp(config: MergeConfig) -> tuple[Stamp | None, str]:
+    """What signs the merged pictures, if they are to be signed; and what tells the certificate."""
     if not config.provenance:
-        return None
+        return None, ""
     if config.certificate is None:
-        return sign_picture
+        return sign_picture, ""
     from dflcolab.media.certificate import user_identity
 
-    return functools.partial(sign_picture, identity=user_identity(config.certificate))
+    identity = user_identity(config.certificate)
+    signer = hashlib.sha256(identity.chain).hexdigest()
+    return functools.partial(sign_picture, identity=identity), signer
 
 
 def _models(
