@@ -149,7 +149,7 @@ class EventLog:
         """Add an event."""
         with self._lock:
             self._n += 1
-            event: Event = {"n": self._n, "at": round(time.time(), 2), "kind": kind, **values}
+            event: Event = {"n": self._n, "at": time.time(), "kind": kind, **values}
             if kind == "message":
                 self._messages = [*self._messages[1 - _KEPT_MESSAGES :], event]
             else:
