@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.notebook_source import cells
+from tools.notebook_source import cells_faces, cells_models, cells_start
 from tools.notebook_source.parts import Notebook, Text
 
 _HABITS = Text(
@@ -19,7 +19,7 @@ _HABITS = Text(
     "[困ったときは（英語）](https://github.com/dflcolab/dflcolab/blob/main/docs/troubleshooting.md)",
 )
 
-_BEGIN = (cells.START, cells.CONNECT, cells.OPEN)
+_BEGIN = (cells_start.START, cells_start.CONNECT, cells_start.OPEN)
 
 BOOKS = (
     Notebook(
@@ -33,17 +33,17 @@ BOOKS = (
         ),
         (
             *_BEGIN,
-            cells.EXTRACT,
-            cells.SORT,
-            cells.CLEAN,
-            cells.LOOK,
-            cells.REPORT,
-            cells.MASKS,
-            cells.PRETRAIN,
-            cells.TRAIN,
-            cells.MERGE,
-            cells.ENCODE,
-            cells.FINISH,
+            cells_faces.EXTRACT,
+            cells_faces.SORT,
+            cells_faces.CLEAN,
+            cells_faces.LOOK,
+            cells_faces.REPORT,
+            cells_faces.MASKS,
+            cells_models.PRETRAIN,
+            cells_models.TRAIN,
+            cells_models.MERGE,
+            cells_models.ENCODE,
+            cells_start.FINISH,
         ),
         _HABITS,
     ),
@@ -58,9 +58,9 @@ BOOKS = (
         ),
         (
             *_BEGIN,
-            cells.EXTRACT,
-            cells.PRETRAIN.with_defaults(model_name="pretrained", pretrain_minutes=5.0),
-            cells.FINISH,
+            cells_faces.EXTRACT,
+            cells_models.PRETRAIN.with_defaults(model_name="pretrained", pretrain_minutes=5.0),
+            cells_start.FINISH,
         ),
         _HABITS,
     ),
@@ -78,10 +78,10 @@ BOOKS = (
         ),
         (
             *_BEGIN,
-            cells.EXTRACT,
-            cells.IMPORT,
-            cells.TRAIN,
-            cells.FINISH,
+            cells_faces.EXTRACT,
+            cells_models.IMPORT,
+            cells_models.TRAIN,
+            cells_start.FINISH,
         ),
         _HABITS,
     ),
@@ -92,7 +92,7 @@ BOOKS = (
             "Puts the face of a model that is trained already into the dst frames, and makes the video. Open the workspace it was trained in.",
             "すでに学習したモデルの顔を dst に入れ、動画を作ります。学習に使ったワークスペースを開いてください。",
         ),
-        (*_BEGIN, cells.MERGE, cells.ENCODE, cells.FINISH),
+        (*_BEGIN, cells_models.MERGE, cells_models.ENCODE, cells_start.FINISH),
         _HABITS,
     ),
     Notebook(
@@ -105,12 +105,12 @@ BOOKS = (
         ),
         (
             *_BEGIN,
-            cells.EXTRACT,
-            cells.SORT,
-            cells.CLEAN,
-            cells.LOOK,
-            cells.REPORT,
-            cells.FINISH,
+            cells_faces.EXTRACT,
+            cells_faces.SORT,
+            cells_faces.CLEAN,
+            cells_faces.LOOK,
+            cells_faces.REPORT,
+            cells_start.FINISH,
         ),
         _HABITS,
     ),

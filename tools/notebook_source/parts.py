@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from dflcolab.runtime.notebook import Session
@@ -115,13 +115,14 @@ class Notebook:
         title: Heading.
         help: What it is for, below the heading.
         cells: Its cells.
+        common: What all notebooks say below that.
     """
 
     name: str
     title: Text
     help: Text
     cells: tuple[Cell, ...]
-    common: Text = field(default=Text("", ""))
+    common: Text
 
     def file_name(self, language: Language) -> str:
         """Name of its file."""
@@ -147,7 +148,7 @@ class Notebook:
                 "cell_type": "markdown",
                 "id": "c00",
                 "metadata": {},
-                "source": _lines("\n\n".join(filter(None, head))),
+                "source": _lines("\n\n".join(head)),
             }
         ]
         for number, cell in enumerate(self.cells, 1):
