@@ -7,6 +7,7 @@ parts are buttons, since accordions lose their titles on Colab.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -23,7 +24,7 @@ UNSET = "(as it is)"
 
 _UNBOUNDED = 1e12
 _FIELD_WIDTH = "22em"
-_NAME_WIDTH = "11em"
+_NAME_WIDTH = "13em"
 
 
 class ConfigForm(Generic[C]):
@@ -145,14 +146,14 @@ class _Field:
         self.widget = _classed(self._widget(value), f"option-{info.name}")
         self.default = self._default()
         label = widgets.HTML(
-            f"<b>{html.escape(info.name.rstrip('_'))}</b>", layout=widgets.Layout(width=_NAME_WIDTH)
+            f"<b>{html.escape(info.name.rstrip('_'))}</b>",
+            layout=widgets.Layout(width=_NAME_WIDTH, flex="0 0 auto"),
         )
         text = widgets.HTML(
             f'<div style="line-height:1.3;font-size:.9em;opacity:.8">{_help(info)}</div>',
             layout=widgets.Layout(max_width="60em"),
         )
-        line = widgets.HBox([label, self.widget], layout=widgets.Layout(flex_flow="row wrap"))
-        self.row = widgets.VBox([line, text])
+        self.row = widgets.VBox([widgets.HBox([label, self.widget]), text])
 
     @property
     def value(self) -> object:
@@ -211,7 +212,7 @@ class _Field:
 
     def _widget(self, value: object) -> Any:
         """The widget for this kind of value."""
-        layout = widgets.Layout(width=_FIELD_WIDTH)
+        layout = widgets.Layout(width=_FIELD_WIDTH, min_width="9em", flex="0 1 auto")
         info = self.info
         if self._is_choice:
             options = [*([UNSET] if self._optional else []), *map(to_plain, info.choices or ())]
@@ -251,7 +252,7 @@ class _Field:
 
 def _help(info: OptionInfo) -> str:
     """The option's documentation and its range."""
-    text = html.escape(info.help)
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(info.help))
     if info.choices is None and (info.low is not None or info.high is not None):
         low = "" if info.low is None else f"from {info.low:g} "
         high = "" if info.high is None else f"to {info.high:g}"

@@ -68,7 +68,7 @@ class TunerPanel:
         last = len(desk.numbers)
         self._place = _named(
             widgets.IntSlider(
-                value=1, min=1, max=last, continuous_update=False, description="Frame",
+                value=1, min=1, max=last, continuous_update=False, readout=False, description="Frame",
                 layout=widgets.Layout(width="26em"),
             ),
             "place",
