@@ -187,9 +187,9 @@ def merged_shape(job: Job) -> Shape:
     return first.shape[0], first.shape[1]
 
 
-def labeled(frames: Iterator[Picture], label: Label | None) -> Iterator[Picture]:
+def labeled(frames: Iterator[Picture], label: Label) -> Iterator[Picture]:
     """Frames with the label on each."""
-    return frames if label is None else map(label.stamp, frames)
+    return map(label.stamp, frames)
 
 
 def _merged(job: Job) -> Iterator[Image]:

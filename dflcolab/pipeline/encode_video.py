@@ -162,22 +162,23 @@ class VideoMaker:
         """The pictures of a job, and their size."""
         config = self._config
         height, width = shape
-        label = None
-        if config.label and job.kind in ("result", "clip"):
-            label = Label(config.label, width, height)
-        if job.kind == "comparison":
-            how = config.comparison or Comparison.SIDE_BY_SIDE
-            if how is Comparison.SIDE_BY_SIDE:
-                width *= 2
-            return comparison_frames(job, reader, shape, how), (height, width)
         if job.kind == "foreground":
             return foreground_frames(job, reader, shape, deep=deep), shape
-        frames = labeled(result_frames(job, reader, shape, deep=deep), label)
+        frames: Iterator[Picture]
+        if job.kind == "comparison":
+            how = config.comparison or Comparison.SIDE_BY_SIDE
+            frames = comparison_frames(job, reader, shape, how)
+            if how is Comparison.SIDE_BY_SIDE:
+                width *= 2
+        else:
+            frames = result_frames(job, reader, shape, deep=deep)
+        if config.label and job.kind != "mask":
+            frames = labeled(frames, Label(config.label, width, height))
         if job.kind == "clip":
             goal = min(config.clip_width, width) // 2 * 2
             height = max(2, round(height * goal / width / 2) * 2)
             return scaled(frames, (height, goal)), (height, goal)
-        return frames, shape
+        return frames, (height, width)
 
     def _written(self, job: Job, reader: VideoReader | None, encoder: Encoder) -> EncodedVideo:
         """Encode, sign, put in place."""
