@@ -28,9 +28,17 @@ def _faces():
     return np.repeat(face[None].astype(np.uint8), 2, axis=0)
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("archi", ["df-ud", "liae-ud"])
-def test_losses_fall(precision: str, archi: str):
+@pytest.mark.parametrize(
+    ("archi", "precision"),
+    [
+        ("df-ud", "float32"),
+        ("liae-ud", "float32"),
+        ("df-ud", "mixed_bfloat16"),
+        ("liae-ud", "mixed_bfloat16"),
+        ("df-ud", "mixed_float16"),  # one is enough: processors take eight times as long in it
+    ],
+)
+def test_losses_fall(archi: str, precision: str):
     step, _ = _step(precision, archi=archi, learning_rate=5e-4)
     faces = _faces()
     pair = (faces, faces[:, :, ::-1])
