@@ -78,6 +78,7 @@ NO_BAD_DAY: dict[str, tuple[str, ...]] = {
         "DeepFaceLab's model … is in model/",
         "Fetched … (… MB, SHA-256 …)",
         "No copy on … uses … (…) any more",
+        "Its copy: My Drive/…",
         "No storage is connected; the workspace is in …",
         "No workspace has a copy there yet",
         "Nothing of it is on … yet",
