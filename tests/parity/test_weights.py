@@ -46,11 +46,11 @@ def test_a_whole_model_folder_predicts_as_deepfacelab_does(path: Path):
     weights = read_dfl_weights(model.networks, folder, prefix=prefix)
     faces = case["x_u8"].astype(np.float32) / 255
     endings = [key.removeprefix("bgr") for key in case.files if key.startswith("bgr")]
+    predictor = Predictor(model, weights, face_type=options.face_type)
     for ending in endings:
         morph = float(ending[1:]) if ending else 1.0
-        predictor = Predictor(model, weights, face_type=options.face_type, morph=morph)
 
-        swap, swap_mask, dst_mask = predictor.predict(faces)
+        swap, swap_mask, dst_mask = predictor.predict(faces, morph)
 
         assert difference(swap[0], case[f"bgr{ending}"]) < PREDICTION
         assert difference(swap_mask[0, ..., 0], case[f"mask_src_dst{ending}"]) < PREDICTION
