@@ -6,12 +6,16 @@ READY := $(VENV)/.ready
 COLAB_VENV := .venv-colab
 COLAB_READY := $(COLAB_VENV)/.ready
 
-.PHONY: demo colab-stack test test-fast lint bench notebooks write-notebooks write-options other-pythons fuzz crash soak clean
+.PHONY: demo colab-stack test test-all test-fast lint bench notebooks write-notebooks write-options other-pythons fuzz crash soak clean
 
 demo: $(READY)
 	$(BIN)/dflcolab demo --out demo
 
+# All but a few that take minutes and whose like the others hold too; `make test-all` has them.
 test: $(READY) $(COLAB_READY)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+
+test-all: $(READY) $(COLAB_READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(READY)

@@ -160,6 +160,7 @@ def test_a_killed_worker_ends_the_first_one_with_a_sentence(second_killed: Kille
     _ended_with_a_sentence(second_killed)
 
 
+@pytest.mark.long
 def test_the_first_one_killed_ends_the_other_with_a_sentence(face_workspace: Path):
     _ended_with_a_sentence(_kill(face_workspace, 0))
 

@@ -77,7 +77,11 @@ def test_losses_on_a_fixed_batch_fall(arch: str):
 
 @pytest.mark.parametrize(
     ("arch", "precision"),
-    [("saehd", "float32"), ("saehd", "mixed_float16"), ("amp", "mixed_bfloat16")],
+    [
+        ("saehd", "float32"),
+        pytest.param("saehd", "mixed_float16", marks=pytest.mark.long),
+        ("amp", "mixed_bfloat16"),
+    ],
 )
 def test_every_network_with_a_loss_moves_and_no_other(arch: str, precision: str):
     extra = EVERYTHING if arch == "saehd" else {
