@@ -14,4 +14,4 @@ def test_a_measured_batch_is_said_and_kept(face_workspace: Path, cli):
     assert 1 <= first["batch_size"] <= 4
     again = cli.report(*words, "--batch", "auto", "--target-iter", "3")
     assert again["batch_size"] == first["batch_size"]
-    assert again["problems"] == []
+    assert not [text for text in again["problems"] if "measured" in text]
