@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dflcolab.errors import FormatError
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.guesses import guess_kind, without_guess_mark
-from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces, read_face_head
+from dflcolab.faceset.face_files import loose_faces
 from dflcolab.faceset.face_source import open_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.mask_export import export_masks
@@ -205,10 +205,7 @@ def _read(folder: Path, progress: Progress) -> _Faces:
     found: list[_Found] = []
     problems: list[str] = []
     with open_faces(folder, progress=progress) as faces:
-        read = faces.read if faces.packed else read_face_head
-        files = for_each_face(
-            faces.paths, _head_of, progress=progress, title="Reading face data", read=read
-        )
+        files = faces.heads(progress=progress, title="Reading face data")
         for path, file in zip(faces.paths, files, strict=True):
             if file.problem:
                 problems.append(file.problem)
@@ -216,11 +213,6 @@ def _read(folder: Path, progress: Progress) -> _Faces:
                 found.append(_Found(path, faces.name(path), file.record, file.size))
         unreadable = len(problems)
         return _Faces(len(faces), found, unreadable, [*problems, *faces.unused])
-
-
-def _head_of(file: FaceFile) -> FaceFile:
-    """The file without its picture, so that memory stays small."""
-    return replace(file, data=b"")
 
 
 def _looks(faces: Sequence[_Found], problems: list[str]) -> list[MaskLook]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.guesses import guess_kind
 from dflcolab.faces.part_masks import FacePart, part_mask
 from dflcolab.faces.polygons import polygon_mask
-from dflcolab.faceset.face_files import for_each_face, read_face_head
 from dflcolab.faceset.face_source import open_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.mask_quality import BadMask, bad_masks, look_at_mask, told
@@ -134,15 +133,7 @@ def _apply_parts(folder: Path, config: MaskConfig, progress: Progress) -> MaskAp
     records: dict[Path, FaceRecord] = {}
     with open_faces(folder, progress=progress) as faces:
         problems = list(faces.unused)
-        read = faces.read if faces.packed else read_face_head
-        heads = for_each_face(
-            faces.paths,
-            lambda file: replace(file, data=b""),
-            progress=progress,
-            title="Reading face data",
-            read=read,
-        )
-        for file in heads:
+        for file in faces.heads(progress=progress, title="Reading face data"):
             if file.problem or file.record is None:
                 problems.append(file.problem or f"{file.path} has no face metadata and so no mask.")
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from dflcolab.arrays import Image
 from dflcolab.errors import ConfigError, FormatError
 from dflcolab.faces.face_record import FaceRecord, Polygon
 from dflcolab.faces.guesses import guess_kind, with_guess
-from dflcolab.faceset.face_files import FaceFile, for_each_face, read_face_head
+from dflcolab.faceset.face_files import FaceFile, for_each_face
 from dflcolab.faceset.face_source import FaceSource, open_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.label_flow import carried_over
@@ -153,15 +153,7 @@ def guess_labels(
 
 def _heads(faces: FaceSource, progress: Progress, problems: list[str]) -> Iterator[_Head]:
     """The usable faces of a side; the others become problems."""
-    read = faces.read if faces.packed else read_face_head
-    files = for_each_face(
-        faces.paths,
-        lambda file: replace(file, data=b""),
-        progress=progress,
-        title="Reading face data",
-        read=read,
-    )
-    for file in files:
+    for file in faces.heads(progress=progress, title="Reading face data"):
         if file.problem or file.record is None:
             problems.append(file.problem or f"{file.path} has no face metadata, so no outlines.")
         else:

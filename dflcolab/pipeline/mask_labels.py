@@ -15,7 +15,7 @@ from dflcolab.faces.guesses import guess_kind, without_guess_mark
 from dflcolab.faces.mask_outlines import outlines_of
 from dflcolab.faces.polygons import polygon_mask
 from dflcolab.faceset.coco_labels import coco_text, read_coco
-from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces, read_face_head
+from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces
 from dflcolab.faceset.face_source import FaceSource, open_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.labels import FaceLabel, LabelStatistics, label_statistics
@@ -125,13 +125,12 @@ def _list(workspace: Workspace, config: MaskConfig, progress: Progress) -> Label
     problems: list[str] = []
     with open_faces(folder, progress=progress) as faces:
         problems += faces.unused
-        read = faces.read if faces.packed else read_face_head
         labelled = for_each_face(
             faces.paths,
             lambda file: _label_of(file, faces),
             progress=progress,
             title="Reading labels",
-            read=read,
+            read=faces.read_head,
         )
         for label in labelled:
             if isinstance(label, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from dflcolab.engine.checkpoint import list_checkpoints
 from dflcolab.errors import DFLColabError
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.guesses import learned_from
-from dflcolab.faceset.face_files import FaceFile, for_each_face, read_face_head
+from dflcolab.faceset.face_files import FaceFile, for_each_face
 from dflcolab.faceset.face_source import FaceSource, open_faces
 from dflcolab.faceset.label_choice import LabelLook, choose_to_label, doubt, label_look
 from dflcolab.progress import Progress
@@ -127,15 +127,7 @@ def _parted(
     """Faces that training learns from, and the others."""
     labelled: list[Path] = []
     unlabelled: list[Path] = []
-    read = faces.read if faces.packed else read_face_head
-    files = for_each_face(
-        faces.paths,
-        lambda file: replace(file, data=b""),
-        progress=progress,
-        title="Reading labels",
-        read=read,
-    )
-    for file in files:
+    for file in faces.heads(progress=progress, title="Reading labels"):
         if file.problem or file.record is None:
             problems += [file.problem] if file.problem else []
         else:
