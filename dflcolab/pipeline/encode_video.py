@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from dflcolab.errors import MediaError, StorageError
+from dflcolab.errors import MediaError
 from dflcolab.files import storage_errors, write_bytes
 from dflcolab.media.certificate import Identity
 from dflcolab.media.color import ColorTags
@@ -19,7 +18,7 @@ from dflcolab.media.gif import gif_bytes
 from dflcolab.media.hardware import hardware_encoder
 from dflcolab.media.label import Label
 from dflcolab.media.probe import VideoInfo
-from dflcolab.media.provenance import PLAIN_NOTE, read_provenance, sign_file
+from dflcolab.media.provenance import PLAIN_NOTE, read_provenance, signed_when_done
 from dflcolab.media.video_reader import VideoReader
 from dflcolab.media.video_writer import VideoWriter, nominal_rate, shift_to_zero
 from dflcolab.pipeline.encode_frames import (
@@ -191,15 +190,18 @@ class VideoMaker:
         if is_gif:
             suffix = ".gif"
         path = workspace.root / f"{job.name}{suffix}"
-        unsigned = (
-            workspace.root / f".{Path(job.name).name}.{uuid.uuid4().hex[:8]}.unsigned{suffix}"
-        )
         shape = merged_shape(job)
         deep = _keeps_depth(job, encoder, info, shape)
         frames, (height, width) = self._frames(job, reader, shape, deep=deep)
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
+            with signed_when_done(
+                path,
+                folder=workspace.root,
+                title=path.name,
+                parent=job.video,
+                identity=self._identity,
+            ) as unsigned:
                 if is_gif:
                     sound = self._write_gif(unsigned, job, frames)
                 else:
@@ -208,14 +210,6 @@ class VideoMaker:
                     self.messages += [
                         text.replace(unsigned.name, path.name) for text in writer.messages
                     ]
-                sign_file(
-                    unsigned, path, title=path.name, parent=job.video, identity=self._identity
-                )
-            except (MediaError, StorageError) as error:
-                # Nobody knows the temporary file's name.
-                raise type(error)(str(error).replace(unsigned.name, path.name)) from error
-            finally:
-                unsigned.unlink(missing_ok=True)
         note = read_provenance(path)
         if note is None or note.state == "invalid":
             path.unlink()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,12 +12,12 @@ import cv2
 import numpy as np
 
 from dflcolab.arrays import Image
-from dflcolab.errors import DFLColabError, MediaError, ModelError, StorageError
+from dflcolab.errors import DFLColabError, MediaError, ModelError
 from dflcolab.files import storage_errors
 from dflcolab.media.config import VideoCodec
 from dflcolab.media.encoders import choose_encoder
 from dflcolab.media.frame_sequence import read_image
-from dflcolab.media.provenance import PLAIN_NOTE, read_provenance, sign_file
+from dflcolab.media.provenance import PLAIN_NOTE, read_provenance, signed_when_done
 from dflcolab.media.video_writer import VideoWriter
 from dflcolab.pipeline.training_history import read_history
 from dflcolab.progress import Progress
@@ -99,36 +98,30 @@ def timelapse(
         )
     rate = min(max(len(chosen) // _SECONDS, _RATES[0]), _RATES[1])
     path = workspace.history_dir / name / "timelapse.mp4"
-    unsigned = path.with_name(f".timelapse.{uuid.uuid4().hex[:8]}.unsigned.mp4")
     width, height = _size(read_image(chosen[-1][1]))
-    with storage_errors(path):
-        try:
-            writer = VideoWriter(
-                unsigned,
-                width=width,
-                height=height,
-                encoder=choose_encoder(VideoCodec.H264),
-                rate=Fraction(rate),
-                time_base=Fraction(1, rate),
-                metadata={"comment": PLAIN_NOTE},
-            )
-            title = f"Writing {path.name}"
-            with writer, progress.task(title, total=len(chosen), unit="previews") as task:
-                for number, (iteration, preview) in enumerate(chosen):
-                    progress.raise_if_stopped()
-                    is_last = number == len(chosen) - 1
-                    writer.write(
-                        fitted(read_image(preview), iteration, (width, height)),
-                        Fraction(number, rate),
-                        Fraction(_LAST_SECONDS) if is_last else None,
-                    )
-                    task.advance()
-            sign_file(unsigned, path, title=f"{name}: {path.name}", description=_DESCRIPTION)
-        except (MediaError, StorageError) as error:
-            # Nobody knows the temporary file's name.
-            raise type(error)(str(error).replace(unsigned.name, path.name)) from error
-        finally:
-            unsigned.unlink(missing_ok=True)
+    title = f"{name}: {path.name}"
+    signed = signed_when_done(path, folder=path.parent, title=title, description=_DESCRIPTION)
+    with storage_errors(path), signed as unsigned:
+        writer = VideoWriter(
+            unsigned,
+            width=width,
+            height=height,
+            encoder=choose_encoder(VideoCodec.H264),
+            rate=Fraction(rate),
+            time_base=Fraction(1, rate),
+            metadata={"comment": PLAIN_NOTE},
+        )
+        said = f"Writing {path.name}"
+        with writer, progress.task(said, total=len(chosen), unit="previews") as task:
+            for number, (iteration, preview) in enumerate(chosen):
+                progress.raise_if_stopped()
+                is_last = number == len(chosen) - 1
+                writer.write(
+                    fitted(read_image(preview), iteration, (width, height)),
+                    Fraction(number, rate),
+                    Fraction(_LAST_SECONDS) if is_last else None,
+                )
+                task.advance()
     note = read_provenance(path)
     if note is None or note.state == "invalid":
         path.unlink()
