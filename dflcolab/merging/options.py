@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self
 
 from dflcolab.config import Config, option
 
-E = TypeVar("E", bound=enum.Enum)
+
+class _Choice(enum.Enum):
+    """A choice that DeepFaceLab's menus count from 0; its numbers are understood as well."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        text, members = str(value), tuple(cls)
+        return members[int(text)] if text.isdecimal() and int(text) < len(members) else None
 
 
-class Mode(enum.Enum):
+class Mode(_Choice):
     """What the merged frame shows."""
 
     ORIGINAL = "original"
@@ -37,12 +44,8 @@ class Mode(enum.Enum):
         """True where the face is blended by its gradients."""
         return self in (Mode.SEAMLESS, Mode.SEAMLESS_HIST_MATCH)
 
-    @classmethod
-    def _missing_(cls, value: object) -> Mode | None:
-        return _by_number(tuple(cls), value)
 
-
-class MaskMode(enum.Enum):
+class MaskMode(_Choice):
     """Which masks decide where the new face shows."""
 
     FULL = "full"
@@ -74,10 +77,10 @@ class MaskMode(enum.Enum):
     @classmethod
     def _missing_(cls, value: object) -> MaskMode | None:
         same = [member for member in cls if member.value.lower() == str(value).lower()]
-        return same[0] if same else _by_number(tuple(cls), value)
+        return same[0] if same else super()._missing_(value)
 
 
-class ColorTransferMode(enum.Enum):
+class ColorTransferMode(_Choice):
     """How the face takes over the colors of the frame; `-m`: learned inside the mask only."""
 
     NONE = "none"
@@ -90,27 +93,13 @@ class ColorTransferMode(enum.Enum):
     SOT_M = "sot-m"
     MIX_M = "mix-m"
 
-    @classmethod
-    def _missing_(cls, value: object) -> ColorTransferMode | None:
-        return _by_number(tuple(cls), value)
 
-
-class SharpenMode(enum.Enum):
+class SharpenMode(_Choice):
     """Filter behind `blursharpen_amount`."""
 
     NONE = "none"
     BOX = "box"
     GAUSSIAN = "gaussian"
-
-    @classmethod
-    def _missing_(cls, value: object) -> SharpenMode | None:
-        return _by_number(tuple(cls), value)
-
-
-def _by_number(members: tuple[E, ...], value: object) -> E | None:
-    """DeepFaceLab's menus count the choices from 0; its numbers are understood as well."""
-    text = str(value)
-    return members[int(text)] if text.isdecimal() and int(text) < len(members) else None
 
 
 @dataclass(frozen=True, kw_only=True)

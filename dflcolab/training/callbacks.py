@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dflcolab.files import storage_errors, write_bytes
 from dflcolab.progress import Progress, Wish
-from dflcolab.training.trainer import TrainingLoop
+from dflcolab.training.trainer import Callback, Copies, TrainingLoop
 
 _TELL_SECONDS = 1.0
 _SHARE_OF_PICTURES = 0.02
@@ -44,6 +44,26 @@ class StopAtDeadline:
     def __call__(self, loop: TrainingLoop) -> None:
         if time.monotonic() + loop.save_seconds + self._copy_seconds() >= self._end:
             loop.stopped_because = loop.stopped_because or "deadline"
+
+
+def ends_of_a_run(
+    *, target: int | None, seconds: float | None, began: float, copies: Copies | None
+) -> list[Callback]:
+    """What ends a run by itself, with the copies between: a deadline asks them for their time.
+
+    Args:
+        target: Iteration to end at.
+        seconds: Length of the run.
+        began: When it began, `time.monotonic`.
+        copies: Copies checkpoints meanwhile.
+    """
+    found: list[Callback] = [] if target is None else [StopAtTarget(target)]
+    if copies is not None:
+        found.append(copies)
+    if seconds is not None:
+        copy_seconds = copies.seconds_needed if copies else lambda: 0.0
+        found.append(StopAtDeadline(seconds, since=began, copy_seconds=copy_seconds))
+    return found
 
 
 class StopOnRequest:

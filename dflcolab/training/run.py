@@ -31,10 +31,9 @@ from dflcolab.sync.copy_state import CopyState
 from dflcolab.training.callbacks import (
     PreviewOnSchedule,
     SaveOnSchedule,
-    StopAtDeadline,
-    StopAtTarget,
     StopOnRequest,
     TellLosses,
+    ends_of_a_run,
 )
 from dflcolab.training.color_match import transfers_colors
 from dflcolab.training.config import TrainConfig, parse_duration, with_settings
@@ -511,16 +510,11 @@ def _callbacks(
         )
         tell = TellLosses(progress)
         callbacks = [preview, *shown, save, tell, StopOnRequest(progress, places.stop_file)]
-    if target is not None:
-        callbacks.append(StopAtTarget(target))
-    if copies is not None:
-        callbacks.append(copies)
-    if config.deadline is not None:
-        seconds = parse_duration(config.deadline)
+    seconds = parse_duration(config.deadline) if config.deadline is not None else None
+    if seconds is not None:
         progress.fact("deadline", seconds=began + seconds - time.monotonic())
-        copy_seconds = copies.seconds_needed if copies else lambda: 0.0
-        callbacks.append(StopAtDeadline(seconds, since=began, copy_seconds=copy_seconds))
-    return callbacks
+    ends = ends_of_a_run(target=target, seconds=seconds, began=began, copies=copies)
+    return [*callbacks, *ends]
 
 
 def _report(

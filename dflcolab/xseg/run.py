@@ -25,9 +25,8 @@ from dflcolab.sync.copy_state import CopyState
 from dflcolab.training.callbacks import (
     PreviewOnSchedule,
     SaveOnSchedule,
-    StopAtDeadline,
-    StopAtTarget,
     StopOnRequest,
+    ends_of_a_run,
 )
 from dflcolab.training.config import parse_duration
 from dflcolab.training.dataset import prepare_faces
@@ -233,15 +232,8 @@ def _callbacks(
         SaveOnSchedule(every=config.save_every, minutes=config.save_minutes, progress=progress),
         StopOnRequest(progress, places.stop_file),
     ]
-    if target is not None:
-        found.append(StopAtTarget(target))
-    if copies is not None:
-        found.append(copies)
-    if config.deadline is not None:
-        seconds = parse_duration(config.deadline)
-        copy_seconds = copies.seconds_needed if copies else lambda: 0.0
-        found.append(StopAtDeadline(seconds, since=began, copy_seconds=copy_seconds))
-    return found
+    seconds = parse_duration(config.deadline) if config.deadline is not None else None
+    return [*found, *ends_of_a_run(target=target, seconds=seconds, began=began, copies=copies)]
 
 
 def resolve_options(
