@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.faceset.config import SortKind
@@ -13,11 +13,9 @@ from dflcolab.progress import Progress
 from dflcolab.widgets.gallery_desk import FACES, TRASH, GalleryDesk
 from dflcolab.widgets.gallery_facts import MEASURES, as_floats
 from dflcolab.widgets.page_progress import PageProgress
+from dflcolab.widgets.page_requests import Content, Send, done_as_asked, request_of
 from dflcolab.workspace.workspace import Side
 
-Content = dict[str, Any]
-Buffers = list[bytes]
-Send = Callable[[Content, Buffers], None]
 Correct = Callable[[Sequence[str], Progress], None]
 
 _MOST_THUMBNAILS = 400
@@ -54,14 +52,11 @@ class Answers:
 
     def answer(self, content: object) -> None:
         """Do what a page asks, and send it the outcome or one sentence of failure."""
-        asked = cast(Content, content) if isinstance(content, dict) else {}
-        what = asked.get("do")
+        asked = request_of(content)
         try:
-            work = self._asked.get(what) if isinstance(what, str) else None
-            if work is None:
-                raise FacesetError(f"The gallery cannot do {str(what)[:40]!r}; reload the page.")
-            work(asked)
+            done_as_asked(asked, self._asked, who="gallery")
         except DFLColabError as error:
+            what = asked.get("do")
             self._send({"do": "failed", "asked": what, "text": str(error)}, [])
             if what in ("delete", "undo", "restore"):
                 self._list({"where": FACES})

@@ -6,9 +6,10 @@ from typing import Any
 
 import anywidget
 
-from dflcolab.widgets.gallery_answers import Answers, Buffers, Content, Correct
+from dflcolab.widgets.gallery_answers import Answers, Correct
 from dflcolab.widgets.gallery_desk import GalleryDesk
 from dflcolab.widgets.page_files import page_text
+from dflcolab.widgets.page_requests import Buffers, Content
 
 _SCRIPTS = ("page_parts.js", "gallery_grid.js", "gallery_bar.js", "gallery.js")
 

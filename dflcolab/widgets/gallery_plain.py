@@ -10,9 +10,9 @@ import ipywidgets
 import numpy as np
 
 from dflcolab.arrays import Image
-from dflcolab.errors import DFLColabError
 from dflcolab.runtime.show import contact_sheet, small_jpeg
 from dflcolab.widgets.gallery_desk import FACES, TRASH, GalleryDesk
+from dflcolab.widgets.plain_button import plain_button
 
 PER_PAGE = 40
 _COLUMNS = 8
@@ -54,16 +54,7 @@ class PlainGallery:
         self._draw("")
 
     def _button(self, text: str, clicked: Callable[[], None]) -> Any:
-        button = ipywidgets.Button(description=text)
-
-        def work(_button: Any) -> None:
-            try:
-                clicked()
-            except DFLColabError as error:
-                self._draw(str(error))
-
-        button.on_click(work)
-        return button
+        return plain_button(text, clicked, failed=self._draw)
 
     def _turn(self, by: int) -> None:
         self._page += by

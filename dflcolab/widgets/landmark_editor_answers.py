@@ -4,15 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
 
 from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.widgets.landmark_editor_desk import VIEWS, LandmarkDesk
 from dflcolab.widgets.page_progress import PageProgress
-
-Content = dict[str, Any]
-Buffers = list[bytes]
-Send = Callable[[Content, Buffers], None]
+from dflcolab.widgets.page_requests import Content, Send, done_as_asked, request_of
 
 
 class Answers:
@@ -39,15 +35,11 @@ class Answers:
 
     def answer(self, content: object) -> None:
         """Do what a page asks, then show the face that it names; or send one sentence of failure."""
-        asked = cast(Content, content) if isinstance(content, dict) else {}
-        what = asked.get("do")
+        asked = request_of(content)
         try:
-            work = self._asked.get(what) if isinstance(what, str) else None
-            if work is None:
-                raise FacesetError(f"The editor cannot do {str(what)[:40]!r}; reload the page.")
-            text = work(asked)
+            text = done_as_asked(asked, self._asked, who="editor")
             self._show(asked, text)
-            if what != "show":
+            if asked["do"] != "show":
                 self._changed()
         except DFLColabError as error:
             self._send({"do": "failed", "text": str(error)}, [])

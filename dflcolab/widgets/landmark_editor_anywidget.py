@@ -7,9 +7,10 @@ from typing import Any
 
 import anywidget
 
-from dflcolab.widgets.landmark_editor_answers import Answers, Buffers, Content
+from dflcolab.widgets.landmark_editor_answers import Answers
 from dflcolab.widgets.landmark_editor_desk import LandmarkDesk
 from dflcolab.widgets.page_files import page_text
+from dflcolab.widgets.page_requests import Buffers, Content
 
 _SCRIPTS = ("page_parts.js", "landmark_editor_points.js", "landmark_editor.js")
 

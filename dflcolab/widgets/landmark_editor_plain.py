@@ -11,6 +11,7 @@ import numpy as np
 
 from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.widgets.landmark_editor_desk import LandmarkDesk, Shown
+from dflcolab.widgets.plain_button import plain_button
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -49,16 +50,10 @@ class PlainLandmarkEditor:
         self._draw("One line per point: x y, in pixels of the frame.")
 
     def _button(self, text: str, clicked: Callable[[], None]) -> Any:
-        button = ipywidgets.Button(description=text)
+        return plain_button(text, clicked, failed=self._say)
 
-        def work(_button: Any) -> None:
-            try:
-                clicked()
-            except DFLColabError as error:
-                self.status.value = str(error)
-
-        button.on_click(work)
-        return button
+    def _say(self, text: str) -> None:
+        self.status.value = text
 
     def _go(self, by: int) -> None:
         place = self._desk.names.index(str(self.name.value)) + by
@@ -86,11 +81,11 @@ class PlainLandmarkEditor:
             points = self._typed() if keep else shown.face.points.tolist()
             self.picture.value = _with_points(shown, points)
         except DFLColabError as error:
-            self.status.value = str(error)
+            self._say(str(error))
             return
         if not keep:
             self.points.value = "\n".join(f"{x:.2f} {y:.2f}" for x, y in points)
-        self.status.value = text
+        self._say(text)
 
 
 def _with_points(shown: Shown, points: list[list[float]]) -> bytes:

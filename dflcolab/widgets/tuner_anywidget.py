@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 import anywidget
 
-
-def _text(name: str) -> str:
-    return (files("dflcolab.widgets") / name).read_text(encoding="utf-8")
+from dflcolab.widgets.page_files import page_text
 
 
 class BeforeAfter(anywidget.AnyWidget):
@@ -18,8 +15,8 @@ class BeforeAfter(anywidget.AnyWidget):
     Pictures go to the page as messages, so that none is saved with the notebook.
     """
 
-    _esm = _text("tuner.js")
-    _css = _text("tuner.css")
+    _esm = page_text("tuner.js")
+    _css = page_text("tuner.css")
 
     def __init__(self) -> None:
         super().__init__()

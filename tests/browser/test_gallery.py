@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 
 from dflcolab.faceset.config import SortConfig, SortKind
 from dflcolab.pipeline.sort import sort
-from dflcolab.widgets.gallery import face_gallery
+from dflcolab.widgets.gallery_anywidget import FaceGallery
+from dflcolab.widgets.gallery_desk import GalleryDesk
 from dflcolab.workspace.workspace import Side, Workspace
 from tests.xseg.label_files import face_paths, sample_workspace
 
@@ -113,7 +114,7 @@ def test_ten_thousand_faces_scroll_and_select_at_once(widget_page, tmp_path: Pat
 
     Other programs on the same cores can only add to the time until something is painted.
     """
-    page = widget_page(face_gallery(many_faces(tmp_path), Side.SRC)).page
+    page = widget_page(FaceGallery(GalleryDesk(many_faces(tmp_path), Side.SRC))).page
     expect(page.get_by_test_id("gallery-status")).to_contain_text(f"{MANY} shown")
     pictures_in_sight(page)
     watch = Stopwatch(page)
@@ -139,7 +140,7 @@ def test_ten_thousand_faces_scroll_and_select_at_once(widget_page, tmp_path: Pat
 def test_mouse_and_keys_select_and_what_is_deleted_comes_back(widget_page, tmp_path: Path):
     workspace = sample_workspace(tmp_path)
     before = face_paths(workspace)
-    page = widget_page(face_gallery(workspace, Side.SRC)).page
+    page = widget_page(FaceGallery(GalleryDesk(workspace, Side.SRC))).page
     names = [path.name for path in before]
     remove = page.get_by_test_id("gallery-remove")
 
@@ -178,7 +179,7 @@ def test_mouse_and_keys_select_and_what_is_deleted_comes_back(widget_page, tmp_p
 
 def test_a_measure_filters_and_a_sort_elsewhere_is_noticed(widget_page, tmp_path: Path):
     workspace = sample_workspace(tmp_path)
-    page = widget_page(face_gallery(workspace, Side.SRC)).page
+    page = widget_page(FaceGallery(GalleryDesk(workspace, Side.SRC))).page
     status = page.get_by_test_id("gallery-status")
     expect(status).to_contain_text(f"{len(face_paths(workspace))} shown")
 

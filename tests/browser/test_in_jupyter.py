@@ -150,9 +150,9 @@ def newest_save(root: Path) -> int:
 
 
 GALLERY = """
-from dflcolab.widgets.gallery import face_gallery
+from dflcolab.widgets.face_review import face_review
 from dflcolab.workspace.workspace import Side, Workspace
-face_gallery(Workspace.open({root!r}), Side.SRC)
+face_review(Workspace.open({root!r}), Side.SRC)
 """
 
 
