@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
-import av
 import cv2
 from av.container.output import OutputContainer
 from av.error import FFmpegError
@@ -22,13 +21,14 @@ from av.video.stream import VideoStream
 
 from dflcolab.arrays import DeepImage, Image
 from dflcolab.errors import MediaError
-from dflcolab.files import replacing
 from dflcolab.media.color import ColorRange, ColorTags, ToVideo, is_rgb
 from dflcolab.media.encoders import Encoder
-from dflcolab.media.sound import SoundCarrier, SoundFate
+from dflcolab.media.sound import SoundFate
+from dflcolab.media.video_mux import VideoMux
 
 _RGB_MATRIX = 0
-_LARGEST_TIMESCALE = 2**31 - 1
+_LONGEST_WAIT_S = 3600
+"""No encoder holds a frame back for longer."""
 
 
 class VideoWriter:
@@ -75,7 +75,6 @@ class VideoWriter:
     ) -> None:
         self.path = path
         self.n_frames = 0
-        self.sound_fate = SoundFate.NONE
         self.messages: list[str] = []
         self._size = (width, height)
         self._padding = (
@@ -87,19 +86,24 @@ class VideoWriter:
         self._time_base = time_base
         self._color = _carried_color(color or ColorTags(), encoder)
         self._aspect = sample_aspect_ratio
-        self._sound_path = sound
         self._shift = shift
-        self._metadata = dict(metadata or {})
         coded_height, coded_width = height + self._padding[0], width + self._padding[1]
         self._coded_size = (coded_width, coded_height)
         self._convert = ToVideo(encoder.pix_fmt, self._color, width=width, height=height)
-        self._durations: dict[int, int] = {}
         self._last_ticks: int | None = None
-        self._first: tuple[int, int] | None = None
-        self._held: Packet[VideoStream] | None = None
-        self._end = -(2**62)
-        self._stack = ExitStack()
-        self._sound: SoundCarrier | None = None
+        self._mux = VideoMux(
+            path,
+            self._add_video,
+            time_base=time_base,
+            sound=sound,
+            shift=shift,
+            metadata=metadata,
+        )
+
+    @property
+    def sound_fate(self) -> SoundFate:
+        """What became of the sound, once the context has ended."""
+        return self._mux.sound_fate
 
     @property
     def padded(self) -> bool:
@@ -108,37 +112,16 @@ class VideoWriter:
 
     def __enter__(self) -> VideoWriter:
         with ExitStack() as stack:
-            temporary = stack.enter_context(replacing(self.path))
-            self._container: OutputContainer = stack.enter_context(
-                av.open(str(temporary), mode="w", options=self._muxer_options())
-            )
-            self._container.metadata.update(self._metadata)
-            self._stream = self._add_video()
-            if self._sound_path is not None:
-                self._sound = SoundCarrier(self._sound_path, self._container, shift=self._shift)
-                stack.callback(self._sound.close)
+            stack.enter_context(self._mux)
             self._start()
             self._stack = stack.pop_all()
         return self
 
-    def _muxer_options(self) -> dict[str, str]:
-        # Start offsets of tracks are stored in ticks of the whole film: milliseconds unless told
-        # otherwise. faststart puts the index first, so that browsers can begin to play at once.
-        timescale = self._time_base.denominator
-        while timescale < 48_000:
-            timescale *= 2
-        options = {"movflags": "+faststart", "movie_timescale": str(timescale)}
-        if timescale > _LARGEST_TIMESCALE:
-            del options["movie_timescale"]
-        return options
-
-    def _add_video(self) -> VideoStream:
+    def _add_video(self, container: OutputContainer) -> VideoStream:
         encoder = self._encoder
         stream = cast(
             VideoStream,
-            self._container.add_stream(
-                encoder.name, rate=self._rate, options=dict(encoder.options)
-            ),
+            container.add_stream(encoder.name, rate=self._rate, options=dict(encoder.options)),
         )
         context = cast(Any, stream.codec_context)
         context.width, context.height = self._coded_size
@@ -156,7 +139,7 @@ class VideoWriter:
 
     def _start(self) -> None:
         try:
-            self._container.start_encoding()
+            self._mux.start()
         except (FFmpegError, ValueError) as error:
             if isinstance(error, OSError):
                 raise
@@ -193,21 +176,20 @@ class VideoWriter:
                 "not after the one before it; the times must rise."
             )
         self._last_ticks = ticks
-        self._durations[ticks] = max(1, round((duration or 1 / self._rate) / self._time_base))
+        self._mux.expect(ticks, duration or 1 / self._rate)
         if self.padded:
             down, right = self._padding
             image = cast(Image, cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REPLICATE))
         frame = self._convert.frame(image)
         frame.pts = ticks
         frame.time_base = self._time_base
-        if self._sound is not None:
-            self._sound.feed(time)
-        self._mux(self._encode(frame))
+        self._mux.feed_sound(time)
+        self._mux.add(self._encode(frame))
         self.n_frames += 1
 
     def _encode(self, frame: Any) -> list[Packet[VideoStream]]:
         try:
-            return cast("list[Packet[VideoStream]]", self._stream.encode(frame))
+            packets = cast("list[Packet[VideoStream]]", self._mux.stream.encode(frame))
         except FFmpegError as error:
             if isinstance(error, OSError):  # the disk, not the encoder
                 raise
@@ -215,35 +197,13 @@ class VideoWriter:
                 f"{self._encoder.name} failed while writing {self.path.name}: {error.strerror}; "
                 "choose another codec."
             ) from error
-
-    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
-        """Pass packets on, the last one held back until it is known not to be the last of all."""
         for packet in packets:
-            duration = None if packet.pts is None else self._durations.pop(packet.pts, None)
-            if duration is not None:
-                packet.duration = duration
-                self._end = max(self._end, (packet.pts or 0) + duration)
-            if self._first is None:
-                self._first = (packet.pts or 0, packet.dts or 0)
-            if self._held is not None:
-                self._container.mux(self._held)
-            self._held = packet
-
-    def _mux_last(self) -> None:
-        """The last packet in order of decoding, which need not be the last picture.
-
-        MP4 stores distances in order of decoding; the last one is chosen so that their sum is the
-        length of the video.
-        """
-        packet = self._held
-        if packet is None or self._first is None:
-            return
-        first_pts, first_dts = self._first
-        if packet.pts is not None and packet.dts is not None:
-            fitting = self._end - first_pts - (packet.dts - first_dts)
-            packet.duration = max(1, min(fitting, self._end - packet.pts))
-        self._container.mux(packet)
-        self._held = None
+            shown, decoded = packet.pts, packet.dts
+            if shown is None or decoded is None:
+                continue
+            if abs(decoded - shown) * self._time_base > _LONGEST_WAIT_S:
+                packet.dts = shown  # x265 leaves it to chance in a video of one or two frames
+        return packets
 
     def __exit__(
         self,
@@ -260,12 +220,9 @@ class VideoWriter:
         self._stack.__exit__(error_type, error, traceback)
 
     def _finish(self) -> None:
-        self._mux(self._encode(None))
-        self._mux_last()
-        if self._sound is not None:
-            self._sound.finish()
-            self.sound_fate = self._sound.fate
-            self.messages += self._sound.messages
+        self._mux.add(self._encode(None))
+        self._mux.finish()
+        self.messages += self._mux.messages
         if self.padded:
             width, height = self._coded_size
             self.messages.append(
