@@ -13,20 +13,27 @@ from __future__ import annotations
 import functools
 import io
 import json
-import uuid
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from dflcolab import __version__
-from dflcolab.errors import MediaError, MissingDependencyError, StorageError
+from dflcolab.errors import MediaError, MissingDependencyError
 from dflcolab.files import replacing
 from dflcolab.media.certificate import Identity, local_identity
 from dflcolab.media.xmp import SOURCE_TYPE, with_source_type
 
-__all__ = ["PLAIN_NOTE", "SIGNABLE_SUFFIXES", "SOURCE_TYPE", "Provenance", "read_provenance", "sign_file", "sign_still", "signed_when_done"]  # fmt: skip
+__all__ = [
+    "PLAIN_NOTE",
+    "REPLACED_FACE",
+    "SIGNABLE_SUFFIXES",
+    "SOURCE_TYPE",
+    "Provenance",
+    "read_provenance",
+    "sign_file",
+    "sign_still",
+]
 
 PLAIN_NOTE = (
     "Synthetic media: faces in this video were replaced with dflcolab "
@@ -35,7 +42,9 @@ PLAIN_NOTE = (
 """Text of the `comment` tag of result videos."""
 
 _GENERATOR = "dflcolab"
-_DESCRIPTION = "A face was replaced by the output of a trained model."
+REPLACED_FACE = "A face was replaced by the output of a trained model."
+"""What notes say of a merged picture or video."""
+
 _FORMATS = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
@@ -82,7 +91,7 @@ def sign_file(
     *,
     title: str,
     parent: Path | None = None,
-    description: str = _DESCRIPTION,
+    description: str = REPLACED_FACE,
     identity: Identity | None = None,
 ) -> None:
     """Write a copy of a video or picture with a signed note in it (atomic).
@@ -125,54 +134,12 @@ def sign_file(
             )
 
 
-@contextmanager
-def signed_when_done(
-    path: Path,
-    *,
-    folder: Path,
-    title: str,
-    parent: Path | None = None,
-    description: str = _DESCRIPTION,
-    identity: Identity | None = None,
-) -> Generator[Path]:
-    """A file to be written inside of the block; when that ends well, it stands signed at `path`.
-
-    Until then, and after a failure, what stands there stays. Failures tell of `path`, since nobody
-    knows the temporary file's name.
-
-    Args:
-        path: Where the signed file goes.
-        folder: Where the unsigned one lies meanwhile.
-        title: As for `sign_file`, like all that follow.
-        parent: The file it was made from.
-        description: What was done, in words.
-        identity: Certificate to sign with.
-
-    Yields:
-        The unsigned file's path, which ends like `path`.
-
-    Raises:
-        MediaError: As `sign_file`, and as the block.
-        StorageError: The disk is full or read-only.
-    """
-    unsigned = folder / f".{path.stem}.{uuid.uuid4().hex[:8]}.unsigned{path.suffix}"
-    try:
-        yield unsigned
-        sign_file(
-            unsigned, path, title=title, parent=parent, description=description, identity=identity
-        )
-    except (MediaError, StorageError) as error:
-        raise type(error)(str(error).replace(unsigned.name, path.name)) from error
-    finally:
-        unsigned.unlink(missing_ok=True)
-
-
 def sign_still(
     data: bytes,
     title: str,
     *,
     media_type: str | None = None,
-    description: str = _DESCRIPTION,
+    description: str = REPLACED_FACE,
     identity: Identity | None = None,
 ) -> bytes:
     """The bytes of a picture file with the plain and the signed note in it.

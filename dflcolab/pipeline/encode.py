@@ -5,10 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from dflcolab.media.certificate import user_identity
 from dflcolab.media.config import EncodeConfig, Export
-from dflcolab.pipeline.encode_export import ExportedFiles, export_pictures, export_transforms
+from dflcolab.media.signed_file import remove_unsigned
+from dflcolab.pipeline.encode_export import (
+    ExportedFiles,
+    export_pictures,
+    export_transforms,
+    remove_older_pictures,
+)
 from dflcolab.pipeline.encode_frames import (
     Picture,
     foreground_frames,
@@ -16,6 +23,7 @@ from dflcolab.pipeline.encode_frames import (
     result_frames,
 )
 from dflcolab.pipeline.encode_jobs import (
+    EXPORT_FOLDER,
     Job,
     clip_job,
     comparison_job,
@@ -63,7 +71,7 @@ def encode(
     at `config.fps`, without sound. A second dst video `data_dst_2.mp4` gives `result_2.mp4`.
 
     On request also: a comparison before and after, a short clip, and parts for other programs (see
-    `EncodeConfig`). Every file carries a signed C2PA note that it is synthetic, and appears only once it is signed.
+    `EncodeConfig`); pictures that a longer export left there are removed. Every file carries a signed C2PA note that it is synthetic, and appears only once it is signed.
 
     Raises:
         RightsError: The rights of a person are not recorded.
@@ -75,11 +83,12 @@ def encode(
     """
     progress = progress or Progress()
     require_rights(workspace)
-    for left_over in workspace.root.glob(".*.unsigned.*"):
-        left_over.unlink(missing_ok=True)  # of a run that was killed
+    for folder in (workspace.root, workspace.root / EXPORT_FOLDER):
+        remove_unsigned(folder)
     run = _Encoding(workspace, config, progress)
     for job in encode_jobs(workspace, config, run.messages):
         run.work_on(job)
+    run.remove_older_pictures()
     return EncodeReport(tuple(run.videos), tuple(run.exports), tuple(dict.fromkeys(run.messages)))
 
 
@@ -90,6 +99,7 @@ class _Encoding:
         self.videos: list[EncodedVideo] = []
         self.exports: list[ExportedFiles] = []
         self.messages: list[str] = []
+        self._pictured: dict[Path, set[str]] = {}
         self._workspace = workspace
         self._config = config
         self._progress = progress
@@ -110,6 +120,11 @@ class _Encoding:
         if config.clip is not None:
             self._video(clip_job(job, workspace, config, self.messages))
         self._export(job)
+
+    def remove_older_pictures(self) -> None:
+        """Remove what earlier exports left beside the pictures of this one."""
+        for folder, stems in self._pictured.items():
+            self.messages += remove_older_pictures(folder, stems)
 
     def _export(self, job: Job) -> None:
         """Parts for other programs."""
@@ -134,8 +149,8 @@ class _Encoding:
         self.videos.append(self._maker.make(job))
 
     def _pictures(self, job: Job, frames: Iterator[Picture], name: str) -> None:
-        self.exports.append(
-            export_pictures(
-                job, frames, name, self._workspace, self._progress, identity=self._identity
-            )
+        exported = export_pictures(
+            job, frames, name, self._workspace, self._progress, identity=self._identity
         )
+        self.exports.append(exported)
+        self._pictured.setdefault(exported.path, set()).update(job.stems)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from dflcolab import __version__
 from dflcolab.faces.alignment import alignment_matrix, invert_transform, transform_points
-from dflcolab.files import storage_errors, write_bytes, write_text
+from dflcolab.files import list_files, storage_errors, write_bytes, write_text
 from dflcolab.media.certificate import Identity
-from dflcolab.media.provenance import SOURCE_TYPE, sign_still
+from dflcolab.media.provenance import SOURCE_TYPE, read_provenance, sign_still
 from dflcolab.merging.faces_file import MergedFace, read_merged_faces
 from dflcolab.pipeline.encode_frames import Picture
 from dflcolab.pipeline.encode_jobs import EXPORT_FOLDER, Job
@@ -77,6 +77,48 @@ def export_pictures(
             write_bytes(folder / f"{stem}.png", signed, durable=False)
             task.advance()
     return ExportedFiles(f"{job.kind} pictures", folder, total)
+
+
+def remove_older_pictures(folder: Path, stems: Collection[str]) -> list[str]:
+    """Remove pictures of earlier exports, so that a folder holds one sequence.
+
+    Only what this program has written and nobody has changed or renamed goes: a PNG with a valid
+    note of ours under its own name.
+
+    Args:
+        folder: Of exported pictures.
+        stems: Names of the frames that belong there now.
+
+    Returns:
+        What was done, in sentences.
+    """
+    others = [p for p in list_files(folder, (".png",)) if p.stem not in stems]
+    old = [path for path in others if _is_export(path)]
+    with storage_errors(folder):
+        for path in old:
+            path.unlink(missing_ok=True)
+    where = f"{EXPORT_FOLDER}/{folder.name}"
+    messages: list[str] = []
+    if old:
+        messages.append(f"Pictures of an earlier export, removed from {where}: {len(old)}.")
+    if len(others) > len(old):
+        messages.append(
+            f"Pictures that are not of this export, left in {where}: {len(others) - len(old)} "
+            f"(such as {min(set(others) - set(old)).name})."
+        )
+    return messages
+
+
+def _is_export(path: Path) -> bool:
+    """Whether an export of this program wrote it, and it is as it was then."""
+    note = read_provenance(path)
+    return (
+        note is not None
+        and note.state != "invalid"
+        and note.title == path.name
+        and note.source_type == SOURCE_TYPE
+        and (note.generator or "").startswith("dflcolab ")
+    )
 
 
 def export_transforms(job: Job, workspace: Workspace) -> ExportedFiles:

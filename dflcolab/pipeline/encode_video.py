@@ -18,7 +18,8 @@ from dflcolab.media.gif import gif_bytes
 from dflcolab.media.hardware import hardware_encoder
 from dflcolab.media.label import Label
 from dflcolab.media.probe import VideoInfo
-from dflcolab.media.provenance import PLAIN_NOTE, read_provenance, signed_when_done
+from dflcolab.media.provenance import PLAIN_NOTE
+from dflcolab.media.signed_file import signed_when_done
 from dflcolab.media.video_reader import VideoReader
 from dflcolab.media.video_writer import VideoWriter, nominal_rate, shift_to_zero
 from dflcolab.pipeline.encode_frames import (
@@ -196,24 +197,16 @@ class VideoMaker:
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with signed_when_done(
-                path,
-                folder=workspace.root,
-                title=path.name,
-                parent=job.video,
-                identity=self._identity,
-            ) as unsigned:
+                path, title=path.name, parent=job.video, identity=self._identity
+            ) as file:
                 if is_gif:
-                    sound = self._write_gif(unsigned, job, frames)
+                    sound = self._write_gif(file.unsigned, job, frames)
                 else:
-                    writer = _writer(unsigned, encoder, (width, height), job, info)
+                    writer = _writer(file.unsigned, encoder, (width, height), job, info)
                     sound = self._write_video(writer, job, frames, path.name)
                     self.messages += [
-                        text.replace(unsigned.name, path.name) for text in writer.messages
+                        text.replace(file.unsigned.name, path.name) for text in writer.messages
                     ]
-        note = read_provenance(path)
-        if note is None or note.state == "invalid":
-            path.unlink()
-            raise MediaError(f"{path} could not be signed and was removed; encode again.")
         if reader is not None:
             self.messages += reader.problems
         self.messages += job.timeline.problems
@@ -227,7 +220,7 @@ class VideoMaker:
             codec="gif" if is_gif else self._codec(job, _depth(info)).value,
             sound=sound,
             bit_depth=10 if "10" in encoder.pix_fmt else 8,
-            provenance=note.state,
+            provenance=file.state,
             filled=len(job.missing) if job.kind == "result" else 0,
             size_bytes=path.stat().st_size,
         )

@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 
 from dflcolab.arrays import Image
-from dflcolab.errors import DFLColabError, MediaError, ModelError
+from dflcolab.errors import DFLColabError, ModelError
 from dflcolab.files import storage_errors
 from dflcolab.media.config import VideoCodec
 from dflcolab.media.encoders import choose_encoder
 from dflcolab.media.frame_sequence import read_image
-from dflcolab.media.provenance import PLAIN_NOTE, read_provenance, signed_when_done
+from dflcolab.media.provenance import PLAIN_NOTE
+from dflcolab.media.signed_file import remove_unsigned, signed_when_done
 from dflcolab.media.video_writer import VideoWriter
 from dflcolab.pipeline.training_history import read_history
 from dflcolab.progress import Progress
@@ -82,7 +83,7 @@ def timelapse(
     Raises:
         RightsError: The rights of a person are not recorded.
         ModelError: There is no such model, or fewer than two previews of it.
-        MediaError: The encoder is missing.
+        MediaError: The encoder is missing, or the note does not read back; an earlier video stays.
         StorageError: The disk is full; an earlier video stays.
         Interrupted: Asked to stop; an earlier video stays.
     """
@@ -100,10 +101,11 @@ def timelapse(
     path = workspace.history_dir / name / "timelapse.mp4"
     width, height = _size(read_image(chosen[-1][1]))
     title = f"{name}: {path.name}"
-    signed = signed_when_done(path, folder=path.parent, title=title, description=_DESCRIPTION)
-    with storage_errors(path), signed as unsigned:
+    remove_unsigned(path.parent)
+    signed = signed_when_done(path, title=title, description=_DESCRIPTION)
+    with storage_errors(path), signed as file:
         writer = VideoWriter(
-            unsigned,
+            file.unsigned,
             width=width,
             height=height,
             encoder=choose_encoder(VideoCodec.H264),
@@ -122,10 +124,6 @@ def timelapse(
                     Fraction(_LAST_SECONDS) if is_last else None,
                 )
                 task.advance()
-    note = read_provenance(path)
-    if note is None or note.state == "invalid":
-        path.unlink()
-        raise MediaError(f"{path} could not be signed and was removed; write it again.")
     return TimelapseReport(
         model=name,
         path=path,
@@ -135,7 +133,7 @@ def timelapse(
         seconds=float(Fraction(len(chosen) - 1, rate) + _LAST_SECONDS),
         width=width,
         height=height,
-        provenance=note.state,
+        provenance=file.state,
         problems=tuple(problems),
     )
 

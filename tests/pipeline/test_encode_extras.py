@@ -21,7 +21,7 @@ from dflcolab.media.encoders import Encoder
 from dflcolab.media.frame_sequence import read_image, write_image
 from dflcolab.media.hardware import encodes
 from dflcolab.media.probe import probe
-from dflcolab.media.provenance import read_provenance
+from dflcolab.media.provenance import read_provenance, sign_still
 from dflcolab.media.timeline import read_timeline
 from dflcolab.media.video_reader import VideoReader
 from dflcolab.merging.faces_file import MergedFace, write_merged_faces
@@ -281,6 +281,30 @@ def test_the_foreground_over_the_original_gives_the_merged_frame(workspace):
     assert np.abs(over - merged).max() <= 1  # rounding to 8 bits
     for path in (movie.path, picture, workspace.root / "export" / "masks" / "00003.png"):
         assert read_provenance(path).state == "valid"
+
+
+def test_pictures_of_a_longer_export_go_and_what_is_not_ours_stays(workspace):
+    folder = workspace.root / "export" / "masks"
+    folder.mkdir(parents=True)
+    grey = cv2.imencode(".png", np.full((4, 4), 9, np.uint8))[1].tobytes()
+    older = sign_still(grey, "00021.png")
+    (folder / "00021.png").write_bytes(older)
+    own = {
+        "00022.png": grey,
+        "keep.png": older,  # a copy under another name
+        "00024.png": sign_still(grey, "00024.png")[:-1] + b"\0",  # changed since
+        "notes.txt": b"mine",
+    }
+    for name, data in own.items():
+        (folder / name).write_bytes(data)
+
+    report = encode(workspace, EncodeConfig(export=("masks",), mask=False))
+
+    names = {path.name for path in folder.iterdir()}
+    assert names == {*own, *(f"{k + 1:05d}.png" for k in range(20))}
+    assert all((folder / name).read_bytes() == data for name, data in own.items())
+    assert "Pictures of an earlier export, removed from export/masks: 1." in report.messages
+    assert report.messages[-1].endswith("left in export/masks: 3 (such as 00022.png).")
 
 
 def test_transforms_lead_from_the_frame_to_the_crop_and_back(workspace):

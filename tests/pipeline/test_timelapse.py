@@ -101,8 +101,10 @@ def test_rights_are_asked_for_as_for_every_video(tmp_path: Path):
         timelapse(workspace, "m")
 
 
-def test_a_wish_to_stop_leaves_the_earlier_video(workspace: Workspace):
+def test_a_wish_to_stop_leaves_the_earlier_video_and_nothing_else(workspace: Workspace):
     give_past(workspace, "m", previews=[500, 600, 700])
+    left = workspace.history_dir / "m" / ".timelapse.0123abcd.unsigned.mp4"
+    left.write_bytes(b"of a run that was killed")
     before = timelapse(workspace, "m").path.read_bytes()
     progress = Progress()
     progress.request_stop()

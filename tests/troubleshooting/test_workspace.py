@@ -21,7 +21,7 @@ from dflcolab.detection import guard, models
 from dflcolab.engine import gpu_trial
 from dflcolab.errors import DFLColabError
 from dflcolab.files import exclusive
-from dflcolab.media import container, decoding, sound
+from dflcolab.media import container, decoding, signed_file, sound
 from dflcolab.media.config import EncodeConfig, VideoCodec
 from dflcolab.media.container import opened_video
 from dflcolab.media.encoders import choose_encoder
@@ -31,7 +31,6 @@ from dflcolab.media.video_reader import VideoReader
 from dflcolab.media.video_writer import VideoWriter
 from dflcolab.merging.frame_source import FrameSource, dst_frames
 from dflcolab.pipeline import encode as encode_module
-from dflcolab.pipeline import encode_video
 from dflcolab.pipeline.doctor import doctor
 from dflcolab.pipeline.doctor_workspace import look_at_workspace
 from dflcolab.pipeline.encode_jobs import encode_jobs
@@ -460,5 +459,7 @@ def test_sound_that_the_file_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_signature_that_does_not_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     video = make_video(tmp_path / "clip.mp4", n_frames=3)
     workspace = merged_workspace(tmp_path / "w", video, 3)
-    monkeypatch.setattr(encode_video, "read_provenance", lambda _path: None)
+    workspace.result_path().write_bytes(b"yesterday")
+    monkeypatch.setattr(signed_file, "read_provenance", lambda _path: None)
     refused(lambda: encode_module.encode(workspace, EncodeConfig()))
+    assert workspace.result_path().read_bytes() == b"yesterday"
