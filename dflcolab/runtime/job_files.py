@@ -31,8 +31,8 @@ Event = Mapping[str, Any]
 """`n` (from 1, rising), `at` (seconds since 1970), `kind`, and what belongs to the kind.
 
 `task`: `title`, `done`, `total`, `unit`, `rate` per second · `message`: `text` · `losses`: `iteration`,
-`src`, `dst` · `look`: `iteration`, `losses` by "<side>/<group>/loss" · `verdict`: `verdicts` with `call`,
-`evidence`, `advice` · `phase`: `phase`, `following` · `saved`: `iteration`, `proof` · `copy`: `sentence`,
+`src`, `dst`, or of masks `loss` · `look`: `iteration`, `losses` by "<side>/<group>/loss" · `verdict`:
+`verdicts` with `call`, `evidence`, `advice` · `phase`: `phase`, `following` · `saved`: `iteration`, `proof` · `copy`: `sentence`,
 `iteration`, `proof`, … · `picture`: `iteration` · `deadline`: `seconds` from now · `gpu`: `used_mib`,
 `total_mib` · at the end `end`: `report`, `summary`, or `failed`: `error`, `sentence`, `details`.
 """

@@ -47,7 +47,12 @@ class StopAtDeadline:
 
 
 def ends_of_a_run(
-    *, target: int | None, seconds: float | None, began: float, copies: Copies | None
+    *,
+    target: int | None,
+    seconds: float | None,
+    began: float,
+    copies: Copies | None,
+    progress: Progress,
 ) -> list[Callback]:
     """What ends a run by itself, with the copies between: a deadline asks them for their time.
 
@@ -56,11 +61,13 @@ def ends_of_a_run(
         seconds: Length of the run.
         began: When it began, `time.monotonic`.
         copies: Copies checkpoints meanwhile.
+        progress: Is told of the deadline.
     """
     found: list[Callback] = [] if target is None else [StopAtTarget(target)]
     if copies is not None:
         found.append(copies)
     if seconds is not None:
+        progress.fact("deadline", seconds=began + seconds - time.monotonic())
         copy_seconds = copies.seconds_needed if copies else lambda: 0.0
         found.append(StopAtDeadline(seconds, since=began, copy_seconds=copy_seconds))
     return found

@@ -511,9 +511,9 @@ def _callbacks(
         tell = TellLosses(progress)
         callbacks = [preview, *shown, save, tell, StopOnRequest(progress, places.stop_file)]
     seconds = parse_duration(config.deadline) if config.deadline is not None else None
-    if seconds is not None:
-        progress.fact("deadline", seconds=began + seconds - time.monotonic())
-    ends = ends_of_a_run(target=target, seconds=seconds, began=began, copies=copies)
+    ends = ends_of_a_run(
+        target=target, seconds=seconds, began=began, copies=copies, progress=progress
+    )
     return [*callbacks, *ends]
 
 

@@ -60,13 +60,20 @@ def status(snapshot: Snapshot, now: float) -> str:
             parts.append(f"{span(left)} left")
         losses = snapshot.latest.get("losses")
         if losses:
-            parts.append(f"loss src {losses['src']:.4f}, dst {losses['dst']:.4f}")
+            parts.append(_losses(losses))
     gpu = snapshot.latest.get("gpu")
     if gpu:
         parts.append(f"GPU memory {gpu['used_mib'] / 1024:.1f} of {gpu['total_mib'] / 1024:.1f} GB")
     if snapshot.stopping:
         parts.append("<b>stopping: the state is being saved</b>")
     return " · ".join(parts)
+
+
+def _losses(losses: Mapping[str, Any]) -> str:
+    """`loss src 0.1, dst 0.2` of a swapping model, `loss 0.1` of one that masks."""
+    if "loss" in losses:
+        return f"loss {losses['loss']:.4f}"
+    return f"loss src {losses['src']:.4f}, dst {losses['dst']:.4f}"
 
 
 def _end(snapshot: Snapshot) -> str:

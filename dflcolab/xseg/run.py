@@ -26,6 +26,7 @@ from dflcolab.training.callbacks import (
     PreviewOnSchedule,
     SaveOnSchedule,
     StopOnRequest,
+    TellLosses,
     ends_of_a_run,
 )
 from dflcolab.training.config import parse_duration
@@ -230,10 +231,14 @@ def _callbacks(
         PreviewOnSchedule(places.history_dir, every=every, progress=progress),
         watch,
         SaveOnSchedule(every=config.save_every, minutes=config.save_minutes, progress=progress),
+        TellLosses(progress),
         StopOnRequest(progress, places.stop_file),
     ]
     seconds = parse_duration(config.deadline) if config.deadline is not None else None
-    return [*found, *ends_of_a_run(target=target, seconds=seconds, began=began, copies=copies)]
+    ends = ends_of_a_run(
+        target=target, seconds=seconds, began=began, copies=copies, progress=progress
+    )
+    return [*found, *ends]
 
 
 def resolve_options(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint
 from dflcolab.files import storage_errors
 from dflcolab.progress import Progress
@@ -64,6 +65,7 @@ class MaskWatch:
         self._looks = read_looks(self._lines)
         self.verdicts = judge(self._looks, sides=MASK_SIDES) if self._looks else ()
         self._session.also_saved[STATE_KEY] = self._remembered
+        self._tell()
 
     def __call__(self, loop: TrainingLoop) -> None:
         """Look when it is time."""
@@ -81,6 +83,7 @@ class MaskWatch:
         self._lines.flush()
         before = self.verdicts[0].call if self.verdicts else None
         self.verdicts = judge(self._looks, sides=MASK_SIDES)
+        self._tell()
         now = self.verdicts[0]
         if now.call is not before and now.call is not Call.TOO_LITTLE:
             self._progress.message(
@@ -89,6 +92,11 @@ class MaskWatch:
         if stops(self.verdicts, self._stop_on):
             self.stopped_because = "plateau" if now.call is Call.PLATEAU else "overfit"
             loop.stopped_because = loop.stopped_because or self.stopped_because
+
+    def _tell(self) -> None:
+        """Tell those who draw what the looks say."""
+        if self.verdicts:
+            self._progress.fact("verdict", verdicts=to_plain(self.verdicts))
 
     def _remembered(self) -> dict[str, Any]:
         self._lines.force()

@@ -111,6 +111,13 @@ def test_it_says_how_training_stands(told: Told, monitor: TrainMonitor):
     assert "Training loss of src and dst" in part(monitor, "curves-box").value
 
 
+def test_a_training_of_masks_has_one_loss(told: Told):
+    told.tell_training(800)
+    told.log.write("losses", iteration=800, loss=0.125)
+
+    assert "· loss 0.1250" in texts.status(told.job.snapshot(), time.time())
+
+
 def test_the_deadline_counts_where_it_comes_first(told: Told):
     told.tell_training(800)
     told.log.write("deadline", seconds=100.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -117,6 +118,31 @@ def test_pretraining_needs_no_labels_and_is_left_for_good(tmp_path: Path, eager)
     assert max(np.abs(trained[n] - v).max() for n, v in pretrained.items()) < 4e-4
     with pytest.raises(ModelError, match="already trained"):
         train(workspace, 2, pretrain=True)
+
+
+class Facts(Progress):
+    """Keeps what it is told in numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: dict[str, dict[str, Any]] = {}
+
+    def fact(self, kind: str, **values: object) -> None:
+        self.told[kind] = values
+
+
+def test_who_watches_is_told_losses_verdict_and_end(workspace: Workspace, eager):
+    watching = Facts()
+
+    train_masks(workspace, config(2, preview_every=2, deadline="1h"), progress=watching)
+
+    losses = watching.told["losses"]
+    known = read_losses(workspace.model_dir("xseg") / "losses.bin")[:, 0]
+    assert losses["iteration"] == 2
+    assert losses["loss"] in known.astype(float)
+    (verdict,) = watching.told["verdict"]["verdicts"]
+    assert verdict["call"] == "too little data"
+    assert 3500 < watching.told["deadline"]["seconds"] <= 3600
 
 
 class StopAfter(Progress):
