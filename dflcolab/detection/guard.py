@@ -8,7 +8,7 @@ videos the worst had 0.47 there, although single frames reached 0.80.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,8 +50,7 @@ def check_frames(frames: Iterable[Image]) -> GuardVerdict:
     """Judge a sample of frames.
 
     Args:
-        frames: `[H, W, 3]` BGR each, spread evenly over the footage (see `sample_indices`). Only a
-            few are held in memory at a time.
+        frames: As for `scores_of`, spread evenly over the footage (see `sample_indices`).
 
     Returns:
         The verdict; allowed if there is no frame at all.
@@ -60,19 +59,30 @@ def check_frames(frames: Iterable[Image]) -> GuardVerdict:
         MissingDependencyError: The classifier is not installed or does not load. Footage that
             cannot be judged must not pass unseen.
     """
-    scores: list[float] = []
-    batch: list[Image] = []
-    for frame in frames:
-        batch.append(_small_rgb(frame))
-        if len(batch) == _BATCH:
-            scores.extend(_scores(batch))
-            batch = []
-    if batch:
-        scores.extend(_scores(batch))
+    scores = list(scores_of(frames))
     if not scores:
         return GuardVerdict(True, 0.0, 0.0, 0)
     score = float(np.quantile(scores, QUANTILE))
     return GuardVerdict(score < REFUSED_SCORE, score, max(scores), len(scores))
+
+
+def scores_of(frames: Iterable[Image]) -> Iterator[float]:
+    """How explicit the classifier takes each frame to be, 0..1.
+
+    Args:
+        frames: `[H, W, 3]` BGR each. Only a few are held in memory at a time.
+
+    Raises:
+        MissingDependencyError: The classifier is not installed or does not load.
+    """
+    batch: list[Image] = []
+    for frame in frames:
+        batch.append(_small_rgb(frame))
+        if len(batch) == _BATCH:
+            yield from _scores(batch)
+            batch = []
+    if batch:
+        yield from _scores(batch)
 
 
 def refuse_if_explicit(verdict: GuardVerdict, what: str) -> None:
