@@ -60,9 +60,16 @@ class MergeConfig(Config):
     """Write one picture to this file (.jpg or .png) instead of merging: the first frame of `frames`
     with a face, before and after, side by side. Merged frames are left as they are."""
 
+    video: bool = False
+    """Make result.mp4 and result_mask.mp4 straight from the dst video, without a picture for each frame:
+    needs a hundredth of the space, and no `encode` after it. Comparisons, clips and exports of `encode` need the pictures."""
+
+    encode: tuple[str, ...] = ()
+    """With `video`: options of `encode` as name=value (quality=best codec=h265 label=AI-generated …)."""
+
     source: FrameSource = option(FrameSource.AUTO)
     """Read the frames from the dst video or from the pictures in `data_dst`. `auto` takes the
-    pictures if there are any."""
+    pictures if there are any; with `video` always the video."""
 
     provenance: bool = option(default=True)
     """Sign every merged picture as made with a trained model (C2PA manifest and metadata tag).
@@ -86,6 +93,16 @@ class MergeConfig(Config):
                 "with --person 1=NAME."
             )
         self.frame_range  # noqa: B018 - checks the text
+        if self.encode and not self.video:
+            raise ConfigError(
+                "Options of encode are only for merging straight to a video; add --video, or give them "
+                "to `dflcolab encode`."
+            )
+        if self.video and self.source is FrameSource.PICTURES:
+            raise ConfigError(
+                "Pictures cannot be merged straight to a video; leave out --video, and run "
+                "`dflcolab encode` after the merge."
+            )
         if self.preview is not None and self.preview.suffix.lower() not in (
             ".jpg",
             ".jpeg",
@@ -94,6 +111,11 @@ class MergeConfig(Config):
             raise ConfigError(
                 f"preview = {str(self.preview)!r} is no .jpg or .png; write for example look.jpg."
             )
+
+    @property
+    def wanted_source(self) -> FrameSource:
+        """Where frames are read from, `video` taken into account."""
+        return FrameSource.VIDEO if self.video else self.source
 
     @property
     def frame_range(self) -> tuple[int, int | None]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from dflcolab.arrays import Image
+from dflcolab.arrays import DeepImage, Image
 from dflcolab.errors import MediaError, WorkspaceError
 from dflcolab.files import sha256_of
 from dflcolab.media.frame_seek import FrameSeeker
@@ -34,10 +34,12 @@ class DstFrame:
     Attributes:
         stem: Its name without ending.
         image: BGR picture.
+        deep: The same with 16 bits a value, where that was asked for and the footage has it.
     """
 
     stem: str
     image: Image
+    deep: DeepImage | None = None
 
 
 class DstFrames(Protocol):
@@ -64,8 +66,10 @@ class DstFrames(Protocol):
         """Text that changes when any frame changes."""
         ...
 
-    def walk(self, start: int, stop: int | None, wanted: Wanted) -> Iterator[DstFrame]:
-        """Frames number `start` up to and without `stop` whose names are wanted."""
+    def walk(
+        self, start: int, stop: int | None, wanted: Wanted, *, deep: bool = False
+    ) -> Iterator[DstFrame]:
+        """Frames number `start` up to and without `stop` whose names are wanted; `deep`: with 16 bits too."""
         ...
 
     def jump(self, stem: str) -> DstFrame | None:
@@ -103,7 +107,9 @@ class PictureFrames:
     def _by_stem(self) -> dict[str, Path]:
         return {path.stem: path for path in self.paths}
 
-    def walk(self, start: int, stop: int | None, wanted: Wanted) -> Iterator[DstFrame]:
+    def walk(
+        self, start: int, stop: int | None, wanted: Wanted, *, deep: bool = False
+    ) -> Iterator[DstFrame]:
         for path in self.paths[start:stop]:
             if not wanted(path.stem):
                 continue
@@ -150,7 +156,9 @@ class VideoFrames:
     def _hashes(self) -> str:
         return "|".join(sha256_of(path) for path, _ in self.videos)
 
-    def walk(self, start: int, stop: int | None, wanted: Wanted) -> Iterator[DstFrame]:
+    def walk(
+        self, start: int, stop: int | None, wanted: Wanted, *, deep: bool = False
+    ) -> Iterator[DstFrame]:
         before = 0
         for path, prefix in self.videos:
             with VideoReader(path) as reader:
@@ -162,8 +170,8 @@ class VideoFrames:
                     return before + index >= start and wanted(frame_name(prefix, index))
 
                 end = None if stop is None else max(stop - before, 0)
-                for frame in reader.frames(0, end, wanted=is_wanted):
-                    yield DstFrame(frame_name(prefix, frame.index), frame.image)
+                for frame in reader.frames(0, end, wanted=is_wanted, deep=deep):
+                    yield DstFrame(frame_name(prefix, frame.index), frame.image, frame.deep)
                 self.problems.extend(reader.problems)
             before += n_read
             if stop is not None and before >= stop:

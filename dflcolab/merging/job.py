@@ -60,6 +60,7 @@ class MergeJob:
         stretches: Which faces are the same one through time, for smoothing masks and colors.
         people: Face file → model of that person; other faces get `networks`.
         signer: Text that tells the user's certificate from another; "" for the machine's own.
+        deep: Read frames with 16 bits a value besides, for an output that keeps them.
     """
 
     frames: DstFrames
@@ -77,6 +78,7 @@ class MergeJob:
     stretches: Stretches = field(default_factory=Stretches)
     people: Mapping[str, PersonModel] = field(default_factory=dict[str, PersonModel])
     signer: str = ""
+    deep: bool = False
 
     def person_at(self, stem: str, place: int) -> PersonModel | None:
         """The model of a face of its own person; None for the usual one."""

@@ -28,7 +28,7 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Done:
-    """One finished frame: its key and the sizes of its picture and its mask in bytes."""
+    """One finished frame: its key and the sizes of its picture and its mask in bytes (0: it has none)."""
 
     key: str
     size: int
@@ -50,16 +50,18 @@ def frame_key(run: str, footage: str, faces: Sequence[Landmarks]) -> str:
 
 
 class MergeJournal:
-    """The record of finished frames in a folder of merged pictures.
+    """The record of finished frames in a folder of merged pictures, or of finished parts of a video.
 
     Args:
         folder: `data_dst/merged`; it must exist.
-        mask_folder: `data_dst/merged_mask`.
+        mask_folder: `data_dst/merged_mask`; must exist too.
+        suffix: Ending of the files.
     """
 
-    def __init__(self, folder: Path, mask_folder: Path) -> None:
+    def __init__(self, folder: Path, mask_folder: Path, suffix: str = ".png") -> None:
         self._folder = folder
         self._mask_folder = mask_folder
+        self._suffix = suffix
         self._done = _read(folder / FRAMES_FILE)
         self._stream: TextIO | None = None
         self._lock = threading.Lock()
@@ -99,7 +101,7 @@ class MergeJournal:
             return False
         try:
             size = self.picture_path(stem).stat().st_size
-            mask_size = self.mask_path(stem).stat().st_size
+            mask_size = self.mask_path(stem).stat().st_size if done.mask_size else 0
         except OSError:
             return False
         return (size, mask_size) == (done.size, done.mask_size)
@@ -121,11 +123,11 @@ class MergeJournal:
 
     def picture_path(self, stem: str) -> Path:
         """Where a merged frame lies."""
-        return self._folder / f"{stem}.png"
+        return self._folder / f"{stem}{self._suffix}"
 
     def mask_path(self, stem: str) -> Path:
         """Where its mask lies."""
-        return self._mask_folder / f"{stem}.png"
+        return self._mask_folder / f"{stem}{self._suffix}"
 
 
 def _line(stem: str, done: Done) -> str:

@@ -1,8 +1,8 @@
 # pyright: strict
 """Merging all frames: decode, predict in batches, compose and write in threads.
 
-One thread decodes ahead, this one crops and asks the model, a pool composes and writes. Every
-finished frame is noted, so the run may be stopped or killed at any moment.
+One thread decodes ahead, this one crops and asks the model, a pool composes and hands the frames to
+an output, which writes and notes them. So the run may be stopped or killed at any moment.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from dataclasses import dataclass, field
 
 from dflcolab.config import to_plain
 from dflcolab.errors import Interrupted
-from dflcolab.files import write_bytes
-from dflcolab.media.frame_sequence import encode_image
 from dflcolab.merging.composite import composite_frame
 from dflcolab.merging.face import FaceToMerge
 from dflcolab.merging.faces_file import write_merged_faces
 from dflcolab.merging.frame_source import DstFrame
 from dflcolab.merging.job import MergeJob, merged_faces, run_facts
-from dflcolab.merging.journal import Done, MergeJournal, frame_key
+from dflcolab.merging.journal import frame_key
 from dflcolab.merging.motion import STILL, Motion, motions
 from dflcolab.merging.networks import Question
 from dflcolab.merging.options import CompositeOptions
+from dflcolab.merging.output import Deliver, MergedFrame, MergeOutput, PictureOutput
 from dflcolab.merging.prefetch import prefetched
 from dflcolab.merging.steady_faces import PredictedFrame, reach, steady_faces
 from dflcolab.progress import Progress, Task
@@ -60,8 +59,15 @@ class MergeCounts:
         return self.merged + self.passed + self.kept
 
 
-def merge_frames(job: MergeJob, *, progress: Progress) -> MergeCounts:
+def merge_frames(
+    job: MergeJob, *, progress: Progress, output: MergeOutput | None = None
+) -> MergeCounts:
     """Merge the frames of a job that are not merged yet.
+
+    Args:
+        job: What is merged.
+        progress: Shown to the user, and asked for a wish to stop.
+        output: Where the frames go; None: pictures in the job's folders.
 
     Raises:
         Interrupted: Somebody asked to stop; finished frames are kept.
@@ -69,16 +75,16 @@ def merge_frames(job: MergeJob, *, progress: Progress) -> MergeCounts:
         MediaError: The footage cannot be read.
         StorageError: The disk is full, read-only or gone.
     """
-    with MergeJournal(job.folder, job.mask_folder) as journal:
-        return _Merge(job, journal, progress).run()
+    with output or PictureOutput(job) as opened:
+        return _Merge(job, opened, progress).run()
 
 
 class _Merge:
     """One run of `merge_frames`."""
 
-    def __init__(self, job: MergeJob, journal: MergeJournal, progress: Progress) -> None:
+    def __init__(self, job: MergeJob, output: MergeOutput, progress: Progress) -> None:
         self._job = job
-        self._journal = journal
+        self._output = output
         self._progress = progress
         self._counts = MergeCounts()
         self._facts = run_facts(job)
@@ -86,7 +92,7 @@ class _Merge:
         self._motions: Mapping[str, Motion] = {}
         self._index = {stem: i for i, stem in enumerate(job.frames.stems)}
         self._look_texts: dict[CompositeOptions, str] = {}
-        self._running: deque[Future[int]] = deque()
+        self._running: deque[Future[tuple[int, Deliver | None]]] = deque()
         self._shown_kept = 0
         self._failed = False
         self._seen: set[str] = set()
@@ -97,7 +103,7 @@ class _Merge:
         job = self._job
         all_stems = job.frames.stems
         stems = all_stems[job.start : job.stop]
-        if any(self._options(stem).motion_blur_power for stem in stems):
+        if any(self._options(stem).motion_blur_power for stem in all_stems):
             self._motions = motions(all_stems, job.faces.by_stem)
         self._announce(stems)
         self._find_context(stems)
@@ -129,7 +135,7 @@ class _Merge:
         self._reach = max(reaches.values(), default=0)
         if not self._reach:
             return
-        made = {stem for stem in stems if not self._journal.holds(stem, self._key(stem))}
+        made = {stem for stem in stems if not self._output.holds(stem, self._key(stem))}
         around = {
             sight.stem
             for stem in made
@@ -140,16 +146,16 @@ class _Merge:
 
     def _announce(self, stems: Sequence[str]) -> None:
         """Say what an earlier run left, and note what this one is about."""
-        outdated = self._journal.n_outdated({stem: self._key(stem) for stem in stems})
+        outdated = self._output.begin(stems, self._key)
         if outdated:
             self._progress.message(
                 f"{outdated} frames were merged with other settings, faces or weights before; they "
-                "are made anew, and each old picture stays until its new one stands."
+                "are made anew, and each old one stays until its new one stands."
             )
         look = self._job.look.plain()
         text = json.dumps([self._facts, look], sort_keys=True)
         fingerprint = hashlib.sha256(text.encode()).hexdigest()
-        self._journal.describe_run(
+        self._output.describe_run(
             {
                 **self._job.notes,
                 "fingerprint": fingerprint,
@@ -205,7 +211,7 @@ class _Merge:
         if self._failed:
             raise Interrupted("Merging stopped because of another error.")
         self._seen.add(stem)
-        if self._journal.holds(stem, self._key(stem)):
+        if self._output.holds(stem, self._key(stem)):
             self._counts.kept += 1
             self._counts.kept_with_face += bool(self._job.faces.of(stem))
             return stem in self._context
@@ -232,7 +238,7 @@ class _Merge:
         job, batch = self._job, self._job.networks.batch
         start = max(0, job.start - self._reach)
         stop = None if job.stop is None else job.stop + self._reach
-        walk = job.frames.walk(start, stop, self._is_decoded)
+        walk = job.frames.walk(start, stop, self._is_decoded, deep=job.deep)
         waiting: list[DstFrame] = []
         n_faces = 0
         with closing(prefetched(walk, depth=2 * job.threads)) as frames:
@@ -267,8 +273,8 @@ class _Merge:
             index = self._index.get(frame.stem, len(self._index))
             yield PredictedFrame(index, frame, found)
 
-    def _finish(self, work: PredictedFrame) -> int:
-        """Compose one frame, write and note it; runs in the pool. Gives the number of faces."""
+    def _finish(self, work: PredictedFrame) -> tuple[int, Deliver | None]:
+        """Compose one frame and hand it over; runs in the pool. Gives the number of faces."""
         job, stem, faces = self._job, work.frame.stem, work.faces
         image, mask = composite_frame(
             work.frame.image,
@@ -278,22 +284,17 @@ class _Merge:
             motion=self._motion(stem),
             resolution=job.networks.predictor.resolution,
         )
-        mask_data = encode_image(mask, ".png")
-        write_bytes(self._journal.mask_path(stem), mask_data, durable=False)
-        path = self._journal.picture_path(stem)
-        data = encode_image(image, ".png")
-        if job.stamp is not None:
-            data = job.stamp(data, path.name, len(faces))
-        write_bytes(path, data, durable=False)
-        self._journal.note(stem, Done(self._key(stem), len(data), len(mask_data)))
-        return len(faces)
+        merged = MergedFrame(work.frame, image, mask, len(faces), self._key(stem))
+        return len(faces), self._output.prepare(merged)
 
     def _collect(self, task: Task, *, at_most: int) -> None:
         """Count finished frames until no more than `at_most` are under way."""
         first_error: BaseException | None = None
         while len(self._running) > at_most or (self._running and self._running[0].done()):
             try:
-                n_faces = self._running.popleft().result()
+                n_faces, deliver = self._running.popleft().result()
+                if deliver is not None and first_error is None and not self._failed:
+                    deliver()
             except BaseException as error:  # noqa: BLE001 - the first one is raised below
                 first_error = first_error or error
                 continue

@@ -52,11 +52,7 @@ class EncodeReport:
 
     def summary(self) -> str:
         """The report in a few lines."""
-        lines = [
-            f"Wrote {video.path} ({video.frames} frames, {video.duration_s:.2f} s, "
-            f"{video.width}x{video.height}, {video.codec}, sound {video.sound}, signed)."
-            for video in self.videos
-        ]
+        lines = [video.summary() for video in self.videos]
         lines += [f"Wrote {part.path} ({part.files} {part.kind})." for part in self.exports]
         return "\n".join([*lines, *self.messages])
 

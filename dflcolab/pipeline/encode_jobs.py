@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -36,6 +37,7 @@ class Job:
         masks: Mask of each frame that has one; for the foreground only.
         first: Number of the first frame within the footage.
         sound: Carry the sound of the dst video over.
+        parts: Encoded parts of the video, where they take the place of pictures.
     """
 
     name: str
@@ -48,10 +50,13 @@ class Job:
     masks: dict[str, Path] = field(default_factory=dict[str, Path])
     first: int = 0
     sound: bool = True
+    parts: tuple[Path, ...] = ()
 
     @property
     def missing(self) -> list[str]:
         """Frames without a picture, in order."""
+        if self.parts:
+            return []
         return [stem for stem in self.stems if stem not in self.pictures]
 
 
@@ -102,19 +107,22 @@ def encode_jobs(workspace: Workspace, config: EncodeConfig, messages: list[str])
 
 
 def _job_of_video(workspace: Workspace, video: Path, merged: dict[str, Path]) -> Job:
-    prefix = workspace.frame_prefix(video)
-    timeline = read_timeline(video)
-    stems = _stems(prefix, len(timeline.times))
-    if any(stem not in merged for stem in stems):
+    job = video_job(workspace, video, read_timeline(video))
+    if any(stem not in merged for stem in job.stems):
         # The packets promise more frames than were merged: count those that really decode.
-        timeline = read_timeline(video, decode=True)
-        stems = _stems(prefix, len(timeline.times))
+        job = video_job(workspace, video, read_timeline(video, decode=True))
+    return replace(job, pictures={stem: merged[stem] for stem in job.stems if stem in merged})
+
+
+def video_job(workspace: Workspace, video: Path, timeline: Timeline) -> Job:
+    """The result of a dst video, without its pictures yet."""
+    prefix = workspace.frame_prefix(video)
     suffix = f"_{prefix.removesuffix('-')}" if prefix else ""
     return Job(
         name=workspace.result_path("").name + suffix,
         kind="result",
-        stems=stems,
-        pictures={stem: merged[stem] for stem in stems if stem in merged},
+        stems=_stems(prefix, len(timeline.times)),
+        pictures={},
         timeline=timeline,
         video=video,
     )
@@ -174,6 +182,11 @@ def mask_job(job: Job, workspace: Workspace, messages: list[str]) -> Job | None:
     if masks.missing:
         messages.append(f"{len(masks.missing)} frames of {masks.name} have no mask and are black.")
     return masks
+
+
+def mask_of_parts(job: Job, workspace: Workspace, parts: Sequence[Path]) -> Job:
+    """The job for the mask video of a result that is made of parts."""
+    return replace(_renamed(job, workspace, "mask"), parts=tuple(parts))
 
 
 def mask_pictures(job: Job, workspace: Workspace) -> dict[str, Path]:

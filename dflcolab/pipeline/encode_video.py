@@ -4,24 +4,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dflcolab.errors import MediaError
 from dflcolab.files import storage_errors, write_bytes
 from dflcolab.media.certificate import Identity
-from dflcolab.media.color import ColorTags
 from dflcolab.media.config import Comparison, EncodeConfig, VideoCodec
 from dflcolab.media.encoders import Encoder, alpha_encoder, choose_encoder, settled_codec
 from dflcolab.media.gif import gif_bytes
 from dflcolab.media.hardware import hardware_encoder
+from dflcolab.media.joined_video import join_videos
 from dflcolab.media.label import Label
-from dflcolab.media.probe import VideoInfo
+from dflcolab.media.probe import VideoInfo, probe
 from dflcolab.media.provenance import PLAIN_NOTE
 from dflcolab.media.signed_file import signed_when_done
 from dflcolab.media.video_reader import VideoReader
-from dflcolab.media.video_writer import VideoWriter, nominal_rate, shift_to_zero
+from dflcolab.media.video_writer import VideoWriter
 from dflcolab.pipeline.encode_frames import (
     Picture,
     Shape,
@@ -33,6 +32,14 @@ from dflcolab.pipeline.encode_frames import (
     scaled,
 )
 from dflcolab.pipeline.encode_jobs import Job, thinned
+from dflcolab.pipeline.encode_writer import (
+    METADATA,
+    keeps_depth,
+    shift_of,
+    sound_of,
+    source_depth,
+    writer_for,
+)
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Workspace
 
@@ -71,6 +78,13 @@ class EncodedVideo:
     provenance: str
     filled: int
     size_bytes: int
+
+    def summary(self) -> str:
+        """What was written, in one sentence."""
+        return (
+            f"Wrote {self.path} ({self.frames} frames, {self.duration_s:.2f} s, "
+            f"{self.width}x{self.height}, {self.codec}, sound {self.sound}, signed)."
+        )
 
 
 class VideoMaker:
@@ -118,6 +132,24 @@ class VideoMaker:
                 )
         return self._written(job, reader, self._encoder(job, info))
 
+    def encoder(self, job: Job) -> Encoder:
+        """What encodes the parts of a job: the graphics card if that is wanted and works."""
+        info = _info(job)
+        return self._hardware(job, info) or self._encoder(job, info)
+
+    def part_writer(
+        self, job: Job, encoder: Encoder, path: Path, size: tuple[int, int]
+    ) -> VideoWriter:
+        """Writes a part of a job, without sound.
+
+        Args:
+            job: Whose part.
+            encoder: From `encoder`.
+            path: Where to.
+            size: Width and height of the pictures.
+        """
+        return writer_for(path, encoder, size, replace(job, sound=False), _info(job))
+
     def _codec(self, job: Job, depth: int) -> VideoCodec:
         """What the pictures of a job are compressed with."""
         if job.kind == "foreground":
@@ -128,7 +160,7 @@ class VideoMaker:
 
     def _encoder(self, job: Job, info: VideoInfo | None) -> Encoder:
         config = self._config
-        depth = _depth(info)
+        depth = source_depth(info)
         if job.kind == "foreground":
             return alpha_encoder()
         if job.kind == "clip":
@@ -147,7 +179,7 @@ class VideoMaker:
         """The graphics card's encoder, if it is wanted for this job and works."""
         if not self._config.hardware or job.kind in _OWN_ENCODER:
             return None
-        depth = _depth(info)
+        depth = source_depth(info)
         codec = self._codec(job, depth)
         found = hardware_encoder(codec, quality=self._config.quality, source_depth=depth)
         if found is None:
@@ -191,22 +223,17 @@ class VideoMaker:
         if is_gif:
             suffix = ".gif"
         path = workspace.root / f"{job.name}{suffix}"
-        shape = merged_shape(job)
-        deep = _keeps_depth(job, encoder, info, shape)
-        frames, (height, width) = self._frames(job, reader, shape, deep=deep)
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with signed_when_done(
                 path, title=path.name, parent=job.video, identity=self._identity
             ) as file:
-                if is_gif:
-                    sound = self._write_gif(file.unsigned, job, frames)
+                if job.parts:
+                    sound, (height, width) = self._join(file.unsigned, job, info, encoder)
                 else:
-                    writer = _writer(file.unsigned, encoder, (width, height), job, info)
-                    sound = self._write_video(writer, job, frames, path.name)
-                    self.messages += [
-                        text.replace(file.unsigned.name, path.name) for text in writer.messages
-                    ]
+                    sound, (height, width) = self._draw(
+                        file.unsigned, job, reader, encoder, path.name
+                    )
         if reader is not None:
             self.messages += reader.problems
         self.messages += job.timeline.problems
@@ -217,13 +244,46 @@ class VideoMaker:
             duration_s=float(job.timeline.end - job.timeline.times[0]),
             width=width,
             height=height,
-            codec="gif" if is_gif else self._codec(job, _depth(info)).value,
+            codec="gif" if is_gif else self._codec(job, source_depth(info)).value,
             sound=sound,
             bit_depth=10 if "10" in encoder.pix_fmt else 8,
             provenance=file.state,
             filled=len(job.missing) if job.kind == "result" else 0,
             size_bytes=path.stat().st_size,
         )
+
+    def _draw(
+        self, file: Path, job: Job, reader: VideoReader | None, encoder: Encoder, name: str
+    ) -> tuple[str, Shape]:
+        """Encode the pictures of a job; what became of the sound, and their size."""
+        info = reader.info if reader is not None else None
+        shape = merged_shape(job)
+        same_size = info is not None and (info.height, info.width) == shape
+        deep = same_size and keeps_depth(job, encoder, info)
+        frames, (height, width) = self._frames(job, reader, shape, deep=deep)
+        if file.suffix == ".gif":
+            return self._write_gif(file, job, frames), (height, width)
+        writer = writer_for(file, encoder, (width, height), job, info)
+        sound = self._write_video(writer, job, frames, name)
+        self.messages += [text.replace(file.name, name) for text in writer.messages]
+        return sound, (height, width)
+
+    def _join(
+        self, file: Path, job: Job, info: VideoInfo | None, encoder: Encoder
+    ) -> tuple[str, Shape]:
+        """Put the parts of a job together; what became of the sound, and the size."""
+        fate, messages = join_videos(
+            file,
+            job.parts,
+            job.timeline,
+            sound=sound_of(job, info),
+            shift=shift_of(job, info),
+            metadata=METADATA,
+            tag=encoder.tag,
+        )
+        self.messages += messages
+        part = probe(job.parts[0])
+        return fate.value, (part.height, part.width)
 
     def _write_video(
         self, writer: VideoWriter, job: Job, frames: Iterator[Picture], name: str
@@ -256,38 +316,6 @@ def reader_of(job: Job) -> VideoReader | None:
     return VideoReader(job.video) if job.video is not None else None
 
 
-def _depth(info: VideoInfo | None) -> int:
-    return info.bit_depth if info is not None else 8
-
-
-def _keeps_depth(job: Job, encoder: Encoder, info: VideoInfo | None, shape: Shape) -> bool:
-    """Whether the fine values of the dst video fit into the result."""
-    if info is None or job.kind not in ("result", "foreground") or info.bit_depth <= 8:
-        return False
-    return "10" in encoder.pix_fmt and (info.height, info.width) == shape
-
-
-def _writer(
-    path: Path, encoder: Encoder, size: tuple[int, int], job: Job, info: VideoInfo | None
-) -> VideoWriter:
-    width, height = size
-    times = job.timeline.times
-    same_size = info is not None and info.width * height == info.height * width
-    shift = Fraction(0)
-    if info is not None and job.sound:
-        sound_starts = [track.start_s for track in info.audio if track.start_s is not None]
-        keeps_offsets = "mp4" in info.container.split(",")
-        shift = shift_to_zero(times[0], sound_starts, keeps_offsets=keeps_offsets)
-    return VideoWriter(
-        path,
-        width=width,
-        height=height,
-        encoder=encoder,
-        rate=nominal_rate(info.average_rate if info else 1 / job.timeline.time_base, times),
-        time_base=job.timeline.time_base,
-        color=info.color if info is not None else ColorTags(),
-        sample_aspect_ratio=info.sample_aspect_ratio if info and same_size else Fraction(1),
-        sound=job.video if info is not None and info.has_audio and job.sound else None,
-        shift=shift,
-        metadata={"comment": PLAIN_NOTE},
-    )
+def _info(job: Job) -> VideoInfo | None:
+    reader = reader_of(job)
+    return reader.info if reader is not None else None

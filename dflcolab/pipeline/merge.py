@@ -19,6 +19,7 @@ from dflcolab.merging.networks import Enhancer
 from dflcolab.merging.preview import before_and_after
 from dflcolab.merging.segments import Segmenter
 from dflcolab.merging.stretches import Jitter
+from dflcolab.pipeline.encode_video import EncodedVideo
 from dflcolab.pipeline.merge_faces import FacesToMerge
 from dflcolab.pipeline.merge_opening import (
     modes_with_xseg,
@@ -26,6 +27,7 @@ from dflcolab.pipeline.merge_opening import (
     require_permission,
     require_xseg,
 )
+from dflcolab.pipeline.merge_video import merge_to_videos, video_options
 from dflcolab.progress import Progress
 from dflcolab.runtime.where import Where
 from dflcolab.workspace.workspace import Workspace
@@ -38,7 +40,7 @@ class MergeReport:
     Attributes:
         model: Name of the model; with models for people, all of them.
         iteration: How long it was trained; the first one of several.
-        frames: Frames that stand in `merged` now, of those asked for.
+        frames: Frames that stand in `merged` now (or in parts of the video), of those asked for.
         frames_with_face: Of these, frames in which at least one face is replaced.
         merged: Frames made now in which a face was replaced.
         passed: Frames made now without a face, unchanged.
@@ -47,13 +49,14 @@ class MergeReport:
         seconds: Time on the clock, loading and checks included.
         frames_per_second: Frames made now, by the time of merging alone.
         options: The look, with its ranges and keyframes.
-        folder: Where the frames are.
+        folder: Where the frames are, or the parts of the video.
         people: Faces of each person that was named, all frames counted.
         jitter_before: How much the faces trembled as found; None where nothing is smoothed.
         jitter_after: How much they tremble as merged.
         preview: The picture that was made instead of merging; None if there was none.
         preview_frame: The frame that it shows.
         problems: What was left out, one sentence each.
+        videos: Videos that were made straight from the dst video.
     """
 
     model: str
@@ -74,11 +77,14 @@ class MergeReport:
     preview: Path | None = None
     preview_frame: str | None = None
     problems: tuple[str, ...] = field(default=())
+    videos: tuple[EncodedVideo, ...] = ()
 
     def summary(self) -> str:
         """The report in a few lines."""
         made = self.merged + self.passed
-        lines = [f"{self.frames} merged frames are in {self.folder}."]
+        lines = [video.summary() for video in self.videos]
+        if not lines:
+            lines = [f"{self.frames} merged frames are in {self.folder}."]
         if self.preview is not None:
             lines = [
                 f"{self.preview} shows frame {self.preview_frame} before and after; merged frames are untouched."
@@ -110,14 +116,14 @@ def merge(
     progress: Progress | None = None,
     where: Where | None = None,
 ) -> MergeReport:
-    """Merge the dst frames with a trained model.
+    """Merge the dst frames with a trained model, into pictures or straight into the result video.
 
     Frames without a face, and faces whose file was deleted, stay as they are. Safe to run again:
     frames that were merged with the same settings, faces and weights are kept.
 
     Args:
         workspace: Its dst footage, dst faces and model are read; `data_dst/merged` and
-            `data_dst/merged_mask` are written.
+            `data_dst/merged_mask` are written, or with `video` the result.
         config: Which model, which frames, which look; or a preview of it, which writes nothing else.
         progress: Shown to the user, and asked for a wish to stop.
         where: Kind of place; found out when None.
@@ -140,6 +146,7 @@ def merge(
     require_permission(workspace, where)
     look = load_look(config, workspace.root)
     require_xseg(workspace, config.xseg, look)
+    how = video_options(workspace, config) if config.video else None
 
     def helpers(problems: list[str]) -> tuple[Segmenter | None, Enhancer | None]:
         return _segmenter(workspace, config, look, problems), _enhancer(config, look)
@@ -149,10 +156,20 @@ def merge(
     frames = job.frames
     usual = next(iter(models.values()))
     merging_begin = time.perf_counter()
-    if config.preview is None:
-        counts, shown = _merged(job, config, progress), None
-    else:
+    folder, videos, shown = workspace.merged_dir, list[EncodedVideo](), None
+    if config.preview is not None:
         counts, shown = MergeCounts(), _write_preview(job, config.preview)
+    elif how is not None:
+        made_videos = merge_to_videos(workspace, job, how, progress=progress)
+        counts, folder, videos = made_videos.counts, made_videos.folder, made_videos.videos
+        problems += made_videos.messages
+    else:
+        counts = _merged(job, progress)
+    if config.preview is None and not counts.total:
+        raise WorkspaceError(
+            f"There is no frame in the range {config.frames} of {job.frames.description}; "
+            "frames are counted from 0."
+        )
     now = time.perf_counter()
     problems += frames.problems
     if counts.unmatched:
@@ -175,13 +192,14 @@ def merge(
         seconds=round(now - begin, 2),
         frames_per_second=round(made / max(now - merging_begin, 1e-9), 2) if made else 0.0,
         options=look.plain(),
-        folder=workspace.merged_dir,
+        folder=folder,
         people=_counted(found),
         jitter_before=found.before,
         jitter_after=found.after,
         preview=config.preview,
         preview_frame=shown,
         problems=tuple(problems),
+        videos=tuple(videos),
     )
 
 
@@ -191,18 +209,12 @@ def _counted(found: FacesToMerge) -> dict[str, int]:
     return {who: wishes.count(who) for who in dict.fromkeys(wishes)}
 
 
-def _merged(job: MergeJob, config: MergeConfig, progress: Progress) -> MergeCounts:
+def _merged(job: MergeJob, progress: Progress) -> MergeCounts:
     """The frames on the disk."""
     for folder in (job.folder, job.mask_folder):
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-    counts = merge_frames(job, progress=progress)
-    if not counts.total:
-        raise WorkspaceError(
-            f"There is no frame in the range {config.frames} of {job.frames.description}; "
-            "frames are counted from 0."
-        )
-    return counts
+    return merge_frames(job, progress=progress)
 
 
 def _write_preview(job: MergeJob, path: Path) -> str:

@@ -92,7 +92,7 @@ def open_merge(
     """
     wishes = read_people(config.person)
     stamp, signer = _stamp(config)
-    frames = dst_frames(workspace, config.source)
+    frames = dst_frames(workspace, config.wanted_source)
     faceset = load_faceset(workspace.aligned_dir(Side.DST))
     problems = list(faceset.problems)
     segmenter, enhancer = helpers(problems)

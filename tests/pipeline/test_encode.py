@@ -19,8 +19,8 @@ from dflcolab.media.frame_sequence import list_frames, write_image
 from dflcolab.media.probe import probe
 from dflcolab.media.provenance import SOURCE_TYPE, read_provenance
 from dflcolab.media.timeline import read_timeline
+from dflcolab.media.video_mux import VideoMux
 from dflcolab.media.video_reader import VideoReader
-from dflcolab.media.video_writer import VideoWriter
 from dflcolab.pipeline.encode import encode
 from dflcolab.pipeline.encode_jobs import exact_rate
 from dflcolab.pipeline.frames import frames
@@ -287,7 +287,7 @@ def test_a_full_disk_is_one_sentence(workspace, monkeypatch):
     def full(self, packet):
         raise av.error.OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(VideoWriter, "_mux", full)
+    monkeypatch.setattr(VideoMux, "add", full)
     with pytest.raises(StorageError, match=r"disk is full while writing .*/result\.mp4"):
         encode(workspace, EncodeConfig())
     assert not [path for path in workspace.root.iterdir() if path.name.startswith(".")]

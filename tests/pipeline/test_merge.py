@@ -25,6 +25,7 @@ from dflcolab.errors import (
 )
 from dflcolab.formats.dfl_jpeg import read_record
 from dflcolab.media.provenance import SOURCE_TYPE, read_provenance
+from dflcolab.media.timeline import read_timeline
 from dflcolab.media.video_reader import VideoReader
 from dflcolab.merging.config import MergeConfig
 from dflcolab.pipeline.merge import merge
@@ -120,6 +121,21 @@ def test_a_preview_of_one_frame_leaves_all_results_as_they_are(
     note = read_provenance(picture)
     assert note is not None
     assert note.state == "valid"
+
+
+def test_the_result_can_be_made_straight_from_the_video(workspace: Workspace):
+    config = _config(video=True, encode=("quality=draft", "mask=false"))
+
+    report = merge(workspace, config)
+
+    (video,) = report.videos
+    assert (video.path, video.frames) == (workspace.result_path(), report.frames)
+    assert (video.sound, video.provenance) == ("copied", "valid")
+    assert not list(workspace.merged_dir.glob("*.png"))
+    source = workspace.videos(Side.DST)[0]
+    assert read_timeline(video.path) == read_timeline(source)
+    assert str(video.path) in report.summary()
+    assert merge(workspace, config).kept == report.frames
 
 
 def test_provenance_can_be_left_to_the_video(workspace: Workspace):
