@@ -10,7 +10,6 @@ most areas: the limit takes the best pivot of each area.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import cv2
@@ -23,9 +22,6 @@ Bytes = npt.NDArray[np.uint8]
 Limits = npt.NDArray[np.uint16]
 Totals = npt.NDArray[np.uint32]
 Indices = npt.NDArray[np.intp]
-
-Share = Callable[[Callable[[Indices], Any], Iterable[Indices]], Iterable[Any]]
-"""Calls a function with each of some arrays, in several threads at once, like `map`."""
 
 _SIDE = 8
 """Areas along a side, at most."""
@@ -72,69 +68,96 @@ class AreaLayout:
         room.reshape(self._rows, self._columns, self._high, -1)[:] = pieces.swapaxes(1, 2)
 
 
-class PivotLimits:
-    """Distances of some pictures to pivots, in each area.
+class Pivots:
+    """Pivots that suit some pictures.
 
     Args:
         samples: `[N, areas, samples]`, uint8, of all pictures.
-        members: Indices of the pictures in question, two at least; they have places 0 and on.
-        share: Spreads work over threads.
+        members: Indices of the pictures in question.
 
     Attributes:
         unit: What a limit of 1 stands for.
     """
 
-    def __init__(self, samples: Bytes, members: Indices, share: Share) -> None:
-        n_areas, n_samples = samples.shape[1:]
-        # Two of them together stay within 16 bits.
-        self.unit = -(-255 * n_samples // (np.iinfo(np.uint16).max // 2))
-        pivots = _pivots(samples, members)
-        self._table = np.empty((len(members), len(pivots), n_areas), np.uint16)
-        self._totals = np.empty((len(pivots), len(members)), np.uint32)
-        self._count = len(members)
-        self._share = share
+    def __init__(self, samples: Bytes, members: Indices) -> None:
+        self._samples = samples
+        self._pivots = _pivots(samples, members)
+        # Two distances together stay within 16 bits.
+        self.unit = -(-255 * samples.shape[2] // (np.iinfo(np.uint16).max // 2))
 
-        def measure(places: Indices) -> None:
-            found = np.empty((len(places), len(pivots), n_areas), np.int32)
+    def distances(self, members: Indices) -> Limits:
+        """Rounded up, of some pictures to all pivots in each area, `[pivots, members, areas]`."""
+        n_pivots, n_areas = self._pivots.shape[:2]
+        limits = np.empty((n_pivots, len(members), n_areas), np.uint16)
+        for start in range(0, len(members), _BLOCK):
+            block = members[start : start + _BLOCK]
+            found = np.empty((n_areas, n_pivots, len(block)), np.int32)
             for area in range(n_areas):
-                few = samples[members[places], area]
-                for which, pivot in enumerate(pivots[:, area]):
-                    found[:, which, area] = distances(few, pivot)
-            found = -(-found // self.unit)  # rounded up: still limits
-            self._table[places] = found
-            self._totals[:, places] = found.sum(axis=2).T
+                few = self._samples[block, area]
+                for which, pivot in enumerate(self._pivots[:, area]):
+                    found[area, which] = distances(few, pivot)
+            limits[:, start : start + _BLOCK] = -(-found // self.unit).transpose(1, 2, 0)
+        return limits
 
-        for _ in share(measure, _blocks(np.arange(len(members)))):
-            pass
+
+class PivotLimits:
+    """Distances of some pictures to pivots, in each area.
+
+    Args:
+        pivots: The pivots.
+        members: Indices of the pictures in question; they have places 0 and on.
+    """
+
+    def __init__(self, pivots: Pivots, members: Indices) -> None:
+        self._table = pivots.distances(members)
+        self._totals = self._table.sum(axis=2, dtype=np.uint32)
+        self._count = len(members)
 
     def row(self, place: int) -> Limits:
         """A copy of the distances of one picture to all pivots, `[pivots, areas]`."""
-        return self._table[place].copy()
+        return self._table[:, place].copy()
 
     def remove(self, place: int) -> None:
         """Forget a picture; the last one takes its place."""
         self._count -= 1
-        self._table[place] = self._table[self._count]
+        self._table[:, place] = self._table[:, self._count]
         self._totals[:, place] = self._totals[:, self._count]
 
     def of_pictures(self, row: Limits) -> Totals:
         """Limits of the distances to all pictures, each over one pivot; quick but not close.
 
         Args:
-            row: From `row`, of the picture to which the distances are.
+            row: Distances to all pivots of the picture from which the distances are.
         """
         own = row.sum(axis=1, dtype=np.uint32)[:, None]
         return (self._totals[:, : self._count] + own).min(axis=0)
 
-    def of_areas(self, row: Limits, places: Indices) -> Limits:
-        """Limits of the distances to some pictures in each area, `[places, areas]`."""
+    def of_areas(self, row: Limits, places: Indices, pivots: Indices) -> Limits:
+        """Limits of the distances to some pictures in each area, `[places, areas]`.
 
-        def best(some: Indices) -> Limits:
-            ways = self._table.take(some, axis=0)
-            ways += row
-            return ways.min(axis=1)
+        Args:
+            row: As in `of_pictures`.
+            places: Of the pictures.
+            pivots: Which pivots the ways may lead over; the more, the closer.
+        """
+        best: Limits | None = None
+        for pivot in pivots:
+            ways = self._table[pivot].take(places, axis=0)
+            ways += row[pivot]
+            best = ways if best is None else np.minimum(best, ways, out=best)
+        assert best is not None
+        return best
 
-        return np.concatenate(list(self._share(best, _blocks(places))))
+    def by_use(self, row: Limits, places: Indices) -> tuple[Limits, Indices]:
+        """As `of_areas` with all pivots, for few pictures.
+
+        Returns:
+            The limits, and all pivots, beginning with those that are the best in most areas.
+        """
+        ways = self._table.take(places, axis=1)
+        ways += row[:, None]
+        best = ways.min(axis=0)
+        return best, np.argsort(-(ways == best).sum(axis=(1, 2)))
 
 
 def distances(rows: Bytes, row: Bytes) -> npt.NDArray[np.signedinteger]:
@@ -166,7 +189,3 @@ def _pivots(samples: Bytes, members: Indices) -> Bytes:
         cv2.addWeighted(one, 0.5, two, 0.5, 0) for one, two in itertools.combinations(means, 2)
     ]
     return np.array(means + between, np.uint8)
-
-
-def _blocks(places: Indices) -> Iterable[Indices]:
-    return (places[start : start + _BLOCK] for start in range(0, len(places), _BLOCK))

@@ -20,7 +20,7 @@ from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.hull_masks import hull_mask
 from dflcolab.faceset import sort_keys
 from dflcolab.faceset.config import SortKind
-from dflcolab.faceset.face_files import FaceFile, for_each_face, read_face_file
+from dflcolab.faceset.face_files import FaceFile, for_each_face
 from dflcolab.faceset.farthest_chain import FarthestChain
 from dflcolab.faceset.histogram_chain import histogram_chain
 from dflcolab.faceset.pivot_limits import AreaLayout
@@ -110,7 +110,9 @@ def by_pixels(paths: Sequence[Path], progress: Progress, *, dissimilar: bool) ->
             return image.shape
 
         usable: list[int] = []
-        results = for_each_face(paths, take, progress=progress, title="Sorting by absdiff")
+        results = for_each_face(
+            paths, take, progress=progress, title="Sorting by absdiff", read=_without_face_data
+        )
         for place, found in enumerate(results):
             if found is None:
                 continue
@@ -127,11 +129,16 @@ def by_pixels(paths: Sequence[Path], progress: Progress, *, dissimilar: bool) ->
     return SortedFaces(tuple(paths[place].name for place in order), {}, rejected)
 
 
+def _without_face_data(path: Path) -> FaceFile:
+    with storage_errors(path):
+        return FaceFile(path, path.read_bytes(), None)
+
+
 def _common_shape(paths: Sequence[Path]) -> tuple[int, int, int] | None:
     """Height, width and channels of the first picture that decodes."""
     for path in paths:
         try:
-            height, width = read_face_file(path).decode().shape[:2]
+            height, width = _without_face_data(path).decode().shape[:2]
         except FormatError:
             continue
         return height, width, 3

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dflcolab.faceset import pivot_limits
-from dflcolab.faceset.pivot_limits import AreaLayout, PivotLimits
+from dflcolab.faceset.pivot_limits import AreaLayout, PivotLimits, Pivots
 from dflcolab.imaging.one_thread import one_opencv_thread
 
 
@@ -20,9 +20,13 @@ def stored(pictures: np.ndarray) -> np.ndarray:
     return samples
 
 
-def limits_of(samples: np.ndarray) -> PivotLimits:
+def limits_of(samples: np.ndarray) -> tuple[PivotLimits, int, np.ndarray]:
+    """With the unit and all pivots."""
+    members = np.arange(len(samples))
     with one_opencv_thread():
-        return PivotLimits(samples, np.arange(len(samples)), map)
+        pivots = Pivots(samples, members)
+        limits = PivotLimits(pivots, members)
+    return limits, pivots.unit, np.arange(len(limits.row(0)))
 
 
 def distances(samples: np.ndarray) -> np.ndarray:
@@ -50,15 +54,20 @@ def test_no_distance_is_beyond_its_limit(
     pictures = pictures.astype(np.uint8)
 
     samples = stored(pictures)
-    limits = limits_of(samples)
+    limits, unit, pivots = limits_of(samples)
 
     exact = distances(samples)
     assert np.array_equal(exact.sum(axis=2), distances(pictures.reshape(n, -1)))
     for place in range(n):
         row = limits.row(place)
-        of_areas = limits.of_areas(row, np.arange(n)).astype(np.int64)
-        assert (of_areas * limits.unit >= exact[place]).all()
+        of_areas = limits.of_areas(row, np.arange(n), pivots).astype(np.int64)
+        assert (of_areas * unit >= exact[place]).all()
         assert (limits.of_pictures(row) >= of_areas.sum(axis=1)).all()
+        some = pivots[place % len(pivots) :][:3]
+        assert (limits.of_areas(row, np.arange(n), some) >= of_areas).all()
+        same, by_use = limits.by_use(row, np.arange(n))
+        assert np.array_equal(same, of_areas)
+        assert sorted(by_use) == list(pivots)
 
 
 def test_the_limit_is_the_distance_where_a_pivot_lies_between():
@@ -68,30 +77,30 @@ def test_the_limit_is_the_distance_where_a_pivot_lies_between():
     pictures = (shades + generator.integers(-9, 10, (80, 32, 128, 3))).astype(np.uint8)
 
     samples = stored(pictures)
-    limits = limits_of(samples)
-    close = limits.of_areas(limits.row(0), np.arange(80)).astype(np.int64)
+    limits, unit, pivots = limits_of(samples)
+    close = limits.of_areas(limits.row(0), np.arange(80), pivots).astype(np.int64)
 
     exact = np.abs(samples.astype(np.int64) - samples[0]).sum(axis=2)
-    excess = close * limits.unit - exact
+    excess = close * unit - exact
     # Where the shade is not that of the first picture, in areas from left to right.
     unlike = (shades != shades[0])[:, 0, ::16, 0]
     of_unlike = excess.reshape(80, 8, 8).swapaxes(1, 2)[unlike]
     assert of_unlike.size > 0
-    assert (of_unlike < 2 * limits.unit).all()  # two distances are rounded up
+    assert (of_unlike < 2 * unit).all()  # two distances are rounded up
 
 
 def test_the_last_picture_takes_the_place_of_a_removed_one():
     samples = stored(np.random.default_rng(3).integers(0, 255, (9, 20, 30, 3), dtype=np.uint8))
-    limits = limits_of(samples)
+    limits, _, pivots = limits_of(samples)
     row, all_of_them = limits.row(4), np.arange(9)
-    quick, close = limits.of_pictures(row), limits.of_areas(row, all_of_them)
+    quick, close = limits.of_pictures(row), limits.of_areas(row, all_of_them, pivots)
 
     limits.remove(2)
 
     left = [0, 1, 8, 3, 4, 5, 6, 7]
     assert np.array_equal(limits.of_pictures(row), quick[left])
-    assert np.array_equal(limits.of_areas(row, all_of_them[:8]), close[left])
-    assert np.array_equal(limits.row(2), limits_of(samples).row(8))
+    assert np.array_equal(limits.of_areas(row, all_of_them[:8], pivots), close[left])
+    assert np.array_equal(limits.row(2), limits_of(samples)[0].row(8))
 
 
 @pytest.mark.parametrize(("height", "width", "areas"), [(256, 256, 64), (1, 5, 5), (97, 20, 56)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from pathlib import Path
 
 import cv2
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dflcolab.errors import FacesetError, Interrupted, StorageError
-from dflcolab.faceset import farthest_chain, sort_by_likeness, sort_keys
+from dflcolab.faceset import farthest_chain, farthest_race, sort_by_likeness, sort_keys
 from dflcolab.faceset.config import SortKind
 from dflcolab.faceset.farthest_chain import FarthestChain
 from dflcolab.faceset.histogram_chain import CHUNK, chunks, histogram_chain, pair_distances
@@ -87,7 +89,7 @@ def naive_pixel_chain(pictures, *, dissimilar: bool) -> list[int]:
     return order
 
 
-def chained(pictures, *, dissimilar: bool) -> list[int]:
+def chained(pictures, *, dissimilar: bool, step=lambda: None) -> list[int]:
     if dissimilar:
         layout = AreaLayout(*pictures.shape[1:3])
         samples = np.zeros((len(pictures), layout.n_areas, layout.n_samples), np.uint8)
@@ -96,7 +98,7 @@ def chained(pictures, *, dissimilar: bool) -> list[int]:
         chain = PixelChain(np.zeros_like(pictures))
     for index, picture in enumerate(pictures):
         chain.put(index, picture)
-    return chain.order(range(len(pictures)))
+    return chain.order(range(len(pictures)), step=step)
 
 
 @settings(deadline=None)
@@ -126,9 +128,10 @@ def test_the_chain_of_pixels_equals_the_plain_one(
 
 @pytest.mark.parametrize(("n", "scale"), [(140, 1), (140, 2), (20, 10)])
 def test_the_farthest_of_many_faces_are_those_of_the_plain_chain(monkeypatch, n: int, scale: int):
-    """More faces than are compared at a time or have the same pivots; small and large areas; ties."""
+    """More faces than are compared at a time, by one process or with the same pivots; ties."""
     monkeypatch.setattr(farthest_chain, "_SMALL", 10)
-    monkeypatch.setattr(farthest_chain, "_AT_A_TIME", 8)
+    monkeypatch.setattr(farthest_race, "_AT_A_TIME", 8)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
     generator = np.random.default_rng(scale)
     faces = [cv2.resize(cv2.imread(str(path)), (60, 70)) for path in sorted(FACES.iterdir())]
     gains = generator.uniform(0.5, 1.1, (n, 1, 1, 3))
@@ -141,6 +144,21 @@ def test_the_farthest_of_many_faces_are_those_of_the_plain_chain(monkeypatch, n:
     pictures = pictures.astype(np.uint8).repeat(scale, 1).repeat(scale, 2)[:, 1:]
 
     assert chained(pictures, dissimilar=True) == naive_pixel_chain(pictures, dissimilar=True)
+
+
+def test_the_chain_says_when_a_process_of_it_was_ended(monkeypatch):
+    monkeypatch.setattr(farthest_chain, "_SMALL", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+    def kill() -> None:
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
+
+    pictures = np.random.default_rng(5).integers(0, 255, (20, 9, 9, 3), dtype=np.uint8)
+    with pytest.raises(FacesetError, match="ended from outside"):
+        chained(pictures, dissimilar=True, step=kill)
+    assert not multiprocessing.active_children()
 
 
 def test_pictures_of_two_sizes_cannot_be_compared_by_pixels(tmp_path: Path):
