@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from dflcolab.errors import MediaError
 from dflcolab.media.color import ColorTags, tags_of
 from dflcolab.media.container import fraction, has_decoder, opened_video
+from dflcolab.media.hdr import HdrMetadata, hdr_of
 from dflcolab.media.rotation import Orientation, orientation_of
 
 _MAX_PACKETS_BEFORE_A_FRAME = 500
@@ -60,6 +61,7 @@ class VideoInfo:
         duration_s: Length of the video stream in seconds (of the file if the stream states none).
         n_frames_estimate: From the header; `frame_times` counts.
         color: Range, primaries, transfer curve and matrix.
+        hdr: HDR's static metadata; None if there is none.
         interlaced: The first frame consists of two fields.
         audio: The sound tracks.
         size_bytes: Size of the file.
@@ -80,6 +82,7 @@ class VideoInfo:
     duration_s: Fraction
     n_frames_estimate: int
     color: ColorTags
+    hdr: HdrMetadata | None = None
     interlaced: bool
     audio: tuple[AudioInfo, ...]
     size_bytes: int
@@ -155,6 +158,7 @@ def _describe(
         duration_s=duration,
         n_frames_estimate=estimate,
         color=ColorTags(of_frame.range, tags.primaries, tags.transfer, of_frame.matrix),
+        hdr=hdr_of(frame),
         interlaced=bool(frame.interlaced_frame),
         audio=tuple(_audio(stream) for stream in container.streams.audio),
         size_bytes=path.stat().st_size,

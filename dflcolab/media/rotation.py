@@ -46,7 +46,7 @@ def orientation_of(frame: AVFrame) -> Orientation:
     The matrix holds 3 × 3 numbers in fixed point: a point (x, y) of the frame is shown at
     (a·x + c·y, b·x + d·y), y pointing down (ISO/IEC 14496-12, track header).
     """
-    data = _matrix_bytes(frame)
+    data = side_data_bytes(frame, "DISPLAYMATRIX")
     if data is None or len(data) < 36:
         return Orientation()
     a, b, _, c, d = struct.unpack("=9i", data[:36])[:5]
@@ -59,11 +59,17 @@ def orientation_of(frame: AVFrame) -> Orientation:
     return Orientation(angle, mirrored)
 
 
-def _matrix_bytes(frame: AVFrame) -> bytes | None:
+def side_data_bytes(frame: AVFrame, kind: str) -> bytes | None:
+    """What a decoded frame carries beside its picture; None if it has nothing of that kind.
+
+    Args:
+        frame: From the decoder.
+        kind: FFmpeg's name, such as DISPLAYMATRIX.
+    """
     # Looked up one by one: asking the collection by name fails on some frames.
     side_data = cast(Any, frame.side_data)
     for index in range(len(side_data)):
         entry = side_data[index]
-        if str(entry.type).endswith("DISPLAYMATRIX"):
+        if str(entry.type).endswith(kind):
             return bytes(entry)
     return None

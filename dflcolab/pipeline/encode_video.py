@@ -35,9 +35,11 @@ from dflcolab.pipeline.encode_jobs import Job, thinned
 from dflcolab.pipeline.encode_writer import (
     METADATA,
     keeps_depth,
+    lost_of_source,
     shift_of,
     sound_of,
     source_depth,
+    with_source_hdr,
     writer_for,
 )
 from dflcolab.progress import Progress
@@ -165,7 +167,7 @@ class VideoMaker:
             return alpha_encoder()
         if job.kind == "clip":
             return choose_encoder(VideoCodec.H264, variable_rate=job.timeline.is_variable)
-        return choose_encoder(
+        encoder = choose_encoder(
             self._codec(job, depth),
             quality=config.quality,
             lossless=config.lossless,
@@ -174,6 +176,7 @@ class VideoMaker:
             source_depth=depth,
             variable_rate=job.timeline.is_variable,
         )
+        return with_source_hdr(encoder, job, info)
 
     def _hardware(self, job: Job, info: VideoInfo | None) -> Encoder | None:
         """The graphics card's encoder, if it is wanted for this job and works."""
@@ -237,6 +240,7 @@ class VideoMaker:
         if reader is not None:
             self.messages += reader.problems
         self.messages += job.timeline.problems
+        self.messages += lost_of_source(job, path.name, encoder, info)
         return EncodedVideo(
             path=path,
             kind=job.kind,

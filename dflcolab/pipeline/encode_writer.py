@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dflcolab.media.color import ColorTags
 from dflcolab.media.encoders import Encoder
+from dflcolab.media.hdr import carries_hdr, with_hdr
 from dflcolab.media.probe import VideoInfo
 from dflcolab.media.provenance import PLAIN_NOTE
 from dflcolab.media.video_writer import VideoWriter, nominal_rate, shift_to_zero
@@ -27,6 +28,38 @@ def keeps_depth(job: Job, encoder: Encoder, info: VideoInfo | None) -> bool:
     return (
         job.kind in ("result", "foreground") and source_depth(info) > 8 and "10" in encoder.pix_fmt
     )
+
+
+def with_source_hdr(encoder: Encoder, job: Job, info: VideoInfo | None) -> Encoder:
+    """The encoder, carrying HDR's static metadata of the dst video over where it can."""
+    if info is None or info.hdr is None or job.kind != "result" or not carries_hdr(encoder):
+        return encoder
+    return with_hdr(encoder, info.hdr)
+
+
+def lost_of_source(job: Job, name: str, encoder: Encoder, info: VideoInfo | None) -> list[str]:
+    """What a result lacks of its dst video, one sentence each.
+
+    Args:
+        job: The result; other kinds are not meant to be like the dst video.
+        name: Of its file.
+        encoder: What encodes it.
+        info: Of the dst video; None where dst is pictures.
+    """
+    if info is None or job.kind != "result":
+        return []
+    found: list[str] = []
+    if info.bit_depth > 8 and "10" not in encoder.pix_fmt:
+        found.append(
+            f"{name} has eight bits a value, the dst video {info.bit_depth}: fine steps of color are lost; "
+            "leave codec and pixel_format at auto, and lossless out, to keep ten."
+        )
+    if info.hdr is not None and not carries_hdr(encoder):
+        found.append(
+            f"{name} does not say how bright the dst video gets (HDR's static metadata); leave codec "
+            "at auto to carry that over."
+        )
+    return found
 
 
 def writer_for(

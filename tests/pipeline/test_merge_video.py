@@ -41,6 +41,7 @@ from tests.pipeline.straight import (
     workspace_with,
 )
 from tests.stopping import StopAfter
+from tests.troubleshooting.said import said
 
 UNEVEN = [0, 512, 600, 1900, 1901, 4000, 4512, 9000, 9001, 9500, 20000, 20512]
 
@@ -221,12 +222,14 @@ def test_a_changed_look_of_a_range_makes_only_its_parts_anew(workspace: Workspac
     assert any("7 frames were merged with other settings" in text for text in progress.messages)
 
 
+@pytest.mark.bad_day("parts-missing")
 def test_a_range_makes_its_parts_and_the_rest_is_named(workspace: Workspace):
     done = straight(workspace, start=1, stop=3)
 
     assert done.counts.total == PART
     assert not done.videos
     (message,) = done.messages
+    said(message)
     assert "result.mp4 is not put together yet: 1 of its 2 parts" in message
     assert "begins with frame 5" in message
     assert straight(workspace).counts.kept == PART
@@ -264,6 +267,7 @@ def test_a_video_that_promises_more_frames_than_it_has_is_made_as_far_as_it_goes
     assert [number_of(image) for image in _bars(video.path)] == list(range(11))
 
 
+@pytest.mark.bad_day("video-for-straight")
 def test_pictures_alone_are_refused_in_one_sentence(workspace: Workspace):
     workspace.videos(Side.DST)[0].unlink()
     picture = np.zeros((*SIZE, 3), np.uint8)
