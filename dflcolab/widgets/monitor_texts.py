@@ -14,12 +14,13 @@ from dflcolab.runtime.job import Snapshot
 TRAINING = "Training"
 """Title of the task whose units are iterations."""
 
+_VERBS = {"train": "Training", "pretrain": "Pretraining", "mask": "Masks with"}
 _SHOWN_MESSAGES = 12
 
 
 def title(snapshot: Snapshot) -> str:
     """What runs, on which model, in which phase."""
-    verb = {"train": "Training", "pretrain": "Pretraining"}.get(snapshot.verb, snapshot.verb)
+    verb = _VERBS.get(snapshot.verb, snapshot.verb)
     text = f"<b>{html.escape(verb)} {html.escape(snapshot.name)}</b>"
     phase = str(snapshot.latest.get("phase", {}).get("phase", ""))
     if phase and phase != "pretraining":
@@ -80,7 +81,7 @@ def _end(snapshot: Snapshot) -> str:
     """How it ended."""
     if "end" in snapshot.latest:
         because = str(snapshot.latest["end"]["report"].get("stopped_because", ""))
-        return f"ended: {html.escape(_BECAUSE.get(because, because))}"
+        return f"ended: {html.escape(_BECAUSE.get(because, because))}" if because else "ended"
     return "stopped" if "failed" in snapshot.latest else "ended without a word"
 
 

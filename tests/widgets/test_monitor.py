@@ -118,6 +118,17 @@ def test_a_training_of_masks_has_one_loss(told: Told):
     assert "· loss 0.1250" in texts.status(told.job.snapshot(), time.time())
 
 
+def test_masks_are_applied_without_a_reason_to_end(told: Told, root: Path):
+    told.files.begin({"verb": "mask", "config": {"model": "xseg"}, "began": time.time()})
+    log = EventLog(told.files.events)
+    log.write("task", title="Masking", done=9, total=9, unit="faces", rate=4.0)
+    log.write("end", report={"faces": 9}, summary="9 faces have masks.")
+    snapshot = Job(told.files).snapshot()
+
+    assert texts.title(snapshot) == "<b>Masks with xseg</b>"
+    assert texts.status(snapshot, time.time()) == "Masking: 9 of 9 faces · <b>ended</b>"
+
+
 def test_the_deadline_counts_where_it_comes_first(told: Told):
     told.tell_training(800)
     told.log.write("deadline", seconds=100.0)
