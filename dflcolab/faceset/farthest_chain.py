@@ -24,7 +24,7 @@ from dflcolab.faceset.pivot_limits import AreaLayout, Bytes, Indices, Limits, Pi
 from dflcolab.imaging.one_thread import one_opencv_thread
 
 _SMALL = 256
-"""For so few faces no new pivots are made, and no process is started."""
+"""For so few faces no new pivots are made, and no process of their own is started."""
 
 Farthest = Callable[[int, Limits], tuple[int, Limits]]
 """Index of the picture that follows one with an index and distances to pivots; its distances."""
@@ -80,7 +80,7 @@ class FarthestChain:
     @contextmanager
     def _parts(self, pivots: Pivots, rest: Indices) -> Generator[Farthest]:
         """The pictures without a place, spread over the cores."""
-        count = 1 if len(rest) <= _SMALL else self._cores
+        count = max(1, min(self._cores, len(rest) // _SMALL))
         # Neighbors are alike: each core gets some of them.
         makers = [
             partial(Part, self._samples, rest[first::count], pivots, self._best)
