@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
@@ -26,6 +28,11 @@ VIEWPORT = {"width": 1280, "height": 900}
 PATIENCE_MS = 120_000
 """How long a test waits for what it wants to see. Nearly all comes in a second; a machine of two cores
 under other work has taken a minute for JupyterLab's page."""
+
+CLOSE_S = 30.0
+"""How long closing may take; it takes a part of a second."""
+
+NO_PICTURES: Mapping[str, str] = {}
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -51,28 +58,57 @@ def running_browser() -> Iterator[Browser]:
         try:
             yield browser
         finally:
-            browser.close()
+            with _in_time():
+                browser.close()
 
 
 @contextmanager
-def watched_page(browser: Browser) -> Iterator[Page]:
-    """A page of its own; what went wrong in it fails the test at the end of the block."""
+def watched_page(browser: Browser, pictures: Mapping[str, str] = NO_PICTURES) -> Iterator[Page]:
+    """A page of its own; what went wrong in it fails the test at the end of the block.
+
+    Args:
+        browser: The browser.
+        pictures: Addresses elsewhere that the page may ask for, and the SVG that it gets instead.
+    """
     context = browser.new_context(viewport=VIEWPORT)  # pyright: ignore[reportArgumentType]
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     wrong: list[str] = []
     page.on("console", lambda message: wrong.extend(_said(message)))
     page.on("pageerror", lambda error: wrong.append(f"uncaught: {error.stack or error}"))
-    page.on("request", lambda request: wrong.extend(_left(request.url)))
-    page.on("websocket", lambda socket: wrong.extend(_left(socket.url)))
+    for address, svg in pictures.items():
+        page.route(address, _giving(svg))
+    page.on("request", lambda request: wrong.extend(_left(request.url, pictures)))
+    page.on("websocket", lambda socket: wrong.extend(_left(socket.url, pictures)))
     try:
         yield page
     except BaseException as error:
         error.add_note("\n".join(["In the page:", *wrong]) if wrong else "No errors in the page.")
         raise
     finally:
-        context.close()
+        with _in_time():
+            context.close()
     assert not wrong, "\n".join(wrong)
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Around what waits for the browser to close; one that does not is ended, and the waiting with it."""
+    timer = threading.Timer(CLOSE_S, _end_browsers)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _end_browsers() -> None:
+    """End the browsers that this process started."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if process.name() in NAMES or process.name() == "chrome":
+                process.kill()
 
 
 def _said(message: ConsoleMessage) -> list[str]:
@@ -81,8 +117,19 @@ def _said(message: ConsoleMessage) -> list[str]:
     return [f"console error: {message.text} ({message.location.get('url', '')})"]
 
 
-def _left(url: str) -> list[str]:
+def _giving(svg: str) -> Callable[[Route], None]:
+    def give(route: Route) -> None:
+        route.fulfill(body=svg, content_type="image/svg+xml")
+
+    return give
+
+
+def _left(url: str, pictures: Mapping[str, str]) -> list[str]:
     parts = urlsplit(url)
-    if parts.scheme in ("data", "blob", "about") or parts.hostname == "127.0.0.1":
+    if (
+        url in pictures
+        or parts.scheme in ("data", "blob", "about")
+        or parts.hostname == "127.0.0.1"
+    ):
         return []
     return [f"a request left this machine: {url[:200]}"]

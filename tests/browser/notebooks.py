@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,13 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Page
 
-from tests.browser.chrome import watched_page
+from tests.browser.chrome import NO_PICTURES, watched_page
 from tests.browser.stacks import Server
 
 _RUN_MS = 300_000
-_LAB_READY = """() => {
-  const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
-  return kernel?.connectionStatus === "connected" && kernel.status === "idle";
-}"""
+_KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
+_LAB_CONNECTED = f"() => {_KERNEL}?.connectionStatus === 'connected'"
+_LAB_READY = f"() => {_KERNEL}?.connectionStatus === 'connected' && {_KERNEL}.status === 'idle'"
 
 
 class OpenNotebook:
@@ -85,16 +84,16 @@ class OpenNotebook:
         else:
             self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
 
-    def reload(self) -> None:
-        """Leave the page and open it again; the kernel goes on."""
+    def reload(self, *, busy: bool = False) -> None:
+        """Leave the page and open it again; the kernel goes on, and is not waited for if it is `busy`."""
         self.page.goto("about:blank")
-        self._show()
+        self._show(busy=busy)
 
     def shut_down(self) -> None:
         """End the notebook's kernel."""
         self._ask("DELETE", f"/api/sessions/{self._session()['id']}")
 
-    def _show(self) -> None:
+    def _show(self, *, busy: bool = False) -> None:
         if self.classic:
             self.page.goto(f"{self._url}/notebooks/{self._name}")
             self.page.wait_for_function(
@@ -107,7 +106,7 @@ class OpenNotebook:
         else:
             self.page.goto(f"{self._url}/lab/tree/{self._name}?reset")
             self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-            self.page.wait_for_function(_LAB_READY)
+            self.page.wait_for_function(_LAB_CONNECTED if busy else _LAB_READY)
 
     def _session(self) -> dict[str, Any]:
         for session in self._ask("GET", "/api/sessions"):
@@ -136,16 +135,33 @@ class Jupyter:
 
         Its kernel ends with the block.
         """
-        folder = self._server.folder / f"{name}-{len(list(self._server.folder.iterdir()))}"
-        folder.mkdir()
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(text) for text in cells],
             metadata={"kernelspec": kernel},
         )
-        path = folder / "notebook.ipynb"
+        path = self.folder(name) / "notebook.ipynb"
         nbformat.write(notebook, path)
-        with watched_page(self._browser) as page:
+        with self.open_file(path) as opened:
+            yield opened
+
+    def folder(self, name: str) -> Path:
+        """A new folder that the server serves."""
+        folder = self._server.folder / f"{name}-{len(list(self._server.folder.iterdir()))}"
+        folder.mkdir()
+        return folder
+
+    @contextmanager
+    def open_file(
+        self, path: Path, pictures: Mapping[str, str] = NO_PICTURES
+    ) -> Iterator[OpenNotebook]:
+        """Open a notebook that lies in such a folder; its kernel ends with the block.
+
+        Args:
+            path: Its file.
+            pictures: See `watched_page`.
+        """
+        with watched_page(self._browser, pictures) as page:
             opened = OpenNotebook(page, self._server, path)
             try:
                 yield opened

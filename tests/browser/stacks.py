@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,13 +79,20 @@ def colab_stack() -> Stack:
 class Server:
     """A running Jupyter server; `stop` ends it and all its kernels.
 
+    Args:
+        stack: Its versions.
+        home: An empty folder for all that it writes.
+        environment: Variables for it and its kernels besides.
+
     Attributes:
         stack: Its versions.
         folder: What it serves.
         url: Its address.
     """
 
-    def __init__(self, stack: Stack, home: Path) -> None:
+    def __init__(
+        self, stack: Stack, home: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.stack = stack
         self.folder = home / "served"
         self.folder.mkdir()
@@ -94,7 +102,7 @@ class Server:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 stack.command(port, self.folder),
-                env=_environment(home),
+                env={**_environment(home), **(environment or {})},
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
