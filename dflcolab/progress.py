@@ -192,6 +192,8 @@ class NotebookProgress(Progress):
     def task(self, title: str, *, total: int | None, unit: str, done: int = 0) -> Task:
         from tqdm.notebook import tqdm
 
+        if total == 0:  # "0/0" below a cell would tell nothing
+            return Task(title, total, unit, done)
         bar = tqdm(desc=title, total=total, initial=done, unit=f" {unit}", mininterval=0.5)
         return _BarTask(bar, title, total, unit, done)
 
