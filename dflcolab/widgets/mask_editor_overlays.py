@@ -103,8 +103,9 @@ def overlay_of(face: Face, kind: OverlayKind, predictor: Predictor) -> Overlay:
     if kind == "prediction" and predictor.exists:
         try:
             mask = predictor.mask(face)
-            note = f"Prediction of iteration {predictor.get().iteration}."
-            return Overlay(kind, _outlines(mask, face), note)
+            found = _outlines(mask, face)
+            note = f"Prediction of iteration {predictor.get().iteration}"
+            return Overlay(kind, found, f"{note}." if found else f"{note}: it sees no face here.")
         except DFLColabError as error:
             why = f"{error} "
     mask = face.decode_mask()

@@ -103,11 +103,15 @@ function paintDrawn(context, editor) {
 }
 
 function paintOverlay(context, view, overlay) {
-  context.lineWidth = 1.5;
-  context.strokeStyle = COLORS.overlay;
-  context.setLineDash([6, 4]);
   for (const { points } of overlay.outlines) {
     trace(context, points, (p) => toScreen(view, p), true);
+    context.setLineDash([]);
+    context.lineWidth = 3.5;
+    context.strokeStyle = "rgba(0, 0, 0, 0.45)"; // to be seen on skin as well
+    context.stroke();
+    context.setLineDash([6, 4]);
+    context.lineWidth = 2;
+    context.strokeStyle = COLORS.overlay;
     context.stroke();
   }
   context.setLineDash([]);

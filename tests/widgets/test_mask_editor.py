@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,11 +19,12 @@ from dflcolab.errors import ConfigError, DFLColabError, FacesetError, FormatErro
 from dflcolab.faces.face_record import Polygon
 from dflcolab.faces.guesses import guess_kind
 from dflcolab.faceset.config import PackConfig
-from dflcolab.formats.dfl_jpeg import read_face, read_record, replace_record, write_face
+from dflcolab.formats.dfl_jpeg import Face, read_face, read_record, replace_record, write_face
 from dflcolab.formats.xseg_masks import encode_xseg_mask
 from dflcolab.pipeline.pack import pack
 from dflcolab.widgets.mask_editor import mask_editor, open_desk
 from dflcolab.widgets.mask_editor_answers import Answers
+from dflcolab.widgets.mask_editor_overlays import Predictor, overlay_of
 from dflcolab.widgets.mask_editor_page import MOST_POINTS, from_page, to_page
 from dflcolab.widgets.mask_editor_plain import drawn_face, outlines_from_text, outlines_to_text
 from dflcolab.workspace.workspace import Side, Workspace
@@ -29,6 +32,19 @@ from tests.xseg.conftest import eager  # noqa: F401
 from tests.xseg.label_files import drawn_face as oval_with_bar
 from tests.xseg.label_files import face_paths, label, sample_workspace
 from tests.xseg.test_apply import make_model
+
+
+class Blind(Predictor):
+    """A trained network that says of everything that it is no face."""
+
+    exists = True  # pyright: ignore[reportAssignmentType]
+
+    def get(self) -> Any:
+        return SimpleNamespace(iteration=7)
+
+    def mask(self, face: Face) -> np.ndarray:
+        return np.zeros((256, 256, 1), np.float32)
+
 
 TRIANGLE = Polygon(True, np.array([[10, 10], [90, 20], [40, 80]], np.float32))
 
@@ -316,3 +332,10 @@ def test_a_name_for_a_model_that_leads_out_of_the_folder_is_refused(workspace: W
         mask_editor(workspace, Side.SRC, model="../x")
     with pytest.raises(ConfigError, match="is no overlay"):
         open_desk(workspace, Side.SRC).lay_over("mine")  # pyright: ignore[reportArgumentType]
+
+
+def test_a_network_that_sees_no_face_says_so(workspace: Workspace, tmp_path: Path):
+    overlay = overlay_of(read_face(face_paths(workspace)[0]), "prediction", Blind(tmp_path))
+
+    assert overlay.polygons == ()
+    assert overlay.note == "Prediction of iteration 7: it sees no face here."
