@@ -11,8 +11,8 @@ Preset = Literal["tiny", "demo", "light", "standard", "high"]
 _SAEHD: Mapping[Preset, Mapping[str, object]] = {
     # The smallest network that still learns; for tests and for trying the steps.
     "tiny": {
-        "resolution": 64, "archi": "df-ud", "ae_dims": 32, "e_dims": 16, "d_dims": 16,
-        "d_mask_dims": 16, "batch_size": 4,
+        "resolution": 64, "archi": "df-ud", "ae_dims": 32, "e_dims": 8, "d_dims": 8,
+        "d_mask_dims": 4, "batch_size": 2,
     },
     # Minutes on two CPU cores: few iterations, so small batches and large steps. Twice this rate
     # saturates the output at the start and the model never recovers.
@@ -40,7 +40,7 @@ _SAEHD: Mapping[Preset, Mapping[str, object]] = {
 _AMP: Mapping[Preset, Mapping[str, object]] = {
     "tiny": {
         "resolution": 64, "ae_dims": 32, "inter_dims": 64, "e_dims": 8, "d_dims": 8,
-        "d_mask_dims": 4, "batch_size": 4,
+        "d_mask_dims": 4, "batch_size": 2,
     },
     "demo": {
         "resolution": 96, "ae_dims": 96, "inter_dims": 192, "e_dims": 16, "d_dims": 16,

@@ -99,7 +99,7 @@ def test_stopped_and_resumed_equals_uninterrupted(workspace: Workspace):
 
 @pytest.mark.slow
 def test_killed_at_any_moment_and_resumed_equals_uninterrupted(workspace: Workspace):
-    target = 60
+    target, wanted = 40, 3  # `make soak` kills hundreds
     _train(workspace, "whole", target_iter=target)
     words = [
         sys.executable, "-m", "dflcolab", "train", "-w", workspace.root, "--model", "killed",
@@ -113,7 +113,7 @@ def test_killed_at_any_moment_and_resumed_equals_uninterrupted(workspace: Worksp
             list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         folder = workspace.model_dir("killed")
-        if kills < 5:
+        if kills < wanted:
             before = len(list(folder.glob("ckpt-*")))
             deadline = time.monotonic() + 60
             newest = max(seen, default=0)
@@ -139,14 +139,16 @@ def test_killed_at_any_moment_and_resumed_equals_uninterrupted(workspace: Worksp
         assert report["iteration"] == target
         assert report["resumed_from"] == seen[-1] or seen[-1] == target
         break
-    assert kills == 5
+    assert kills == wanted
     np.testing.assert_allclose(
         _losses(workspace, "killed"), _losses(workspace, "whole"), atol=1e-6, rtol=0
     )
     assert not list(workspace.model_dir("killed").glob(".ckpt-*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_a_signal_saves_and_ends_with_130(workspace: Workspace, number: signal.Signals):
     words = [sys.executable, "-m", "dflcolab", "train", "-w", workspace.root, "--model", "m",
              "--preset", "tiny", "--quiet"]  # fmt: skip
