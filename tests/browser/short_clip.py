@@ -1,0 +1,26 @@
+"""A clip that is over in less than a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+
+N_FRAMES = 21
+"""Behind so many of the dst clip, no frame needs a later one to be decoded."""
+
+
+def cut(clip: Path, target: Path) -> None:
+    """The first frames of a clip and their sound, as they are."""
+    with av.open(str(clip)) as whole, av.open(str(target), "w") as part:
+        streams = {stream: part.add_stream_from_template(stream) for stream in whole.streams}
+        n_frames = 0
+        for packet in whole.demux():
+            assert packet.time_base is not None
+            pictures = packet.stream.type == "video"
+            n_frames += pictures
+            late = packet.dts is None or float(packet.dts * packet.time_base) >= N_FRAMES / 30
+            if n_frames > N_FRAMES if pictures else late:
+                continue
+            packet.stream = streams[packet.stream]
+            part.mux(packet)
