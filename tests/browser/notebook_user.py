@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import FloatRect, Locator, Page
 
+from tests.browser.chrome import VIEWPORT
 from tests.browser.notebooks import OpenNotebook
 
 SHOTS = "DFLCOLAB_SCREENSHOTS"
@@ -57,7 +58,7 @@ class NotebookUser:
         inside = ".output_wrapper" if self.book.classic else ".jp-Cell-outputWrapper"
         return self.cell(title).locator(inside)
 
-    def fill(self, title: str, **fields: str | float | bool) -> None:
+    def fill(self, title: str, **fields: str | float) -> None:
         """Type values into the form of a cell; in Jupyter a form is lines of text."""
         for name, value in fields.items():
             kind = ".CodeMirror-line" if self.book.classic else ".cm-line"
@@ -102,7 +103,7 @@ class NotebookUser:
             self.page.locator("#run_all_cells").click()
         else:
             self.page.locator(".lm-MenuBar-item").filter(has_text=re.compile("^Run$")).click()
-            self.page.locator(".lm-Menu-item[data-command='notebook:run-all-cells']").click()
+            self.page.locator(".lm-Menu").get_by_text("Run All Cells", exact=True).click()
 
     def outputs(self, title: str) -> list[dict[str, Any]]:
         """The cell's outputs as the notebook file would hold them."""
@@ -114,15 +115,24 @@ class NotebookUser:
         return n_bytes, self.output(title).locator("*").count()
 
     def picture(self, name: str, shown: Locator | None = None) -> None:
-        """Keep a picture of the page, if somebody wants them (see `SHOTS`)."""
-        folder = os.environ.get(SHOTS)
-        if not folder:
+        """Keep a picture of the page down to the end of `shown`, if somebody wants them (see `SHOTS`)."""
+        if not self.takes_pictures:
             return
+        height = float(VIEWPORT["height"])
         if shown is not None:
-            shown.scroll_into_view_if_needed()
+            shown.evaluate("(part) => part.scrollIntoView()")
+            box = shown.bounding_box()
+            assert box is not None
+            height = min(height, box["y"] + box["height"])
         stack = "colab" if self.book.classic else "lab"
-        path = Path(folder) / f"page_{name}_{stack}.jpg"
-        self.page.screenshot(path=path, type="jpeg", quality=_QUALITY)
+        path = Path(os.environ[SHOTS]) / f"page_{name}_{stack}.jpg"
+        clip = FloatRect(x=0, y=0, width=VIEWPORT["width"], height=height)
+        self.page.screenshot(path=path, type="jpeg", quality=_QUALITY, clip=clip)
+
+    @property
+    def takes_pictures(self) -> bool:
+        """True if somebody wants pictures of the pages (see `SHOTS`)."""
+        return bool(os.environ.get(SHOTS))
 
     def _clicked(self) -> None:
         self.clicks += 1

@@ -76,7 +76,7 @@ PLAY = """async (video) => {
 }"""
 
 
-@pytest.fixture(scope="module", params=["lab", "colab"])
+@pytest.fixture(scope="module", params=["colab", pytest.param("lab", marks=pytest.mark.long)])
 def place(
     request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
@@ -124,7 +124,7 @@ def test_the_short_notebooks_go_on_in_one_workspace(place: Place, clips: dict[st
 @pytest.mark.long
 @pytest.mark.parametrize("place", ["lab"], indirect=True)
 def test_run_all_as_the_page_stands_shows_live_previews_and_a_video(place: Place):
-    """Two clicks, then nothing but waiting; the training is ended early by a third."""
+    """Two clicks, then nothing but waiting. The training is cut short, unless pictures are wanted of it."""
     with place.open("dflcolab") as user:
         user.run_all_by_menu()
         for title in ("Pretrain", "Train"):
@@ -134,11 +134,16 @@ def test_run_all_as_the_page_stands_shows_live_previews_and_a_video(place: Place
         below = user.output("Train")
         first = below.locator(".dfl-preview").get_attribute("src") or ""
         expect(below.locator(".dfl-preview")).not_to_have_attribute("src", first)
-        user.press(below, "stop")
+        if user.takes_pictures:
+            expect(below.locator(".dfl-status")).to_contain_text("ended", timeout=WHOLE_MS)
+            user.picture("trained", below)
+        else:
+            user.press(below, "stop")
         player = user.output(VIDEO).locator("video")
         expect(player).to_be_visible(timeout=WHOLE_MS)
         print(f"{VIDEO}: after {user.seconds():.0f} s")
         user.book.wait_until_idle()
+        user.picture("finished", player)
         assert not user.book.failures()
 
 
