@@ -1,8 +1,9 @@
 """Frames per second of merging at 1080p, with a fixed predictor.
 
-Four figures a case: composing alone, in milliseconds of one core (what DeepFaceLab's 6-7 frames/s
+Five figures a case: composing alone, in milliseconds of one core (what DeepFaceLab's 6-7 frames/s
 per core for `overlay` compare with: neither network nor writing); writing the picture and its mask;
-signing; and the whole run from frames on disk to signed pictures.
+signing; the whole run from frames on disk to signed pictures; and from video to video
+(`merge_video`), also at 720p.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import cv2
 import numpy as np
 
 from benchmarks.machine import Table, print_machine, timed
+from benchmarks.merge_video import FixedPredictor, bench_video
 from dflcolab.config import from_mapping
 from dflcolab.faces.face_type import FaceType
 from dflcolab.media.frame_sequence import encode_image
@@ -64,6 +66,9 @@ CASES = {
     "bicubic degrade 50": {"bicubic_degrade_power": 50},
     "color degrade 50": {"color_degrade_power": 50},
 }
+WHOLE = ("overlay", "overlay rct", "overlay rct erode 20 blur 40", "seamless")
+"""The common looks, measured from video to video."""
+
 RESOLUTION = 224
 FACE = FaceType.WHOLE
 LANDMARKS = Path(__file__).parents[1] / "tests" / "data" / "vectors" / "imaging" / "merge"
@@ -142,27 +147,13 @@ class _Memory:
     def whole_identity(self) -> str:
         return "memory"
 
-    def walk(self, start: int, stop: int | None, wanted: Wanted) -> Iterator[DstFrame]:
+    def walk(
+        self, start: int, stop: int | None, wanted: Wanted, *, deep: bool = False
+    ) -> Iterator[DstFrame]:
+        del deep
         for stem in self.stems[start:stop]:
             if wanted(stem):
                 yield DstFrame(stem, self.frame)
-
-
-class _FixedPredictor:
-    """Always the same answer, at once."""
-
-    resolution = RESOLUTION
-    face_type = FACE
-
-    def __init__(self, answer: Prediction) -> None:
-        self._answer = answer
-
-    def predict(
-        self, faces: np.ndarray, morphs: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        one = self._answer
-        values = (one.swap, one.swap_mask, one.dst_mask)
-        return tuple(np.repeat(value[None], len(faces), axis=0) for value in values)
 
 
 def bench_run(frame: np.ndarray, face: FaceToMerge) -> None:
@@ -183,7 +174,7 @@ def bench_run(frame: np.ndarray, face: FaceToMerge) -> None:
             job = MergeJob(
                 frames=_Memory(frame, stems),
                 faces=FacesOfFrames({stem: [face.landmarks] for stem in stems}),
-                networks=Networks(_FixedPredictor(face.prediction)),
+                networks=Networks(FixedPredictor(face.prediction, FACE)),
                 model_identity="fixed",
                 look=Look(),
                 folder=places[0],
@@ -203,6 +194,8 @@ def main() -> None:
     bench_composing(frame, face)
     bench_writing(frame, face)
     bench_run(frame, face)
+    whole = {name: CASES[name] for name in WHOLE}
+    bench_video(frame, face, FACE, whole, DFL_RATES)
 
 
 if __name__ == "__main__":

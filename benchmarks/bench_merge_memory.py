@@ -1,4 +1,4 @@
-"""Does memory stay flat over a long merge and encode? Two thousand small frames, from video to video.
+"""Does memory stay flat over a long merge and encode, and over both at once? Two thousand small frames, from video to video.
 
 The real decoder, composer and writers work on a generated video with one face; only the network is
 replaced by a fixed answer. Masks and colors are smoothed over time, so that frames wait for others.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 from benchmarks.bench_leak import MemoryWatch
 from benchmarks.bench_merge import FACE, scene
 from benchmarks.machine import Table, print_machine
+from benchmarks.merge_video import FixedPredictor
 from dflcolab.config import from_mapping
 from dflcolab.media.config import EncodeConfig, VideoCodec
 from dflcolab.media.encoders import choose_encoder
@@ -33,6 +33,7 @@ from dflcolab.merging.options import CompositeOptions
 from dflcolab.merging.stretches import find_stretches
 from dflcolab.pipeline.encode import encode
 from dflcolab.pipeline.init import init
+from dflcolab.pipeline.merge_video import merge_to_videos
 from dflcolab.workspace.config import InitConfig
 from dflcolab.workspace.settings import RightsBasis
 from dflcolab.workspace.workspace import Workspace
@@ -41,23 +42,6 @@ N_FRAMES = 2000
 SIZE = (320, 180)
 EVERY = 250
 SIDE = 64
-
-
-@dataclass
-class _Fixed:
-    """The same face for everybody."""
-
-    answer: Prediction
-    resolution: int = SIDE
-    face_type = FACE
-
-    def predict(
-        self, faces: np.ndarray, morphs: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        del morphs
-        one = self.answer
-        values = (one.swap, one.swap_mask, one.dst_mask)
-        return tuple(np.repeat(value[None], len(faces), axis=0) for value in values)
 
 
 def _small_scene() -> tuple[np.ndarray, np.ndarray, Prediction]:
@@ -91,11 +75,11 @@ def _job(workspace: Workspace, landmarks: np.ndarray, answer: Prediction) -> Mer
     index = {stem: number for number, stem in enumerate(stems)}
     look = from_mapping(CompositeOptions, {"smooth_masks": 3, "smooth_colors": 5})
     for folder in (workspace.merged_dir, workspace.merged_mask_dir):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
     return MergeJob(
         frames=VideoFrames([(workspace.root / "data_dst.mp4", "")]),
         faces=faces,
-        networks=Networks(_Fixed(answer)),
+        networks=Networks(FixedPredictor(answer, FACE)),
         model_identity="fixed",
         look=Look(look),
         folder=workspace.merged_dir,
@@ -120,6 +104,11 @@ def main() -> None:
         watch = MemoryWatch(EVERY, "frames")
         encode(workspace, EncodeConfig(mask=False), progress=watch)
         table.add("encode", *[round(sample.kilobytes / 1024) for sample in watch.samples])
+        watch = MemoryWatch(EVERY, "frames")
+        merge_to_videos(
+            workspace, _job(workspace, landmarks, answer), EncodeConfig(), progress=watch
+        )
+        table.add("at once", *[round(sample.kilobytes / 1024) for sample in watch.samples])
     table.print()
 
 

@@ -100,9 +100,8 @@ def join_videos(
                 context.codec_tag = tag
             return stream
 
-    with VideoMux(
-        path, add_video, time_base=base, sound=sound, shift=shift, metadata=metadata
-    ) as mux:
+    with VideoMux(path, time_base=base, sound=sound, shift=shift, metadata=metadata) as mux:
+        mux.add_tracks(add_video)
         mux.start()
         rows = zip(_packets(parts), places, ticks, decoding_ticks(ticks), strict=True)
         for packet, place, shown, decoded in rows:

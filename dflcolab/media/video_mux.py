@@ -30,14 +30,13 @@ class VideoMux:
 
     Args:
         path: Where to; ".mp4" or ".mov".
-        add_video: Adds the track of pictures to the container and gives it.
         time_base: Seconds per tick of that track.
         sound: A file whose sound tracks are carried over.
         shift: Seconds added to the times of the sound.
         metadata: Plain tags of the file, such as `comment`.
 
     Attributes:
-        stream: The track of pictures, once the context is open.
+        stream: The track of pictures, once it is added.
         sound_fate: What became of the sound, once all is written.
         messages: What the user should know, one sentence each.
     """
@@ -47,7 +46,6 @@ class VideoMux:
     def __init__(
         self,
         path: Path,
-        add_video: Callable[[OutputContainer], VideoStream],
         *,
         time_base: Fraction,
         sound: Path | None = None,
@@ -57,7 +55,6 @@ class VideoMux:
         self.sound_fate = SoundFate.NONE
         self.messages: list[str] = []
         self._path = path
-        self._add_video = add_video
         self._time_base = time_base
         self._sound_path = sound
         self._shift = shift
@@ -76,12 +73,19 @@ class VideoMux:
                 av.open(str(temporary), mode="w", options=self._muxer_options())
             )
             self._container.metadata.update(self._metadata)
-            self.stream = self._add_video(self._container)
-            if self._sound_path is not None:
-                self._sound = SoundCarrier(self._sound_path, self._container, shift=self._shift)
-                stack.callback(self._sound.close)
             self._stack = stack.pop_all()
         return self
+
+    def add_tracks(self, add_video: Callable[[OutputContainer], VideoStream]) -> None:
+        """Add the tracks, that of the pictures first.
+
+        Args:
+            add_video: Adds it to the container and gives it.
+        """
+        self.stream = add_video(self._container)
+        if self._sound_path is not None:
+            self._sound = SoundCarrier(self._sound_path, self._container, shift=self._shift)
+            self._stack.callback(self._sound.close)
 
     def __exit__(
         self,

@@ -24,6 +24,7 @@ from dflcolab.errors import MediaError
 from dflcolab.media.color import ColorRange, ColorTags, ToVideo, is_rgb
 from dflcolab.media.encoders import Encoder
 from dflcolab.media.sound import SoundFate
+from dflcolab.media.thread_priority import usual_priority
 from dflcolab.media.video_mux import VideoMux
 
 _RGB_MATRIX = 0
@@ -93,7 +94,6 @@ class VideoWriter:
         self._last_ticks: int | None = None
         self._mux = VideoMux(
             path,
-            self._add_video,
             time_base=time_base,
             sound=sound,
             shift=shift,
@@ -113,6 +113,7 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         with ExitStack() as stack:
             stack.enter_context(self._mux)
+            self._mux.add_tracks(self._add_video)
             self._start()
             self._stack = stack.pop_all()
         return self
@@ -139,7 +140,8 @@ class VideoWriter:
 
     def _start(self) -> None:
         try:
-            self._mux.start()
+            with usual_priority():
+                self._mux.start()
         except (FFmpegError, ValueError) as error:
             if isinstance(error, OSError):
                 raise
