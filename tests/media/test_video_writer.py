@@ -14,6 +14,7 @@ from dflcolab.media.color import ColorTags
 from dflcolab.media.config import EncodeConfig, PixelFormat, VideoCodec
 from dflcolab.media.encoders import choose_encoder
 from dflcolab.media.probe import probe
+from dflcolab.media.thread_priority import real_time_threads
 from dflcolab.media.timeline import read_timeline
 from dflcolab.media.video_reader import VideoReader
 from dflcolab.media.video_writer import VideoWriter, nominal_rate, shift_to_zero
@@ -70,6 +71,16 @@ def test_the_last_frame_lasts_as_long_as_asked(tmp_path, name):
     assert list(timeline.times) == times
     # written() shows the last frame for a tenth of a second
     assert timeline.end == times[-1] + Fraction(1, 10)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_no_encoder_makes_threads_that_stop_all_others(tmp_path, name):
+    # As root, as on Colab, SVT-AV1 would: the thread that opens it, and some forty of its own.
+    codec, options = ENCODERS[name]
+    encoder = choose_encoder(codec, **options)
+    before = real_time_threads()
+    written(tmp_path / f"clip{encoder.suffix}", encoder)
+    assert real_time_threads() == before
 
 
 def test_ten_bits_stay_ten_bits(tmp_path):
