@@ -56,14 +56,18 @@ REACHED = """([status, wanted]) => {
 SHORT: dict[str, Mapping[str, Mapping[str, str | float]]] = {
     "check_faceset": {OPEN: CLIPS, "Extract faces": FEW},
     "pretrain": {
+        "Extract faces": FEW,
         "Pretrain": {
             "model_name": "first",
             "preset": "tiny",
             "pretrain_minutes": 0.0,
             "pretrain_iterations": 2,
-        }
+        },
     },
-    "train_dfl_model": {"Train": {"target_iterations": 4, "train_minutes": 0.0}},
+    "train_dfl_model": {
+        "Extract faces": FEW,
+        "Train": {"target_iterations": 4, "train_minutes": 0.0},
+    },
     "merge": {},
 }
 """The short notebooks in the order of the work, and what a user fills in."""
