@@ -53,7 +53,7 @@ def dfl_copy(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("arch", ["saehd", "amp", pytest.param("quick96", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("arch", ["saehd", "amp", pytest.param("quick96", marks=pytest.mark.long)])
 def test_trained_here_its_exported_files_give_its_numbers(face_workspace: Path, arch: str):
     """Plain NumPy reads the exported `.npy` files alone and agrees with our own prediction."""
     workspace = Workspace.open(face_workspace)

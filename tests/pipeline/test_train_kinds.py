@@ -50,7 +50,7 @@ def _checkpoint(workspace: Workspace, name: str):
     return found
 
 
-@pytest.mark.parametrize("arch", ["saehd", "amp", pytest.param("quick96", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("arch", ["saehd", "amp", pytest.param("quick96", marks=pytest.mark.long)])
 def test_stopped_and_resumed_equals_uninterrupted(workspace: Workspace, arch: str):
     # Quick96 takes batch 3 again at iteration 4: the stop lies between them.
     stops = (3, 5) if arch == "quick96" else (4, 9)
