@@ -300,7 +300,7 @@ def test_a_drive_that_goes_away_while_a_video_is_read(
 
 
 @bad_day("encoder-failed")
-def test_an_encoder_that_gives_up(tmp_path: Path):
+def test_an_encoder_that_gives_up(tmp_path: Path, monkeypatch):
     def encode(frame: object) -> None:
         raise ExternalError(542398533, "Generic error in an external library")
 
@@ -314,7 +314,7 @@ def test_an_encoder_that_gives_up(tmp_path: Path):
     )
     with pytest.raises(DFLColabError), writer:
         writer.write(numbered_frame(0), Fraction(0))
-        vars(writer)["_stream"] = SimpleNamespace(encode=encode)
+        monkeypatch.setattr(vars(writer)["_mux"], "stream", SimpleNamespace(encode=encode))
         writer.write(numbered_frame(1), Fraction(1, 25))
 
 
