@@ -85,6 +85,10 @@ def trained(_faces_once: Path, tmp_path: Path) -> Iterator[Path]:
         job.kill()
 
 
+# In the stack like Colab's `test_whole_way` does the same on the way to the video.
+@pytest.mark.parametrize(
+    "jupyter", ["lab", pytest.param("colab", marks=pytest.mark.long)], indirect=True
+)
 def test_a_training_is_watched_asked_left_found_again_and_stopped(jupyter, trained: Path):
     cells = [cell.format(folder=str(trained.parent)) for cell in TRAINING]
     with jupyter.open("training", cells) as book:
