@@ -9,6 +9,7 @@ training nor watch has seen.
 
     python -m benchmarks.bench_watch
     python -m benchmarks.bench_watch --seeds 0 1 --results watch.jsonl --no-real
+    python -m benchmarks.bench_watch --seeds --real-case "6 faces" --real-seed 1 --real-iterations 1700
 
 Finished toy trainings are lines of the results file and are not repeated.
 """
@@ -258,6 +259,8 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="file that keeps finished toy trainings")
     parser.add_argument("--no-real", action="store_true", help="the toy problems alone")
     parser.add_argument("--real-iterations", type=int, default=1500)
+    parser.add_argument("--real-case", default="36 faces", help="one of watch_real.CASES")
+    parser.add_argument("--real-seed", type=int, default=0)
     arguments = parser.parse_args()
     for name, text in describe_machine().items():
         print(f"{name}: {text}")
@@ -268,9 +271,15 @@ def main() -> None:
             for table in toy_tables(kind, runs):
                 table.print()
         if not arguments.no_real:
-            from benchmarks.watch_real import real_tables
+            from benchmarks.watch_real import CASES, real_tables
 
-            for table in real_tables(Path(folder), iterations=arguments.real_iterations):
+            tables = real_tables(
+                Path(folder),
+                CASES[arguments.real_case],
+                iterations=arguments.real_iterations,
+                seed=arguments.real_seed,
+            )
+            for table in tables:
                 table.print()
 
 

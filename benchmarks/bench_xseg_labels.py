@@ -47,6 +47,7 @@ LABELS = 20
 FIRST_LABELS = 10
 HELD_OUT = 0.3
 _CELL = 50  # frames of a stretch
+_MEANS = ("", ", by stretch", ", occluded")
 
 Bytes = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
@@ -191,8 +192,8 @@ def scores(learner: Learner, truth: Truth, held: Sequence[int]) -> npt.NDArray[n
 
 def one_seed(
     learner: Learner, truth: Truth, seed: int, *, first: int, iterations: int
-) -> dict[str, npt.NDArray[np.float64]]:
-    """Held-out IoU of each face by the way its labels were chosen; and which faces were in front."""
+) -> tuple[list[int], dict[str, npt.NDArray[np.float64]]]:
+    """The held-out faces, and the IoU of each by the way the labels were chosen."""
     pool, held = split(truth, seed)
     drawn = np.random.default_rng((seed, 18)).choice(pool, LABELS, replace=False)
     variety = by_choice(truth, pool, (), None, LABELS)
@@ -204,8 +205,19 @@ def one_seed(
     for name, chosen in (("random", drawn.tolist()), ("variety", variety), ("active", active)):
         learner.train(truth.drawn, chosen, iterations=iterations, seed=seed)
         found[name] = scores(learner, truth, held)
-    found["occluded"] = truth.occluded[np.array(held)].astype(np.float64)
-    return found
+    return held, found
+
+
+def means_of(truth: Truth, held: Sequence[int], found: npt.NDArray[np.float64]) -> list[float]:
+    """Over all held-out faces; over stretches and photographs, each counted once; over occluded faces."""
+    occluded = truth.occluded[np.array(held)]
+    groups = np.array([truth.groups[i] for i in held])
+    by_group = [found[groups == group].mean() for group in np.unique(groups)]
+    return [
+        float(found.mean()),
+        float(np.mean(by_group)),
+        float(found[occluded].mean()) if occluded.any() else np.nan,
+    ]
 
 
 def main() -> None:
@@ -229,27 +241,28 @@ def main() -> None:
     ways = ("random", "variety", "active")
     table = Table(
         f"Held-out IoU with {LABELS} labels of {len(everything)} drawn faces",
-        ["seed", "held out (occluded)", *ways, *(f"{way}, occluded" for way in ways)],
+        ["seed", "held out (occluded)", *(f"{way}{kind}" for kind in _MEANS for way in ways)],
     )
-    means: list[list[float]] = []
+    rows: list[npt.NDArray[np.float64]] = []
     for seed in given.seeds:
         began = time.process_time()
-        found = one_seed(learner, truth, seed, first=given.first, iterations=given.iterations)
-        hidden = found["occluded"] > 0
-        row = [float(found[way].mean()) for way in ways]
-        row += [float(found[way][hidden].mean()) if hidden.any() else np.nan for way in ways]
-        means.append(row)
-        count = f"{len(hidden)} ({int(hidden.sum())})"
-        table.add(seed, count, *(f"{value:.3f}" for value in row))
+        held, found = one_seed(learner, truth, seed, first=given.first, iterations=given.iterations)
+        row = np.array([means_of(truth, held, found[way]) for way in ways]).T
+        rows.append(row)
+        count = f"{len(held)} ({int(truth.occluded[np.array(held)].sum())})"
+        table.add(seed, count, *(f"{value:.3f}" for value in row.ravel()))
         seconds = time.process_time() - began
-        print(f"seed {seed}: {' '.join(f'{v:.4f}' for v in row)} ({seconds:.0f} s CPU)", flush=True)
-    table.add("mean", "", *(f"{value:.3f}" for value in np.nanmean(means, axis=0)))
+        print(f"seed {seed}: {row.round(4).tolist()} ({seconds:.0f} s CPU)", flush=True)
+    values = np.stack(rows)
+    table.add("mean", "", *(f"{value:.3f}" for value in np.nanmean(values, axis=0).ravel()))
     table.print()
-    values = np.array(means)
-    for place, way in enumerate(ways[1:], 1):
-        gains = values[:, place] - values[:, 0]
-        error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.nan
-        print(f"{way} less random: {gains.mean():+.4f} ± {error:.4f} (standard error over seeds)")
+    for kind, part in zip(_MEANS, values.swapaxes(0, 1), strict=True):
+        for place, way in enumerate(ways[1:], 1):
+            gains = part[:, place] - part[:, 0]
+            error = np.nanstd(gains, ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.nan
+            print(
+                f"{way} less random{kind}: {np.nanmean(gains):+.4f} ± {error:.4f} (standard error over seeds)"
+            )
 
 
 if __name__ == "__main__":

@@ -3,33 +3,73 @@
 Both demo clips are cut into stretches of neighbouring faces. They are dealt out at random: to training,
 to the watch, and to a third part that neither ever sees; the faces at the ends of the watch's and the
 third part's stretches are used for nothing. What the best, the stopped and the last state paint of the third
-part is compared, stretch by stretch.
+part is compared, stretch by stretch; and the state that was best for src alone, by the watch's faces.
+
+A model may be pretrained before, on dst's training faces alone or with photographs and a clip of other
+people (`tests/data/masks`); src's faces are never among them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.demo_workspace import demo_faces
+from benchmarks.demo_workspace import CACHE, demo_faces
 from benchmarks.machine import Table
 from dflcolab.engine.checkpoint import Checkpoint, best_of, list_checkpoints
 from dflcolab.faces.face_type import FaceType
-from dflcolab.models.saehd.options import saehd_options
-from dflcolab.training.dataset import TrainingFaces
+from dflcolab.faceset.faceset import load_faceset
+from dflcolab.models.saehd.options import SaehdOptions, saehd_options
+from dflcolab.progress import Progress
+from dflcolab.training.dataset import TrainingFaces, prepare_faces
 from dflcolab.training.session import Session
 from dflcolab.training.side_faces import SideFaces
 from dflcolab.watch.intervals import Interval, change_between, interval_of
 from dflcolab.watch.looks import Look, Sample
 from dflcolab.watch.verdicts import judge, stops
 
-OPTIONS = saehd_options(
-    {"resolution": 64, "archi": "df-ud", "face_type": "whole_face", "ae_dims": 32, "e_dims": 12,
-     "d_dims": 12, "d_mask_dims": 8, "batch_size": 4, "random_warp": False, "learning_rate": 5e-4}
-)  # fmt: skip
+_RESOLUTION = 64
+_BASE = {
+    "resolution": _RESOLUTION, "archi": "df-ud", "face_type": "whole_face", "ae_dims": 32,
+    "e_dims": 12, "d_dims": 12, "d_mask_dims": 8, "batch_size": 4, "random_warp": False,
+}  # fmt: skip
+_LARGER = {"ae_dims": 256, "e_dims": 16, "d_dims": 16}
+_PRETRAINING_RATE = 2.5e-4
+_OTHERS = Path(__file__).parents[1] / "tests" / "data" / "masks"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training.
+
+    Attributes:
+        rate: Learning rate.
+        stretches: Stretches of six src faces that are learned from.
+        changes: Options that differ from the small model's.
+        pretraining: Iterations of pretraining before.
+        with_others: Whether pretraining sees other people as well as dst.
+    """
+
+    rate: float = 5e-4
+    stretches: int = 6
+    changes: Mapping[str, object] = field(default_factory=dict)
+    pretraining: int = 0
+    with_others: bool = False
+
+    def options(self, **more: object) -> SaehdOptions:
+        """Options of the model."""
+        return saehd_options({**_BASE, **self.changes, "learning_rate": self.rate, **more})
+
+
+CASES = {
+    "36 faces": Case(),
+    "6 faces": Case(3e-4, 1, _LARGER),
+    "6 faces, dst pretrained": Case(2e-4, 1, _LARGER, 2000),
+    "6 faces, people pretrained": Case(2e-4, 1, _LARGER, 2500, with_others=True),
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +87,8 @@ class _Cut:
     training: int
 
 
-_CUTS = {"src": _Cut(6, 8, 6), "dst": _Cut(5, 4, 6)}
+def _cuts(case: Case) -> tuple[_Cut, _Cut]:
+    return _Cut(6, 8, case.stretches), _Cut(5, 4, 6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,21 +106,27 @@ class State:
     measures: Mapping[str, Sample]
 
 
-def real_tables(root: Path, *, iterations: int, every: int = 25, seed: int = 0) -> list[Table]:
+def real_tables(
+    root: Path, case: Case, *, iterations: int, every: int = 25, seed: int = 0
+) -> list[Table]:
     """Train, judge, compare.
 
     Args:
         root: An empty folder for checkpoints.
+        case: What is trained.
         iterations: Where the run ends, whatever the watch says.
         every: Iterations between looks.
         seed: Decides on who gets which faces and on the weights.
     """
-    watched, third = dealt(seed)
-    session = Session(root / "model", OPTIONS, *watched, seed=seed, precision="float32")
-    session.start_new()
+    watched, third = dealt(case, seed)
+    session = Session(root / "model", case.options(), *watched, seed=seed, precision="float32")
+    if case.pretraining:
+        session.leave_pretraining(_pretrained(root / "pretrained", case, watched[1], seed))
+    else:
+        session.start_new()
     looks: list[Look] = []
     losses: list[np.ndarray] = []
-    lowest, stopped_at = np.inf, None
+    lowest, lowest_src, best_src, stopped_at = np.inf, np.inf, 0, None
     for iteration in range(1, iterations + 1):
         losses.append(np.asarray(session.train_one()))
         if iteration % every:
@@ -88,30 +135,36 @@ def real_tables(root: Path, *, iterations: int, every: int = 25, seed: int = 0) 
         score = _score(looks[-1])
         stop = stopped_at is None and bool(stops(judge(looks), "overfit"))
         stopped_at = iteration if stop else stopped_at
-        if score < lowest or stop or iteration == iterations:
+        src = _loss(looks[-1], "src")
+        if src < lowest_src:
+            lowest_src, best_src = src, iteration
+        if score < lowest or best_src == iteration or stop or iteration == iterations:
             lowest = min(lowest, score)
             session.history.append(np.array(losses, np.float32))
             losses.clear()
             session.save(keep=100, preview=b"")
     checkpoints = list_checkpoints(root / "model")
     best = best_of(checkpoints)
-    chosen = {"best": next(c for c in checkpoints if c.folder.name == best)}
+    chosen = {
+        "best": next(c for c in checkpoints if c.folder.name == best),
+        "best for src alone": next(c for c in checkpoints if c.iteration == best_src),
+    }
     if stopped_at is not None:
         chosen["stopped by the watch"] = next(c for c in checkpoints if c.iteration == stopped_at)
     chosen["last"] = checkpoints[-1]
     states = [
-        State(name, checkpoint.iteration, _on_third(checkpoint, third, root))
+        State(name, checkpoint.iteration, _on_third(checkpoint, case, third, root))
         for name, checkpoint in chosen.items()
     ]
     return [_course(looks, stopped_at, every), _comparison(states)]
 
 
-def dealt(seed: int) -> tuple[list[SideFaces], list[SideFaces]]:
+def dealt(case: Case, seed: int) -> tuple[list[SideFaces], list[SideFaces]]:
     """src and dst for training and watch, and the third part in the place of held-out faces."""
     watched: list[SideFaces] = []
     third: list[SideFaces] = []
-    faces_of = demo_faces(FaceType.WHOLE, OPTIONS.resolution)
-    for index, (faces, cut) in enumerate(zip(faces_of, _CUTS.values(), strict=True)):
+    faces_of = demo_faces(FaceType.WHOLE, _RESOLUTION)
+    for index, (faces, cut) in enumerate(zip(faces_of, _cuts(case), strict=True)):
         starts = np.arange(0, len(faces) - cut.cell + 1, cut.cell)
         starts = np.random.default_rng([seed, index]).permutation(starts)
         ends = np.cumsum([cut.looked, cut.looked, cut.training])
@@ -136,15 +189,53 @@ def _stretches(
     return chosen, np.repeat(np.arange(len(starts)), end - first)
 
 
+def _pretrained(root: Path, case: Case, dst: SideFaces, seed: int) -> Checkpoint:
+    """A model pretrained on dst's training faces, and on those of other people if the case says so."""
+    faces = dst.training
+    if case.with_others:
+        others = _other_people()
+        faces = TrainingFaces(
+            np.concatenate([faces.faces, others.faces]),
+            faces.names + others.names,
+            faces.yaws + others.yaws,
+        )
+    side = SideFaces(faces, None)
+    options = case.options(pretrain=True, learning_rate=_PRETRAINING_RATE)
+    session = Session(root, options, side, side, seed=seed, precision="float32")
+    session.start_new()
+    losses = [np.asarray(session.train_one()) for _ in range(case.pretraining)]
+    session.history.append(np.array(losses, np.float32))
+    session.save(keep=1, preview=b"")
+    return list_checkpoints(root)[-1]
+
+
+def _other_people() -> TrainingFaces:
+    """Faces drawn from photographs and a clip that is neither src nor dst."""
+    faceset = load_faceset(_OTHERS)
+    chosen = [
+        place
+        for place, name in enumerate(faceset.names)
+        if not name.startswith(("studio_woman", "webcam"))
+    ]
+    return prepare_faces(
+        faceset, chosen, face_type=FaceType.WHOLE, resolution=_RESOLUTION,
+        title="Other people", progress=Progress(), cache_dir=CACHE / "faces", problems=[],
+    )  # fmt: skip
+
+
+def _loss(look: Look, side: str) -> float:
+    return look.measures[f"{side}/held_out/loss"].mean
+
+
 def _score(look: Look) -> float:
-    return sum(look.measures[f"{side}/held_out/loss"].mean for side in ("src", "dst"))
+    return _loss(look, "src") + _loss(look, "dst")
 
 
 def _on_third(
-    checkpoint: Checkpoint, third: Sequence[SideFaces], root: Path
+    checkpoint: Checkpoint, case: Case, third: Sequence[SideFaces], root: Path
 ) -> Mapping[str, Sample]:
     """What a checkpoint does on the third part, named as by `Evaluator.look`."""
-    session = Session(root / "judge", OPTIONS, *third, seed=0, precision="float32")
+    session = Session(root / "judge", case.options(), *third, seed=0, precision="float32")
     session.restore(checkpoint)
     return session.look(swap=True).measures
 

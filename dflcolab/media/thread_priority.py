@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 
@@ -28,7 +28,7 @@ def real_time_threads() -> set[int]:
 
 
 @contextlib.contextmanager
-def usual_priority() -> Iterator[None]:
+def usual_priority() -> Generator[None]:
     """What becomes a real-time thread within the context is none behind it."""
     before = real_time_threads()
     try:
