@@ -179,8 +179,9 @@ def _pivots(samples: Bytes, members: Indices) -> Bytes:
     n_groups = min(_GROUPS, n)
     groups = np.empty((n, 1), np.int32)
     groups[np.argsort(levels.sum(axis=1)), 0] = np.arange(n) * n_groups // n
-    stop = (cv2.TERM_CRITERIA_MAX_ITER, 20, 0)
-    cv2.kmeans(levels, n_groups, groups, stop, 1, cv2.KMEANS_USE_INITIAL_LABELS)
+    if n > 1:  # OpenCV takes a single row for a column, and reads behind the labels
+        stop = (cv2.TERM_CRITERIA_MAX_ITER, 20, 0)
+        cv2.kmeans(levels, n_groups, groups, stop, 1, cv2.KMEANS_USE_INITIAL_LABELS)
     means: list[Bytes] = [
         chosen[groups[:, 0] == group].mean(axis=0, dtype=np.float32).astype(np.uint8)
         for group in np.unique(groups)

@@ -35,6 +35,17 @@ def distances(samples: np.ndarray) -> np.ndarray:
     return np.abs(wide[:, None] - wide).sum(axis=-1)
 
 
+def test_one_picture_is_its_own_pivot_without_being_grouped(monkeypatch):
+    # OpenCV would take its areas for so many pictures and read labels that do not exist.
+    def kmeans(*_: object) -> None:
+        raise AssertionError("a single picture was grouped")
+
+    monkeypatch.setattr(pivot_limits.cv2, "kmeans", kmeans)
+    samples = stored(np.full((1, 34, 20, 3), 120, np.uint8))
+    pivots = Pivots(samples, np.array([0]))
+    assert not pivots.distances(np.array([0])).any()
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     seed=st.integers(0, 2**32 - 1),
