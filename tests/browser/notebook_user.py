@@ -21,7 +21,8 @@ SHOTS = "DFLCOLAB_SCREENSHOTS"
 """Environment variable: a folder for pictures of the pages, for the documentation."""
 
 _QUALITY = 70
-_COUNT = "document.addEventListener('click', (e) => e.isTrusted && window.dflClicked(), true)"
+_COUNT = "window.addEventListener('pointerdown', (e) => e.isTrusted && window.dflClicked(), true)"
+"""Not `click`: JupyterLab's menus are gone before one reaches the page."""
 
 
 class NotebookUser:
