@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from dflcolab.extraction.config import ExtractConfig
 from dflcolab.faces.face_type import FaceType
-from dflcolab.faceset.faceset import load_faceset
+from dflcolab.faceset.faceset import Faceset, load_faceset
 from dflcolab.pipeline.extract import extract
 from dflcolab.pipeline.init import init
 from dflcolab.progress import Progress
@@ -61,9 +62,16 @@ def demo_faces(face_type: FaceType, resolution: int) -> tuple[TrainingFaces, Tra
 
     def side(which: Side) -> TrainingFaces:
         faceset = load_faceset(workspace.aligned_dir(which))
-        return prepare_faces(
-            faceset, range(len(faceset)), face_type=face_type, resolution=resolution,
-            title="Faces", progress=Progress(), cache_dir=CACHE / "faces", problems=[],
-        )  # fmt: skip
+        return faces_to_train(faceset, range(len(faceset)), face_type, resolution)
 
     return side(Side.SRC), side(Side.DST)
+
+
+def faces_to_train(
+    faceset: Faceset, chosen: Sequence[int], face_type: FaceType, resolution: int
+) -> TrainingFaces:
+    """Some faces as the training step wants them."""
+    return prepare_faces(
+        faceset, chosen, face_type=face_type, resolution=resolution,
+        title="Faces", progress=Progress(), cache_dir=CACHE / "faces", problems=[],
+    )  # fmt: skip

@@ -17,14 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.demo_workspace import CACHE, demo_faces
+from benchmarks.demo_workspace import demo_faces, faces_to_train
 from benchmarks.machine import Table
 from dflcolab.engine.checkpoint import Checkpoint, best_of, list_checkpoints
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.models.saehd.options import SaehdOptions, saehd_options
-from dflcolab.progress import Progress
-from dflcolab.training.dataset import TrainingFaces, prepare_faces
+from dflcolab.training.dataset import TrainingFaces
 from dflcolab.training.session import Session
 from dflcolab.training.side_faces import SideFaces
 from dflcolab.watch.intervals import Interval, change_between, interval_of
@@ -217,10 +216,7 @@ def _other_people() -> TrainingFaces:
         for place, name in enumerate(faceset.names)
         if not name.startswith(("studio_woman", "webcam"))
     ]
-    return prepare_faces(
-        faceset, chosen, face_type=FaceType.WHOLE, resolution=_RESOLUTION,
-        title="Other people", progress=Progress(), cache_dir=CACHE / "faces", problems=[],
-    )  # fmt: skip
+    return faces_to_train(faceset, chosen, FaceType.WHOLE, _RESOLUTION)
 
 
 def _loss(look: Look, side: str) -> float:

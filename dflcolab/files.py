@@ -77,7 +77,7 @@ def fsync_dir(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True, mark: str = TEMPORARY_SUFFIX) -> Iterator[Path]:
     """Give a temporary path to write to; on success it takes the place of `path`.
 
     The temporary name keeps the suffix of `path` (encoders look at it). On an error it is removed
@@ -86,14 +86,14 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Args:
         path: Final path; its folder must exist.
         durable: False skips fsync, for files that can be made again (debug pictures).
+        mark: What the temporary name is known by; with another one than usual the caller looks
+            after what killed runs leave.
 
     Raises:
         StorageError: Disk full, read-only or gone.
     """
     # Names may take 255 bytes; a part of a long one is enough to know it by.
-    temporary = path.with_name(
-        f".{path.stem[:50]}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}{path.suffix}"
-    )
+    temporary = path.with_name(f".{path.stem[:50]}.{uuid.uuid4().hex[:8]}{mark}{path.suffix}")
     with storage_errors(path):
         try:
             yield temporary

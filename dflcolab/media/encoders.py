@@ -49,6 +49,11 @@ class Encoder:
     tag: str | None = None
 
     @property
+    def bit_depth(self) -> int:
+        """Bits a value."""
+        return 10 if "10" in self.pix_fmt else 8
+
+    @property
     def needs_even_width(self) -> bool:
         """Whether color is stored at half width."""
         return self.pix_fmt.startswith(("yuv420", "yuv422"))

@@ -81,7 +81,7 @@ def hdr_of(frame: AVFrame) -> HdrMetadata | None:
 
 def carries_hdr(encoder: Encoder) -> bool:
     """Whether an encoder can write the metadata."""
-    return encoder.name in ("libx265", "libsvtav1") and "10" in encoder.pix_fmt
+    return encoder.name in ("libx265", "libsvtav1") and encoder.bit_depth == 10
 
 
 def with_hdr(encoder: Encoder, hdr: HdrMetadata) -> Encoder:

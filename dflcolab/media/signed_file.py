@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dflcolab.errors import MediaError, StorageError
-from dflcolab.files import fsync_dir, storage_errors
+from dflcolab.files import replacing
 from dflcolab.media.certificate import Identity
 from dflcolab.media.provenance import REPLACED_FACE, read_provenance, sign_file
 
-_MARK = "unsigned"
+_MARK = ".unsigned"
 
 
 @dataclass
@@ -59,31 +57,26 @@ def signed_when_done(
         MediaError: As `sign_file`, and as the block; or the note does not read back.
         StorageError: The disk is full or read-only.
     """
-    file = SignedFile(path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.{_MARK}{path.suffix}"))
-    unsigned = file.unsigned
-    try:
-        yield file
-        sign_file(
-            unsigned,
-            unsigned,
-            title=title,
-            parent=parent,
-            description=description,
-            identity=identity,
-        )
-        note = read_provenance(unsigned)
-        if note is None or note.state == "invalid":
-            raise MediaError(
-                f"{path} could not be signed, since its note does not read back; write it again."
+    with replacing(path, mark=_MARK) as unsigned:
+        file = SignedFile(unsigned)
+        try:
+            yield file
+            sign_file(
+                unsigned,
+                unsigned,
+                title=title,
+                parent=parent,
+                description=description,
+                identity=identity,
             )
-        with storage_errors(path):
-            os.replace(unsigned, path)
-            fsync_dir(path.parent)
-        file.state = note.state
-    except (MediaError, StorageError) as error:
-        raise type(error)(str(error).replace(unsigned.name, path.name)) from error
-    finally:
-        unsigned.unlink(missing_ok=True)
+            note = read_provenance(unsigned)
+            if note is None or note.state == "invalid":
+                raise MediaError(
+                    f"{path} could not be signed, since its note does not read back; write it again."
+                )
+        except (MediaError, StorageError) as error:
+            raise type(error)(str(error).replace(unsigned.name, path.name)) from error
+    file.state = note.state
 
 
 def remove_unsigned(folder: Path) -> None:
@@ -91,5 +84,5 @@ def remove_unsigned(folder: Path) -> None:
 
     Only where nobody else writes such files meanwhile.
     """
-    for left_over in folder.glob(f".*.{_MARK}.*"):
+    for left_over in folder.glob(f".*{_MARK}.*"):
         left_over.unlink(missing_ok=True)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from dflcolab.errors import MediaError
@@ -123,7 +123,7 @@ class VideoMaker:
             Interrupted: Asked to stop; an earlier file stays.
         """
         reader = reader_of(job)
-        info = reader.info if reader is not None else None
+        info = _info_of(reader)
         encoder = self._hardware(job, info)
         if encoder is not None:
             try:
@@ -134,23 +134,9 @@ class VideoMaker:
                 )
         return self._written(job, reader, self._encoder(job, info))
 
-    def encoder(self, job: Job) -> Encoder:
+    def encoder(self, job: Job, info: VideoInfo) -> Encoder:
         """What encodes the parts of a job: the graphics card if that is wanted and works."""
-        info = _info(job)
         return self._hardware(job, info) or self._encoder(job, info)
-
-    def part_writer(
-        self, job: Job, encoder: Encoder, path: Path, size: tuple[int, int]
-    ) -> VideoWriter:
-        """Writes a part of a job, without sound.
-
-        Args:
-            job: Whose part.
-            encoder: From `encoder`.
-            path: Where to.
-            size: Width and height of the pictures.
-        """
-        return writer_for(path, encoder, size, replace(job, sound=False), _info(job))
 
     def _codec(self, job: Job, depth: int) -> VideoCodec:
         """What the pictures of a job are compressed with."""
@@ -218,7 +204,7 @@ class VideoMaker:
     def _written(self, job: Job, reader: VideoReader | None, encoder: Encoder) -> EncodedVideo:
         """Encode, sign, put in place."""
         config, workspace = self._config, self._workspace
-        info = reader.info if reader is not None else None
+        info = _info_of(reader)
         suffix = encoder.suffix
         if config.container != "auto" and job.kind not in _OWN_ENCODER:
             suffix = f".{config.container}"
@@ -250,7 +236,7 @@ class VideoMaker:
             height=height,
             codec="gif" if is_gif else self._codec(job, source_depth(info)).value,
             sound=sound,
-            bit_depth=10 if "10" in encoder.pix_fmt else 8,
+            bit_depth=encoder.bit_depth,
             provenance=file.state,
             filled=len(job.missing) if job.kind == "result" else 0,
             size_bytes=path.stat().st_size,
@@ -260,7 +246,7 @@ class VideoMaker:
         self, file: Path, job: Job, reader: VideoReader | None, encoder: Encoder, name: str
     ) -> tuple[str, Shape]:
         """Encode the pictures of a job; what became of the sound, and their size."""
-        info = reader.info if reader is not None else None
+        info = _info_of(reader)
         shape = merged_shape(job)
         same_size = info is not None and (info.height, info.width) == shape
         deep = same_size and keeps_depth(job, encoder, info)
@@ -320,6 +306,5 @@ def reader_of(job: Job) -> VideoReader | None:
     return VideoReader(job.video) if job.video is not None else None
 
 
-def _info(job: Job) -> VideoInfo | None:
-    reader = reader_of(job)
+def _info_of(reader: VideoReader | None) -> VideoInfo | None:
     return reader.info if reader is not None else None

@@ -25,9 +25,7 @@ def source_depth(info: VideoInfo | None) -> int:
 
 def keeps_depth(job: Job, encoder: Encoder, info: VideoInfo | None) -> bool:
     """Whether the encoder takes the fine values of the dst video."""
-    return (
-        job.kind in ("result", "foreground") and source_depth(info) > 8 and "10" in encoder.pix_fmt
-    )
+    return job.kind in ("result", "foreground") and min(source_depth(info), encoder.bit_depth) > 8
 
 
 def with_source_hdr(encoder: Encoder, job: Job, info: VideoInfo | None) -> Encoder:
@@ -49,7 +47,7 @@ def lost_of_source(job: Job, name: str, encoder: Encoder, info: VideoInfo | None
     if info is None or job.kind != "result":
         return []
     found: list[str] = []
-    if info.bit_depth > 8 and "10" not in encoder.pix_fmt:
+    if info.bit_depth > 8 and encoder.bit_depth == 8:
         found.append(
             f"{name} has eight bits a value, the dst video {info.bit_depth}: fine steps of color are lost; "
             "leave codec and pixel_format at auto, and lossless out, to keep ten."

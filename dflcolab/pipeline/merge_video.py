@@ -22,8 +22,10 @@ from dflcolab.media.config import EncodeConfig
 from dflcolab.media.encoders import Encoder
 from dflcolab.media.frame_sequence import list_frames
 from dflcolab.media.label import Label
+from dflcolab.media.probe import VideoInfo
 from dflcolab.media.signed_file import remove_unsigned, signed_when_done
 from dflcolab.media.timeline import read_timeline
+from dflcolab.media.video_reader import VideoReader
 from dflcolab.media.video_writer import VideoWriter
 from dflcolab.merging.config import MergeConfig
 from dflcolab.merging.job import MergeJob
@@ -32,8 +34,8 @@ from dflcolab.merging.merger import MergeCounts, merge_frames
 from dflcolab.merging.part_output import PartCoding, PartOutput
 from dflcolab.merging.parts import PART_FRAMES, Part, cut_into_parts, touched
 from dflcolab.pipeline.encode_jobs import Job, mask_of_parts, video_job
-from dflcolab.pipeline.encode_video import EncodedVideo, VideoMaker, reader_of
-from dflcolab.pipeline.encode_writer import keeps_depth
+from dflcolab.pipeline.encode_video import EncodedVideo, VideoMaker
+from dflcolab.pipeline.encode_writer import keeps_depth, writer_for
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace
 
@@ -119,6 +121,8 @@ def merge_to_videos(
 class _Footage:
     """One dst video on its way to a result."""
 
+    video: Path
+    info: VideoInfo
     job: Job
     encoder: Encoder
     parts: list[Part]
@@ -187,20 +191,19 @@ class _Straight:
 
     def _look_at(self, number: int, video: Path) -> _Footage:
         job = video_job(self._workspace, video, read_timeline(video))
-        encoder = self._maker.encoder(job)
-        reader = reader_of(job)
-        info = reader.info if reader is not None else None
+        info = VideoReader(video).info
+        encoder = self._maker.encoder(job, info)
         facts = {
             "version": _CODING_VERSION,
             "encoder": to_plain(encoder),
-            "color": to_plain(info.color) if info is not None else None,
+            "color": to_plain(info.color),
             "library": av.__version__,
             "label": self._config.label,
             "mask": self._config.mask,
         }
         coding = PartCoding(json.dumps(facts, sort_keys=True), keeps_depth(job, encoder, info))
         parts = cut_into_parts(number, job.stems, length=self._part_frames)
-        return _Footage(job, encoder, parts, coding)
+        return _Footage(video, info, job, encoder, parts, coding)
 
     def _whole_parts(self, job: MergeJob) -> MergeJob:
         """The job for whole parts: a part is made of all its frames or not at all."""
@@ -247,9 +250,9 @@ class _Straight:
         result = footage.job.name
         title = f"{result}: {path.name}"
         with signed_when_done(path, title=title, identity=self._identity) as file:
-            writer = self._maker.part_writer(
-                footage.job, footage.encoder, file.unsigned, (width, height)
-            )
+            # The sound comes when the parts are joined.
+            job = replace(footage.job, sound=False)
+            writer = writer_for(file.unsigned, footage.encoder, (width, height), job, footage.info)
             with writer:
                 yield writer
         self._messages += [text.replace(file.unsigned.name, result) for text in writer.messages]
@@ -278,10 +281,8 @@ class _Straight:
         return videos
 
     def _count_frames(self, footage: _Footage) -> None:
-        video = footage.job.video
-        assert video is not None
-        timeline = read_timeline(video, decode=True)
-        footage.job = video_job(self._workspace, video, timeline)
+        timeline = read_timeline(footage.video, decode=True)
+        footage.job = video_job(self._workspace, footage.video, timeline)
         footage.parts = [part for part in footage.parts if part.first < len(timeline.times)]
 
     def _remove_others(self) -> None:

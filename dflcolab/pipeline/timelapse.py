@@ -13,7 +13,6 @@ import numpy as np
 
 from dflcolab.arrays import Image
 from dflcolab.errors import DFLColabError, ModelError
-from dflcolab.files import storage_errors
 from dflcolab.media.config import VideoCodec
 from dflcolab.media.encoders import choose_encoder
 from dflcolab.media.frame_sequence import read_image
@@ -102,8 +101,7 @@ def timelapse(
     width, height = _size(read_image(chosen[-1][1]))
     title = f"{name}: {path.name}"
     remove_unsigned(path.parent)
-    signed = signed_when_done(path, title=title, description=_DESCRIPTION)
-    with storage_errors(path), signed as file:
+    with signed_when_done(path, title=title, description=_DESCRIPTION) as file:
         writer = VideoWriter(
             file.unsigned,
             width=width,
