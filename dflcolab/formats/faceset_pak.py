@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ _FACE_SAMPLE = 1  # the kind of sample; DeepFaceLab packs no other
 
 
 class PakReader:
-    """An open pack. Threads may read from it at the same time.
+    """An open pack. Threads may read from it at the same time. It closes with its last face at the latest.
 
     A change of the pack that was interrupted is finished first.
 
@@ -60,6 +61,7 @@ class PakReader:
         except BaseException:
             self._stream.close()
             raise
+        self._end = weakref.finalize(self, self._stream.close)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -72,7 +74,7 @@ class PakReader:
 
     def close(self) -> None:
         """Close the file; faces that were read can no longer be decoded."""
-        self._stream.close()
+        self._end()
 
     @property
     def names(self) -> list[str]:

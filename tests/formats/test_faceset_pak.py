@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,18 @@ def test_faces_come_back_with_all_their_metadata(tmp_path: Path):
             )
             assert face.record.xseg_mask == item.face.record.xseg_mask
             assert len(face.record.polygons) == len(item.face.record.polygons)
+
+
+def test_a_pack_stays_open_for_its_faces_and_closes_with_the_last(tmp_path: Path):
+    write_pak(tmp_path / "faceset.pak", items_in(tmp_path))
+    face = PakReader(tmp_path / "faceset.pak").read(0)
+    gc.collect()
+    assert face.jpeg()
+    with warnings.catch_warnings(record=True) as left_open:
+        warnings.simplefilter("always")
+        del face
+        gc.collect()
+    assert not left_open
 
 
 def test_people_keep_their_folders(tmp_path: Path):

@@ -23,39 +23,43 @@ from dflcolab.training.session import Session
 from dflcolab.training.step import TrainingStep
 
 _MOST = 12
-_IDLE: dict[str, TrainingStep] = {}
+
+Idle = dict[str, TrainingStep]
 """Steps whose session is gone, the oldest first, by what is compiled into them."""
 
 
 @contextlib.contextmanager
 def steps_taken_over() -> Iterator[None]:
-    """Sessions take over compiled steps instead of making new ones."""
+    """Sessions take over compiled steps instead of making new ones, from sessions in here only.
+
+    A session that outlives this gives its step back to nobody.
+    """
     build = Session._build_step
-    with patch.object(Session, "_build_step", lambda session: _build(session, build)):
+    idle: Idle = {}
+    with patch.object(Session, "_build_step", lambda session: _build(session, build, idle)):
         yield
-    _IDLE.clear()
 
 
-def _build(session: Session, build: Any) -> None:
+def _build(session: Session, build: Any, idle: Idle) -> None:
     if session.devices.count > 1 or session.precision != "float32":
         build(session)
         return
     key = repr((session.options, session.precision, session._stream_seed, session.plan))
     gc.collect()  # a session is part of a circle of references
-    step = _IDLE.pop(key, None)
+    step = idle.pop(key, None)
     if step is None:
         build(session)
         step = session._step
     else:
         _take_over(step, session._state)
         session._looked, session._step, session._state = None, step, step._state
-    weakref.finalize(session, _give_back, key, step)
+    weakref.finalize(session, _give_back, idle, key, step)
 
 
-def _give_back(key: str, step: TrainingStep) -> None:
-    _IDLE[key] = step
-    while len(_IDLE) > _MOST:
-        del _IDLE[next(iter(_IDLE))]
+def _give_back(idle: Idle, key: str, step: TrainingStep) -> None:
+    idle[key] = step
+    while len(idle) > _MOST:
+        del idle[next(iter(idle))]
 
 
 def _take_over(step: TrainingStep, new: ModelState) -> None:
