@@ -84,6 +84,11 @@ class Provenance:
     signer: str | None = None
     failures: tuple[str, ...] = ()
 
+    @property
+    def holds(self) -> bool:
+        """True if nobody changed the file since it was signed."""
+        return self.state != "invalid"
+
 
 def sign_file(
     path_in: Path,

@@ -70,7 +70,7 @@ def signed_when_done(
                 identity=identity,
             )
             note = read_provenance(unsigned)
-            if note is None or note.state == "invalid":
+            if note is None or not note.holds:
                 raise MediaError(
                     f"{path} could not be signed, since its note does not read back; write it again."
                 )

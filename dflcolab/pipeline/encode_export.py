@@ -114,7 +114,7 @@ def _is_export(path: Path) -> bool:
     note = read_provenance(path)
     return (
         note is not None
-        and note.state != "invalid"
+        and note.holds
         and note.title == path.name
         and note.source_type == SOURCE_TYPE
         and (note.generator or "").startswith("dflcolab ")

@@ -62,15 +62,15 @@ def provenance_report(path: Path) -> ProvenanceReport:
             text += "; none can be kept in this kind of file."
         return ProvenanceReport(path, "none", False, text)
     synthetic = note.source_type == SOURCE_TYPE
-    if note.state == "invalid":
-        text = f"{path.name} was changed after it was signed, or its signed note is damaged."
-    else:
+    if note.holds:
         said = "that it is synthetic" if synthetic else "nothing of being synthetic"
         text = f"{path.name} carries a signed note that holds and says {said}."
+    else:
+        text = f"{path.name} was changed after it was signed, or its signed note is damaged."
     return ProvenanceReport(
         file=path,
         state=note.state,
-        synthetic=synthetic and note.state != "invalid",
+        synthetic=synthetic and note.holds,
         text=text,
         generator=note.generator,
         title=note.title,
