@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dflcolab.errors import WorkspaceError
 from dflcolab.media.certificate import user_identity
 from dflcolab.media.config import EncodeConfig, Export
+from dflcolab.media.frame_sequence import list_frames
 from dflcolab.media.signed_file import remove_unsigned
 from dflcolab.pipeline.encode_export import (
     ExportedFiles,
@@ -32,6 +34,7 @@ from dflcolab.pipeline.encode_jobs import (
     mask_job,
 )
 from dflcolab.pipeline.encode_video import EncodedVideo, VideoMaker, reader_of
+from dflcolab.pipeline.merged_straight import merged_straight
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Workspace, require_rights
 
@@ -72,7 +75,8 @@ def encode(
     Raises:
         RightsError: The rights of a person are not recorded.
         ConfigError: The certificate is none to sign with.
-        WorkspaceError: There are no merged frames, or some are missing.
+        WorkspaceError: There are no merged frames, as after a merge straight to the video, or some are
+            missing.
         MediaError: A merged frame is damaged or has another size, or the encoder is missing.
         StorageError: The disk is full; an earlier result stays.
         Interrupted: Asked to stop; an earlier result stays.
@@ -81,6 +85,11 @@ def encode(
     require_rights(workspace)
     for folder in (workspace.root, workspace.root / EXPORT_FOLDER):
         remove_unsigned(folder)
+    if merged_straight(workspace) and not list_frames(workspace.merged_dir):
+        raise WorkspaceError(
+            "The last merge went straight to the video, so there are no merged frames to encode; merge "
+            "without --video to get them."
+        )
     run = _Encoding(workspace, config, progress)
     for job in encode_jobs(workspace, config, run.messages):
         run.work_on(job)

@@ -116,16 +116,21 @@ def _job_of_video(workspace: Workspace, video: Path, merged: dict[str, Path]) ->
 
 def video_job(workspace: Workspace, video: Path, timeline: Timeline) -> Job:
     """The result of a dst video, without its pictures yet."""
-    prefix = workspace.frame_prefix(video)
-    suffix = f"_{prefix.removesuffix('-')}" if prefix else ""
     return Job(
-        name=workspace.result_path("").name + suffix,
+        name=result_name(workspace, video),
         kind="result",
-        stems=_stems(prefix, len(timeline.times)),
+        stems=_stems(workspace.frame_prefix(video), len(timeline.times)),
         pictures={},
         timeline=timeline,
         video=video,
     )
+
+
+def result_name(workspace: Workspace, video: Path) -> str:
+    """Name of a dst video's result without ending, such as `result_2`."""
+    prefix = workspace.frame_prefix(video)
+    suffix = f"_{prefix.removesuffix('-')}" if prefix else ""
+    return workspace.result_path("").name + suffix
 
 
 def _job_of_pictures(workspace: Workspace, merged: dict[str, Path], fps: float) -> Job:

@@ -152,7 +152,7 @@ class _Straight:
         ]
         self._parts = [part for footage in self._footage for part in footage.parts]
         self._wanted = touched(self._parts, job.start, job.stop)
-        self._folder = workspace.merged_dir / "parts"
+        self._folder = workspace.merged_parts_dir
         self._mask_folder = self._folder / "mask"
         self._journal = MergeJournal(
             self._folder, self._mask_folder, self._footage[0].encoder.suffix

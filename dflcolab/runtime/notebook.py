@@ -22,7 +22,7 @@ from dflcolab.runtime.bring import download, show_where
 from dflcolab.runtime.cells import awaited_cell, cell, stop_button
 from dflcolab.runtime.description import Runtime, find_runtime
 from dflcolab.runtime.drive import drive_for
-from dflcolab.runtime.results import show_faces, show_merged, show_report
+from dflcolab.runtime.results import show_faces, show_made_by_merge, show_merged, show_report
 from dflcolab.runtime.session_state import DECISIONS, SessionState
 from dflcolab.runtime.show import (
     StoppedCellError,
@@ -46,6 +46,11 @@ LEARN_MASKS = "learn the outlines"
 APPLY_MASKS = "apply to all faces"
 MASK_STEPS = (NO_MASKS, LABEL_MASKS, LEARN_MASKS, APPLY_MASKS)
 """What the cell of the masks does, in the order of the work."""
+VIDEO = "video"
+LOSSLESS_VIDEO = "lossless video"
+SINGLE_FRAMES = "single frames"
+MERGE_INTO = (VIDEO, LOSSLESS_VIDEO, SINGLE_FRAMES)
+"""What the cell of the merge writes."""
 
 
 class Session(SessionState):
@@ -342,26 +347,53 @@ class Session(SessionState):
         display(merge_tuner(self.workspace, config, progress=self.progress, where=self.where))
 
     @awaited_cell
-    async def merge(self, *, model_name: str, merge_options: str, show_tuner: bool = False) -> None:
+    async def merge(
+        self,
+        *,
+        model_name: str,
+        merge_options: str,
+        show_tuner: bool = False,
+        merge_into: str = VIDEO,
+    ) -> None:
         """Put the trained face into the dst frames, or show the tuner for their look instead."""
+        if merge_into not in MERGE_INTO:
+            raise ConfigError(f"{merge_into!r} is no choice; take one from the list of the form.")
         if show_tuner:
             self.tune(model_name=model_name)
             return
         from dflcolab.merging.config import MergeConfig
 
-        config = MergeConfig(model=model_name, set=tuple(merge_options.split()))
+        video = merge_into != SINGLE_FRAMES and self._can_merge_straight()
+        config = MergeConfig(
+            model=model_name,
+            set=tuple(merge_options.split()),
+            video=video,
+            encode=("lossless=true",) if video and merge_into == LOSSLESS_VIDEO else (),
+        )
         await self._show_job("merge", config)
-        show_merged(self.workspace)
+        with stop_button(self.progress):
+            show_merged(self.workspace)
+            self._copy()
 
     @cell
     def encode(self, *, lossless: bool, download_result: bool = False) -> None:
-        """Make the video, show it, and say where it is."""
+        """Make the video, if the merge has not done so; show it, and say where it is."""
         from dflcolab.media.config import EncodeConfig
         from dflcolab.pipeline.encode import encode
+        from dflcolab.pipeline.merged_straight import merged_straight, straight_results
 
-        report = encode(self.workspace, EncodeConfig(lossless=lossless), progress=self.progress)
-        show_report(report)
         result = self.workspace.result_path()
+        if merged_straight(self.workspace):
+            videos = straight_results(self.workspace)
+            show_made_by_merge(videos)
+            result = videos[0]
+            if lossless:
+                show_text(
+                    f"lossless counts for {SINGLE_FRAMES}; take “{LOSSLESS_VIDEO}” in the cell “Merge” instead."
+                )
+        else:
+            config = EncodeConfig(lossless=lossless)
+            show_report(encode(self.workspace, config, progress=self.progress))
         if result.exists():
             show_video(result)
         self._copy()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dflcolab.arrays import Image
 from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import PREVIEW, list_checkpoints
 from dflcolab.faceset.faceset import load_faceset
@@ -63,12 +65,41 @@ def show_preview(workspace: Workspace, model_name: str) -> None:
 
 
 def show_merged(workspace: Workspace) -> None:
-    """Some merged frames, evenly from the first to the last."""
-    frames = list_frames(workspace.merged_dir)
-    chosen = _evenly(len(frames), _FRAMES)
-    sheet = contact_sheet((read_image(frames[index]) for index in chosen), columns=3, width=320)
+    """Some merged frames, evenly from the first to the last, whichever way they were merged."""
+    from dflcolab.pipeline.merged_straight import merged_straight, straight_results
+
+    if merged_straight(workspace):
+        images = _frames_of(straight_results(workspace)[0])
+    else:
+        frames = list_frames(workspace.merged_dir)
+        images = (read_image(frames[index]) for index in _evenly(len(frames), _FRAMES))
+    sheet = contact_sheet(images, columns=3, width=320)
     if sheet is not None:
         show_picture(sheet)
+
+
+def _frames_of(video: Path) -> Iterator[Image]:
+    """Some frames of a video, without decoding all of it."""
+    from dflcolab.media.frame_seek import FrameSeeker
+    from dflcolab.media.probe import probe
+
+    seeker = FrameSeeker(video)
+    for index in _evenly(probe(video).n_frames_estimate, _FRAMES):
+        image = seeker.image(index)
+        if image is not None:
+            yield image
+
+
+def show_made_by_merge(videos: Sequence[Path]) -> None:
+    """Videos that need no `encode`, and whether their signed notes hold."""
+    from dflcolab.pipeline.provenance_report import provenance_report
+
+    for video in videos:
+        note = provenance_report(video)
+        text = f"{video.name} was made by the merge, straight from the dst video. {note.text}"
+        if not note.synthetic:
+            text += " Run the cell “Merge” again to write it anew."
+        show_text(text)
 
 
 def _evenly(total: int, wanted: int) -> list[int]:

@@ -20,7 +20,7 @@ from dflcolab.runtime.show import show_text
 from dflcolab.runtime.storage import Storage
 from dflcolab.runtime.supervise import hears_buttons
 from dflcolab.runtime.where import Place
-from dflcolab.workspace.workspace import Workspace
+from dflcolab.workspace.workspace import Side, Workspace
 
 if TYPE_CHECKING:
     from dflcolab.config import Config
@@ -121,6 +121,22 @@ class SessionState:
         from dflcolab.engine.checkpoint import list_checkpoints
 
         return bool(list_checkpoints(self.workspace.model_dir(model_name)))
+
+    def _can_merge_straight(self) -> bool:
+        """Whether dst is a video alone.
+
+        Pictures beside it are there for a reason, and their numbers may not be those of its frames.
+        """
+        from dflcolab.media.frame_sequence import list_frames
+
+        folder = self.workspace.frames_dir(Side.DST)
+        pictures = list_frames(folder)
+        if pictures:
+            show_text(
+                f"{folder} holds {len(pictures)} pictures of dst, so they are merged, into single frames; the "
+                "next cell makes the video of them. To merge straight to a video, move these pictures away."
+            )
+        return not pictures and bool(self.workspace.videos(Side.DST))
 
     def _copies_address(self) -> str:
         """Where training copies to; "" without storage."""

@@ -192,6 +192,11 @@ class Workspace:
         """`data_dst/merged_mask/`: the masks of the merged frames."""
         return self.frames_dir(Side.DST) / "merged_mask"
 
+    @property
+    def merged_parts_dir(self) -> Path:
+        """`data_dst/merged/parts/`: encoded parts of a result that is made straight from the video."""
+        return self.merged_dir / "parts"
+
     def result_path(self, suffix: str = ".mp4") -> Path:
         """`result.mp4`."""
         return self.root / f"result{suffix}"

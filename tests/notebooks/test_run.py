@@ -107,6 +107,8 @@ def test_plain_jupyter_does_the_whole_job(worked: Worked):
     root, text = worked.root, worked.text
 
     assert (root / "result.mp4").stat().st_size > 10_000
+    assert not list((root / "data_dst" / "merged").glob("*.png"))
+    assert "made by the merge, straight from the dst video" in text
     assert "This is Jupyter" in text
     assert "No workspace has a copy there yet" in text
     assert "read back" in text
@@ -158,10 +160,11 @@ def contents(folder: Path) -> list[str]:
 def test_merge_only(worked: Worked):
     (worked.root / "result.mp4").unlink()
 
-    text = worked.go_on("merge", merge_options="blur_mask_modifier=30")
+    text = worked.go_on("merge", merge_options="blur_mask_modifier=30", merge_into="single frames")
 
     assert (worked.root / "result.mp4").stat().st_size > 10_000
     assert "Its copy" not in text  # nothing was connected
+    assert list((worked.root / "data_dst" / "merged").glob("*.png"))
 
 
 def test_check_a_faceset(worked: Worked):

@@ -28,6 +28,7 @@ from dflcolab.merging.merger import merge_frames
 from dflcolab.merging.networks import Networks
 from dflcolab.pipeline.encode import encode
 from dflcolab.pipeline.merge_video import MergedVideos, merge_to_videos, video_options
+from dflcolab.pipeline.merged_straight import merged_straight, straight_results
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace
 from tests.media.clips import make_video, number_of, sound_packets
@@ -289,6 +290,24 @@ def test_pictures_alone_are_refused_in_one_sentence(workspace: Workspace):
 def test_what_cannot_go_straight_is_refused(workspace: Workspace, options, sentence: str):
     with pytest.raises(ConfigError, match=sentence):
         video_options(workspace, MergeConfig(model="m", **options))
+
+
+@pytest.mark.bad_day("straight-unfinished", "merged-straight")
+def test_what_comes_after_knows_which_way_the_last_merge_went(workspace: Workspace):
+    workspace.result_path().write_bytes(b"of an earlier merge")
+    os.utime(workspace.result_path(), (1, 1))
+    straight(workspace, start=PART)
+    assert merged_straight(workspace)
+    with pytest.raises(WorkspaceError, match="result is not put together yet"):
+        straight_results(workspace)
+
+    straight(workspace)
+    assert straight_results(workspace) == [workspace.result_path()]
+    with pytest.raises(WorkspaceError, match="went straight to the video"):
+        encode(workspace, EXACT)
+
+    by_pictures(workspace)
+    assert not merged_straight(workspace)
 
 
 def test_networks_are_not_asked_about_what_stands(workspace: Workspace):

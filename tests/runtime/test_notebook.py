@@ -11,11 +11,14 @@ import threading
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from dflcolab.errors import SyncError
 from dflcolab.faceset.config import PackConfig
+from dflcolab.media.provenance import sign_file
+from dflcolab.merging.config import MergeConfig
 from dflcolab.pipeline.pack import pack
 from dflcolab.runtime import notebook as notebook_module
 from dflcolab.runtime import rules, session_state, show, storage
@@ -305,6 +308,78 @@ def test_masks_are_learned_once_and_applied_to_both_sides(
         ("apply", Side.DST, "hands"),
     ]
     assert asked[0][3] == "90s"
+
+
+@pytest.mark.parametrize(
+    ("merge_into", "video", "encode"),
+    [
+        ("video", True, ()),
+        ("lossless video", True, ("lossless=true",)),
+        ("single frames", False, ()),
+    ],
+)
+def test_a_merge_goes_where_the_form_says(
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    merge_into: str,
+    video: bool,
+    encode: tuple[str, ...],
+):
+    session.open(**FORM)
+    config = merge_of(session, monkeypatch, merge_into)
+
+    assert (config.video, config.encode, config.set) == (video, encode, ("mode=overlay",))
+
+
+def test_pictures_of_dst_are_merged_into_single_frames_whatever_the_form_says(
+    session: Session, shown: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    session.open(**FORM)
+    folder = session.workspace.frames_dir(Side.DST)
+    cv2.imwrite(str(folder / "00001.png"), np.zeros((8, 8, 3), np.uint8))
+
+    config = merge_of(session, monkeypatch, "lossless video")
+
+    assert (config.video, config.encode) == (False, ())
+    assert "holds 1 pictures of dst" in "".join(shown)
+
+
+def merge_of(session: Session, monkeypatch: pytest.MonkeyPatch, merge_into: str) -> MergeConfig:
+    """What the merge cell asks for."""
+    asked: list[MergeConfig] = []
+
+    async def run(workspace, verb, config, *, where):
+        assert verb == "merge"
+        asked.append(config)
+        return JobEnd({}, "done")
+
+    monkeypatch.setattr(session_state, "run_job", run)
+    look = "mode=overlay"
+    asyncio.run(session.merge(model_name="m", merge_options=look, merge_into=merge_into))
+    return asked[0]
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_video_that_the_merge_made_is_shown_as_it_is(
+    session: Session, shown: list[str], lossless: bool
+):
+    session.open(**FORM)
+    workspace = session.workspace
+    workspace.merged_parts_dir.mkdir(parents=True)
+    (workspace.merged_parts_dir / "merge.json").write_text("{}")
+    with pytest.raises(StoppedCellError, match="has not finished; merge again"):
+        session.encode(lossless=lossless)
+    shutil.copy(workspace.videos(Side.DST)[0], workspace.result_path())
+    sign_file(workspace.result_path(), workspace.result_path(), title="result.mp4")
+    before = workspace.result_path().stat()
+
+    session.encode(lossless=lossless)
+
+    assert workspace.result_path().stat() == before
+    text = "".join(shown)
+    assert "a signed note that holds and says that it is synthetic" in text
+    assert "<video controls" in text
+    assert ("take “lossless video”" in text) == lossless
 
 
 def test_without_storage_the_last_cell_says_where_the_work_is(session: Session, shown: list[str]):

@@ -97,6 +97,8 @@ NO_BAD_DAY: dict[str, tuple[str, ...]] = {
         "Google's rules for managed Colab machines",
         "Not yet recorded: on what basis the likeness of … is used",
         "The model … has its start already",
+        "lossless counts for …",
+        "… holds … pictures of dst, so they are merged, into single frames",
         "The pictures in … were taken and … was not read",
         "This software makes pictures of real people",
         "Whose faces are wanted",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from dflcolab.models.presets import Preset
+from dflcolab.runtime.notebook import MERGE_INTO, VIDEO
 from tools.notebook_source.parts import Cell, Field, Text
 
 _PRESETS = ("demo", "light", "standard", "high", "tiny")
@@ -154,11 +155,23 @@ IMPORT = Cell(
 MERGE = Cell(
     Text("Merge", "合成"),
     Text(
-        "Puts the trained face into the dst frames. Frames that are done with the same options stay.",
-        "学習した顔を dst のフレームに入れます。同じオプションで処理済みのフレームは、そのまま残ります。",
+        "Puts the trained face into the dst video. What is done with the same options stays; a run that was cut off goes on.",
+        "学習した顔を dst の動画に入れます。同じオプションで処理済みの部分はそのまま残り、中断したときは続きから再開します。",
     ),
     (
         Field("model_name", "first", Text("the model to take.", "使うモデルの名前。")),
+        Field(
+            "merge_into",
+            VIDEO,
+            Text(
+                "`video` makes `result.mp4` at once: quickest, and hardly more room than the video itself. `lossless video` keeps every "
+                "pixel, for further editing; ten times as large. `single frames` writes a PNG picture and a mask for every frame, to work "
+                "on by hand; they take far more room, and the next cell makes the video of them.",
+                "`video` は `result.mp4` を直接作ります（最も速く、必要な容量も動画とほぼ同じです）。`lossless video` は画質を完全に保ちます（編集用。大きさは約10倍）。"
+                "`single frames` は1フレームごとに PNG 画像とマスクを書き出します（手作業で直すとき用。多くの容量が必要です）。その場合、動画は次のセルで作ります。",
+            ),
+            MERGE_INTO,
+        ),
         Field(
             "merge_options",
             "",
@@ -183,16 +196,18 @@ MERGE = Cell(
 ENCODE = Cell(
     Text("Make the video", "動画を作る"),
     Text(
-        "Writes `result.mp4` with the sound of the dst video and a signed note that it is synthetic, shows it, and says where its copy is.",
-        "dst の音声を付けた `result.mp4` を書き出して表示し、コピーの場所を示します。合成であることを示す署名付きの印が入ります。",
+        "Shows `result.mp4` and says where its copy is. It has the sound of the dst video and a signed note that it is synthetic. Single "
+        "frames are made into the video here; one that the merge has made stays as it is.",
+        "`result.mp4` を表示し、コピーの場所を示します。動画には dst の音声と、合成であることを示す署名付きの印が入っています。"
+        "`single frames` で合成した場合は、ここで動画を書き出します。合成のセルで作った動画は、そのまま使います。",
     ),
     (
         Field(
             "lossless",
             False,
             Text(
-                "keep every pixel, for further editing; ten times as large.",
-                "画質を完全に保ちます（編集用。大きさは約10倍）。",
+                "for single frames: keep every pixel, for further editing; ten times as large.",
+                "`single frames` の場合に、画質を完全に保ちます（編集用。大きさは約10倍）。",
             ),
         ),
         Field(
