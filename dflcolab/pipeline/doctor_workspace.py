@@ -30,6 +30,9 @@ _TOO_MANY_FILES = 1000
 # A merged frame as PNG, as part of its raw size; films and webcams gave 0.33 to 0.44. The mask
 # beside it adds a few hundredths.
 _PNG_SHARE = 0.5
+_RESULT_SHARE = 2  # the result and its mask, as a multiple of the dst video
+_STRAIGHT = "straight to the video"
+_BY_FRAMES = "by single frames"
 _FACE_BYTES = 70_000  # a face of 512 pixels as JPEG of quality 90
 _FACE_CHANNELS = 5  # colors and two masks, as training keeps a decoded face
 _DECODED_SHARE = 0.25  # of the free memory; more goes to a file of the workspace
@@ -44,12 +47,15 @@ class WorkspaceView:
 
     Attributes:
         sentence: What the workspace holds, or why it is none.
-        needs: Bytes that will still be written, by what for; empty without a workspace.
+        needs: Bytes that will still be written whichever way is merged, by what for; empty without a
+            workspace.
+        merging: Bytes that merging takes besides, by the way it goes; empty when nothing is left to merge.
         advice: What to do, one sentence each.
     """
 
     sentence: str
     needs: Mapping[str, int] = field(default_factory=dict[str, int])
+    merging: Mapping[str, int] = field(default_factory=dict[str, int])
     advice: tuple[str, ...] = ()
 
     def needs_sentence(self) -> str:
@@ -58,7 +64,14 @@ class WorkspaceView:
             return ""
         parts = sorted(self.needs.items(), key=lambda item: -item[1])
         listed = ", ".join(f"{name} {as_size(size)}" for name, size in parts)
-        return f"about {as_size(sum(self.needs.values()))} ({listed})"
+        text = f"about {as_size(sum(self.needs.values()))} ({listed})"
+        ways = " or ".join(f"{as_size(size)} {way}" for way, size in self.merging.items())
+        return f"{text}, and for merging {ways}" if ways else text
+
+    def bytes_needed(self, *, by_frames: bool) -> int:
+        """All that will be written, merging straight to the video or by single frames."""
+        way = _BY_FRAMES if by_frames else _STRAIGHT
+        return sum(self.needs.values()) + self.merging.get(way, 0)
 
 
 @dataclass(frozen=True)
@@ -88,12 +101,14 @@ def look_at_workspace(root: Path, runtime: Runtime, *, drive: Path = MOUNT_POINT
         advice += _on_drive(workspace)
     n_faces = {side: _n_faces(workspace, side, advice) for side in Side}
     model = _model_at_hand(workspace, advice)
-    needs = _needs(workspace, n_faces, model, runtime, advice)
+    videos = _videos(workspace, advice)
+    needs = _needs(workspace, videos, n_faces, model, runtime)
     holds = "; ".join(
         f"{side.value} {_count(n_videos[side], 'video')}, {_count(n_faces[side], 'face')}"
         for side in Side
     )
-    view = WorkspaceView(f"{workspace.settings.name} ({holds})", needs)
+    merging = _merging(workspace, videos[Side.DST])
+    view = WorkspaceView(f"{workspace.settings.name} ({holds})", needs, merging)
     advice += _room(view, model, runtime)
     return replace(view, advice=tuple(advice))
 
@@ -185,14 +200,8 @@ def _checkpoint_bytes(checkpoint: Checkpoint) -> int:
     return sum(size for size, _ in checkpoint.parts.values())
 
 
-def _needs(
-    workspace: Workspace,
-    n_faces: Mapping[Side, int],
-    model: _Model,
-    runtime: Runtime,
-    advice: list[str],
-) -> dict[str, int]:
-    """Bytes that the remaining steps will write; videos that cannot be read go to the advice."""
+def _videos(workspace: Workspace, advice: list[str]) -> dict[Side, list[VideoInfo]]:
+    """The videos of both sides; those that cannot be read go to the advice."""
     videos: dict[Side, list[VideoInfo]] = {side: [] for side in Side}
     for side in Side:
         for path in workspace.videos(side):
@@ -200,11 +209,34 @@ def _needs(
                 videos[side].append(probe(path))
             except DFLColabError as error:
                 advice.append(str(error))
-    n_frames = {side: sum(video.n_frames_estimate for video in videos[side]) for side in Side}
-    dst = videos[Side.DST]
+    return videos
+
+
+def _merging(workspace: Workspace, dst: list[VideoInfo]) -> dict[str, int]:
+    """Bytes that merging takes beside the result: its parts, or a picture and a mask for every frame."""
+    if workspace.result_path().exists():
+        return {}
+    n_frames = sum(video.n_frames_estimate for video in dst)
     raw = sum(video.n_frames_estimate * video.width * video.height * 3 for video in dst)
     n_merged = len(list_files(workspace.merged_dir, (".png",)))
-    unmerged = max(0.0, 1 - n_merged / max(1, n_frames[Side.DST]))
+    unmerged = max(0.0, 1 - n_merged / max(1, n_frames))
+    parts = sum(path.stat().st_size for path in workspace.merged_parts_dir.rglob("*.*"))
+    ways = {
+        _STRAIGHT: max(0, _RESULT_SHARE * sum(video.size_bytes for video in dst) - parts),
+        _BY_FRAMES: int(raw * _PNG_SHARE * unmerged),
+    }
+    return ways if any(ways.values()) else {}
+
+
+def _needs(
+    workspace: Workspace,
+    videos: Mapping[Side, list[VideoInfo]],
+    n_faces: Mapping[Side, int],
+    model: _Model,
+    runtime: Runtime,
+) -> dict[str, int]:
+    """Bytes that the remaining steps will write, the way of merging left open."""
+    n_frames = {side: sum(video.n_frames_estimate for video in videos[side]) for side in Side}
     decoded = _FACE_CHANNELS * model.resolution**2 * sum(n_faces[s] or n_frames[s] for s in Side)
     if decoded <= _DECODED_SHARE * runtime.machine.free_memory_bytes:
         decoded = 0
@@ -214,10 +246,9 @@ def _needs(
         "faces": sum(n_frames[side] * _FACE_BYTES for side in Side if not n_faces[side]),
         "decoded faces": decoded,
         "checkpoints": max(0, checkpoints - model.present_bytes),
-        "merged frames": int(raw * _PNG_SHARE * unmerged),
         "the result": 0
         if workspace.result_path().exists()
-        else sum(2 * video.size_bytes for video in dst),
+        else _RESULT_SHARE * sum(video.size_bytes for video in videos[Side.DST]),
     }
     return {name: size for name, size in needs.items() if size}
 
@@ -228,10 +259,16 @@ def _room(view: WorkspaceView, model: _Model, runtime: Runtime) -> list[str]:
     A save copies weights and optimizer; without a GPU they are in the machine's memory anyway.
     """
     machine, found = runtime.machine, list[str]()
-    if sum(view.needs.values()) > machine.free_disk_bytes:
+    free = machine.free_disk_bytes
+    if min(view.bytes_needed(by_frames=by_frames) for by_frames in (False, True)) > free:
         found.append(
-            f"The disk has {as_size(machine.free_disk_bytes)} free, but the workspace will need "
+            f"The disk has {as_size(free)} free, but the workspace will need "
             f"{view.needs_sentence()}; free some space, take a larger disk, or shorten the videos."
+        )
+    elif view.bytes_needed(by_frames=True) > free:
+        found.append(
+            f"The disk has {as_size(free)} free, too little for single frames, as the workspace will need "
+            f"{view.needs_sentence()}; merge straight to the video (`dflcolab merge --video`)."
         )
     needed = _PROGRAM_BYTES + (1 if machine.gpus else 2) * model.checkpoint_bytes
     if machine.free_memory_bytes < needed:

@@ -21,6 +21,7 @@ from dflcolab.runtime.description import Runtime
 from dflcolab.runtime.versions import Unmet
 from dflcolab.workspace.config import DoctorConfig, InitConfig
 from dflcolab.workspace.settings import RightsBasis
+from dflcolab.workspace.workspace import Workspace
 from tests.conftest import CommandLine
 from tests.runtime.runtimes import (
     BLACKWELL,
@@ -32,6 +33,7 @@ from tests.runtime.runtimes import (
     with_versions,
 )
 from tests.runtime.test_newest import index, page, saying
+from tests.troubleshooting.said import said
 
 KAGGLE_COMMAND = replace(KAGGLE, where=replace(KAGGLE.where, kernel_generation=None))
 QUICK = DoctorConfig(gpu=False, online=False)
@@ -95,17 +97,28 @@ def test_no_workspace_is_said_and_no_failure(tmp_path: Path):
     assert "no workspace" in look(tmp_path / "none").workspace.sentence
 
 
+@pytest.mark.bad_day("frames-outgrow-disk")
 def test_a_disk_too_small_for_what_will_be_written(tmp_path: Path, clips):
     root = new_workspace(tmp_path / "w", clips)
-    needs = look_at_workspace(root, TERMINAL).needs
+    view = look_at_workspace(root, TERMINAL)
+    needs, size = view.needs, (root / "data_dst.mp4").stat().st_size
 
     # 72 frames of 640 x 360 at half their raw size; checkpoints as the preset standard makes them.
-    assert needs["merged frames"] == 72 * 640 * 360 * 3 // 2
+    straight, by_frames = 2 * size, 72 * 640 * 360 * 3 // 2
+    assert [*view.merging.values()] == [straight, by_frames]
     assert needs["checkpoints"] == 5 * (1300 << 20)
     assert needs["faces"] == (472 + 72) * 70_000
-    runtime = with_machine(TERMINAL, free_disk_bytes=sum(needs.values()) - 1)
-    (sentence,) = look(root, runtime).advice
+    assert needs["the result"] == 2 * size
+
+    def advice(free: int) -> tuple[str, ...]:
+        return look(root, with_machine(TERMINAL, free_disk_bytes=sum(needs.values()) + free)).advice
+
+    (sentence,) = advice(straight - 1)
     assert "will need about 6.4 GB (checkpoints 6.3 GB" in sentence
+    assert "for merging 0 MB straight to the video or 24 MB by single frames; free" in sentence
+    (sentence,) = advice(by_frames - 1)
+    said(sentence)
+    assert advice(by_frames) == ()
 
 
 def test_what_is_there_needs_no_room_again(trained_workspace: Path):
@@ -113,6 +126,13 @@ def test_what_is_there_needs_no_room_again(trained_workspace: Path):
 
     assert "faces" not in view.needs  # extracted
     assert view.needs["checkpoints"] < 1 << 30  # of the tiny model that is there
+    parts = Workspace.open(trained_workspace).merged_parts_dir
+    parts.mkdir(parents=True)
+    (parts / "00001.mp4").write_bytes(bytes(100))
+    before, after = view.merging, look_at_workspace(trained_workspace, TERMINAL).merging
+    assert [before[way] - after[way] for way in before] == [100, 0]
+    (trained_workspace / "result.mp4").touch()
+    assert not look_at_workspace(trained_workspace, TERMINAL).merging
 
 
 def test_many_faces_that_memory_does_not_hold_take_room_on_the_disk(tmp_path: Path, clips):
