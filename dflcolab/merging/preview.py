@@ -35,6 +35,18 @@ def before_and_after(job: MergeJob) -> tuple[str, Image]:
     return stem, np.hstack([frame.image, _as_high(merged, frame.image.shape[0])])
 
 
+def left_out_of_a_frame(job: MergeJob, stem: str) -> str:
+    """Which options of a frame its preview does not show, in one sentence; "" if it shows all.
+
+    Landmarks are smoothed before any frame is made, so they are.
+    """
+    options = job.look.at(job.frames.stems.index(stem))
+    names = [name for name in ("smooth_masks", "smooth_colors") if getattr(options, name)]
+    if not names:
+        return ""
+    return f"{' and '.join(names)} cannot be seen in a single frame; the merge applies them."
+
+
 def frames_with_faces(job: MergeJob) -> dict[int, str]:
     """Number → name of the frames of a job that hold a face, in order.
 

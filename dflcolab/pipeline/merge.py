@@ -16,7 +16,7 @@ from dflcolab.merging.job import MergeJob
 from dflcolab.merging.look import Look, load_look
 from dflcolab.merging.merger import MergeCounts, merge_frames
 from dflcolab.merging.networks import Enhancer
-from dflcolab.merging.preview import before_and_after
+from dflcolab.merging.preview import before_and_after, left_out_of_a_frame
 from dflcolab.merging.segments import Segmenter
 from dflcolab.merging.stretches import Jitter
 from dflcolab.pipeline.encode_video import EncodedVideo
@@ -159,6 +159,7 @@ def merge(
     folder, videos, shown = workspace.merged_dir, list[EncodedVideo](), None
     if config.preview is not None:
         counts, shown = MergeCounts(), _write_preview(job, config.preview)
+        problems += filter(None, [left_out_of_a_frame(job, shown)])
     elif how is not None:
         made_videos = merge_to_videos(workspace, job, how, progress=progress)
         counts, folder, videos = made_videos.counts, made_videos.folder, made_videos.videos

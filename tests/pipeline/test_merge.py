@@ -123,6 +123,28 @@ def test_a_preview_of_one_frame_leaves_all_results_as_they_are(
     assert note.state == "valid"
 
 
+@pytest.mark.parametrize(
+    ("smooth", "told"),
+    [
+        (("smooth_masks=2", "smooth_colors=3"), "smooth_masks and smooth_colors"),
+        (("smooth_colors=3",), "smooth_colors"),
+        (("smooth_landmarks=3",), None),
+    ],
+)
+def test_a_preview_says_what_a_single_frame_cannot_show(
+    workspace: Workspace, tmp_path: Path, smooth: tuple[str, ...], told: str | None
+):
+    config = _config(frames="9:10", preview=tmp_path / "look.jpg", set=(*LOOK, *smooth))
+
+    sentences = [
+        line for line in merge(workspace, config).summary().splitlines() if "smooth_" in line
+    ]
+
+    assert sentences == (
+        [f"{told} cannot be seen in a single frame; the merge applies them."] if told else []
+    )
+
+
 def test_the_result_can_be_made_straight_from_the_video(workspace: Workspace):
     config = _config(video=True, encode=("quality=draft", "mask=false"))
 

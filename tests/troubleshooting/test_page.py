@@ -83,6 +83,7 @@ NO_BAD_DAY: dict[str, tuple[str, ...]] = {
         "No workspace has a copy there yet",
         "Nothing of it is on … yet",
         "There is no next phase",
+        "… cannot be seen in a single frame",
         "The bundled detector and landmark networks run on the CPU",
         "The Drive mount has every byte",
         "There is a model … already; training goes on with it",
