@@ -1,4 +1,4 @@
-"""Options as documented frozen dataclasses, and their way to the command line, TOML and JSON.
+"""Options as documented frozen dataclasses, and their way to the command line, forms and JSON.
 
 A stage describes its options once, as fields with a docstring each. From that come the command
 line's arguments, notebook forms, saved text and the checks. Nothing repeats a default.
@@ -271,32 +271,6 @@ def to_plain(value: object) -> Any:
     if hasattr(value, "item") and hasattr(value, "dtype"):
         return cast(Any, value).tolist()
     return value
-
-
-def to_toml(config: Config) -> str:
-    """The config as TOML text, each field under its documentation."""
-    import tomlkit
-
-    document = tomlkit.document()
-    for info in describe(type(config)):
-        value = to_plain(getattr(config, info.name))
-        if info.help:
-            for line in textwrap.wrap(info.help, 96):
-                document.add(tomlkit.comment(line))
-        if value is None:
-            document.add(tomlkit.comment(f"{info.name} ="))
-        else:
-            document.add(info.name, value)
-    return tomlkit.dumps(document)
-
-
-def from_toml(config_class: type[C], text: str, *, source: str = "") -> C:
-    """Read what `to_toml` wrote, or what a user wrote by hand.
-
-    Raises:
-        ConfigError: The text is not TOML, or `from_mapping` refuses its values.
-    """
-    return from_mapping(config_class, parse_toml(text, source=source), source=source)
 
 
 def parse_toml(text: str, *, source: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dflcolab.config import from_mapping, from_toml, to_toml
+from dflcolab.config import from_mapping, to_plain
 from dflcolab.errors import ConfigError
 from dflcolab.merging.config import MergeConfig
 from dflcolab.merging.options import ColorTransferMode, CompositeOptions, MaskMode, Mode
@@ -40,10 +40,10 @@ def test_ranges_are_deepfacelabs():
         from_mapping(CompositeOptions, {"erode_mask_modifier": 401})
 
 
-def test_options_survive_their_own_toml():
+def test_options_survive_as_plain_values():
     options = from_mapping(CompositeOptions, {"mode": "seamless", "blur_mask_modifier": 33})
 
-    assert from_toml(CompositeOptions, to_toml(options)) == options
+    assert from_mapping(CompositeOptions, to_plain(options)) == options
 
 
 @pytest.mark.parametrize(
