@@ -11,6 +11,7 @@ from typing import TypeVar
 from dflcolab.errors import Interrupted
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.pipeline.background_push import BackgroundPush
+from dflcolab.pipeline.early_checks import check_model_settings
 from dflcolab.pipeline.newest_state import start_at_newest
 from dflcolab.pipeline.places import places_of
 from dflcolab.progress import Progress
@@ -93,10 +94,13 @@ def with_copies(
         run: Trains; gets the workspace, what copies, and notes for the report.
 
     Raises:
+        ConfigError: An option is unknown or out of range.
         WorkspaceError: There is no workspace here, and no remote to fetch one from.
         SyncError: There is none here, and none can be fetched.
     """
-    settled = with_settings(config)[0]
+    settled, of_model = with_settings(config)
+    root = place.root if isinstance(place, Workspace) else place
+    check_model_settings(of_model, root / "model" / config.model, config.arch)
     with copying():
         start = start_at_newest(place, config.model, settled.remote, progress)
     # One of several workers writes, so one copies.

@@ -63,7 +63,7 @@ class Remote:
         """The remote at a path or fsspec address; nothing is created.
 
         Raises:
-            SyncError: The address is not understood.
+            SyncError: The address is not understood, or is that of a file on this machine.
             MissingDependencyError: The library for this kind of address is not installed.
         """
         import fsspec
@@ -81,7 +81,10 @@ class Remote:
             ) from error
         except ValueError as error:
             raise SyncError(f"{text} is not an address that is understood: {error}.") from error
-        return cls(filesystem, root, text)
+        remote = cls(filesystem, root, text)
+        if remote.local_root is not None:
+            _refuse_file(remote.local_root)
+        return remote
 
     @property
     def local_root(self) -> Path | None:
@@ -349,3 +352,16 @@ def _sync(stream: Any) -> None:
         return
     stream.flush()
     os.fsync(descriptor)
+
+
+def _refuse_file(folder: Path) -> None:
+    """Pass unless it, or a folder that it would lie in, is a file."""
+    for path in (folder, *folder.parents):
+        try:
+            is_file = path.is_file()
+        except OSError:  # a dead mount; what asks for its content says so
+            return
+        if is_file:
+            raise SyncError(
+                f"{path} is a file, so no copies can lie there; give a folder as the remote."
+            )

@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 
 from dflcolab.engine.checkpoint import Contents, latest_checkpoint, write_checkpoint
-from dflcolab.errors import WorkspaceError
+from dflcolab.errors import ConfigError, SyncError, WorkspaceError
 from dflcolab.pipeline import background_push
+from dflcolab.pipeline import train as train_module
 from dflcolab.pipeline.background_push import BackgroundPush
 from dflcolab.pipeline.newest_state import start_at_newest
 from dflcolab.pipeline.sync import pull_workspace, push_workspace, sync
+from dflcolab.pipeline.train import train
 from dflcolab.progress import Progress
 from dflcolab.sync.config import SyncConfig
 from dflcolab.sync.generations import list_generations, read_manifest
@@ -28,6 +30,7 @@ from dflcolab.sync.lease import Lease
 from dflcolab.sync.proof import Proof
 from dflcolab.sync.remote import Remote
 from dflcolab.training.callbacks import StopAtDeadline
+from dflcolab.training.config import TrainConfig
 from dflcolab.workspace.settings import WorkspaceSettings, write_settings
 from dflcolab.workspace.workspace import Workspace
 from tests.troubleshooting.said import said
@@ -164,8 +167,9 @@ def test_offline_is_one_sentence_training_goes_on_and_the_copy_catches_up(
 def test_without_the_remote_until_the_end_the_report_says_what_is_missing(
     workspace: Workspace, tmp_path: Path
 ):
+    remote = Remote.open(tmp_path / "file")
     (tmp_path / "file").write_text("no folder")
-    with _copies(workspace, Remote.open(tmp_path / "file"), _Messages()) as copies:
+    with _copies(workspace, remote, _Messages()) as copies:
         pass
     assert "Nothing of it is on" in copies.state.sentence()
     assert "saved on this machine only. The last copy failed:" in copies.state.sentence()
@@ -360,3 +364,59 @@ def test_a_misspelt_remote_on_an_empty_machine_is_named(tmp_path: Path):
         _start(tmp_path / "empty", Remote.open(tmp_path / "shelff"))
     assert not (tmp_path / "empty").exists()
     assert not (tmp_path / "shelff").exists()
+
+
+@pytest.mark.bad_day("remote-is-file")
+def test_a_file_as_remote_stops_the_training_before_it_begins(workspace: Workspace, tmp_path: Path):
+    (tmp_path / "film.mp4").write_bytes(b"a film")
+
+    with pytest.raises(SyncError, match="is a file"):
+        start_at_newest(workspace, "m", str(tmp_path / "film.mp4"), Progress())
+
+
+@pytest.mark.parametrize(
+    ("model", "sets"),
+    [
+        ("m", ("archi=df", "learning_rte=1")),  # its kind is known here
+        ("m", ("batch_size=nought",)),
+        ("other", ("learning_rte=1",)),
+        ("other", ("learning_rate=fast",)),
+    ],
+)
+def test_options_are_checked_before_anything_is_fetched(
+    workspace: Workspace, remote: Remote, monkeypatch: pytest.MonkeyPatch, model: str, sets: tuple
+):
+    _save(workspace, 20, architecture="saehd", options={"resolution": 64})
+    monkeypatch.setattr(train_module, "start_at_newest", lambda *_: pytest.fail("it asked"))
+
+    with pytest.raises(ConfigError, match=f"{sets[-1].partition('=')[0]}"):
+        train(workspace, TrainConfig(model=model, remote=remote.name, set=sets))
+
+
+@pytest.mark.parametrize(
+    ("here", "sets"),
+    [
+        (None, ("morph_factor=0.4",)),  # an AMP model may lie on the remote
+        (None, ("resolution=144",)),  # that fits some kinds
+        (None, ("holdout_share=0.2",)),  # an option of the command
+        ({"architecture": "amp", "options": {"resolution": 64}}, ("morph_factor=0.4",)),
+        ({"architecture": "none we know", "options": {}}, ("new_option=1",)),
+    ],
+)
+def test_options_that_may_fit_what_is_fetched_are_not_refused(
+    workspace: Workspace,
+    remote: Remote,
+    monkeypatch: pytest.MonkeyPatch,
+    here: dict | None,
+    sets: tuple,
+):
+    if here is not None:
+        _save(workspace, 20, **here)
+    asked = pytest.raises(SyncError, match="asked")
+
+    def ask(*_: object) -> None:
+        raise SyncError("The remote was asked.")
+
+    monkeypatch.setattr(train_module, "start_at_newest", ask)
+    with asked:
+        train(workspace, TrainConfig(model="m" if here else "other", remote=remote.name, set=sets))

@@ -94,6 +94,14 @@ def test_an_address_that_is_none():
     refused(lambda: Remote.open("nosuch://place"))
 
 
+@bad_day("remote-is-file")
+@pytest.mark.parametrize("below", ["", "copies/of/mine"])
+def test_an_address_of_a_file(workspace: Workspace, tmp_path: Path, below: str):
+    file = tmp_path / "film.mp4"
+    file.write_bytes(b"a film")
+    refused(lambda: sync(workspace.root, SyncConfig(action="push", remote=str(file / below))))
+
+
 @bad_day("remote-inside")
 def test_copies_in_the_workspace_itself(workspace: Workspace):
     remote = str(workspace.root / "copies")
