@@ -261,6 +261,7 @@ def main() -> None:
     parser.add_argument("--real-iterations", type=int, default=1500)
     parser.add_argument("--real-case", default="36 faces", help="one of watch_real.CASES")
     parser.add_argument("--real-seed", type=int, default=0)
+    parser.add_argument("--real-every", type=int, default=25, help="iterations between looks")
     arguments = parser.parse_args()
     for name, text in describe_machine().items():
         print(f"{name}: {text}")
@@ -277,6 +278,7 @@ def main() -> None:
                 Path(folder),
                 CASES[arguments.real_case],
                 iterations=arguments.real_iterations,
+                every=arguments.real_every,
                 seed=arguments.real_seed,
             )
             for table in tables:

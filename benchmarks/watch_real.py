@@ -37,6 +37,7 @@ _BASE = {
 }  # fmt: skip
 _LARGER = {"ae_dims": 256, "e_dims": 16, "d_dims": 16}
 _PRETRAINING_RATE = 2.5e-4
+_ANOTHER = "speech_man"
 _OTHERS = Path(__file__).parents[1] / "tests" / "data" / "masks"
 
 
@@ -47,16 +48,20 @@ class Case:
     Attributes:
         rate: Learning rate.
         stretches: Stretches of six src faces that are learned from.
+        dst_stretches: Stretches of five dst faces.
         changes: Options that differ from the small model's.
         pretraining: Iterations of pretraining before.
         with_others: Whether pretraining sees other people as well as dst.
+        reused: Iterations of an earlier training with the same dst faces and another src.
     """
 
     rate: float = 5e-4
     stretches: int = 6
     changes: Mapping[str, object] = field(default_factory=dict)
+    dst_stretches: int = 6
     pretraining: int = 0
     with_others: bool = False
+    reused: int = 0
 
     def options(self, **more: object) -> SaehdOptions:
         """Options of the model."""
@@ -66,8 +71,11 @@ class Case:
 CASES = {
     "36 faces": Case(),
     "6 faces": Case(3e-4, 1, _LARGER),
-    "6 faces, dst pretrained": Case(2e-4, 1, _LARGER, 2000),
-    "6 faces, people pretrained": Case(2e-4, 1, _LARGER, 2500, with_others=True),
+    "6 faces, dst pretrained": Case(2e-4, 1, _LARGER, pretraining=2000),
+    "6 faces, people pretrained": Case(2e-4, 1, _LARGER, pretraining=2500, with_others=True),
+    "6 faces, model reused": Case(3e-4, 1, _LARGER, reused=3000),
+    "6 src, 5 dst": Case(3e-4, 1, _LARGER, dst_stretches=1),
+    "6 src, 10 dst": Case(3e-4, 1, _LARGER, dst_stretches=2),
 }
 
 
@@ -87,7 +95,7 @@ class _Cut:
 
 
 def _cuts(case: Case) -> tuple[_Cut, _Cut]:
-    return _Cut(6, 8, case.stretches), _Cut(5, 4, 6)
+    return _Cut(6, 8, case.stretches), _Cut(5, 4, case.dst_stretches)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,14 +129,17 @@ def real_tables(
     session = Session(root / "model", case.options(), *watched, seed=seed, precision="float32")
     if case.pretraining:
         session.leave_pretraining(_pretrained(root / "pretrained", case, watched[1], seed))
+    elif case.reused:
+        session.restore(_reused(root / "reused", case, watched[1], seed))
     else:
         session.start_new()
+    begun = session.iteration
     looks: list[Look] = []
     losses: list[np.ndarray] = []
     lowest, lowest_src, best_src, stopped_at = np.inf, np.inf, 0, None
-    for iteration in range(1, iterations + 1):
+    for iteration in range(begun + 1, begun + iterations + 1):
         losses.append(np.asarray(session.train_one()))
-        if iteration % every:
+        if (iteration - begun) % every:
             continue
         looks.append(Look(iteration, "no_warp", "real", session.look(swap=False).measures))
         score = _score(looks[-1])
@@ -137,7 +148,7 @@ def real_tables(
         src = _loss(looks[-1], "src")
         if src < lowest_src:
             lowest_src, best_src = src, iteration
-        if score < lowest or best_src == iteration or stop or iteration == iterations:
+        if score < lowest or best_src == iteration or stop or iteration == begun + iterations:
             lowest = min(lowest, score)
             session.history.append(np.array(losses, np.float32))
             losses.clear()
@@ -208,13 +219,25 @@ def _pretrained(root: Path, case: Case, dst: SideFaces, seed: int) -> Checkpoint
     return list_checkpoints(root)[-1]
 
 
-def _other_people() -> TrainingFaces:
-    """Faces drawn from photographs and a clip that is neither src nor dst."""
+def _reused(root: Path, case: Case, dst: SideFaces, seed: int) -> Checkpoint:
+    """A model of the same dst, trained with a man as src whom the training to come does not see."""
+    src = SideFaces(_other_people(_ANOTHER), None)
+    options = case.options(learning_rate=_PRETRAINING_RATE)
+    session = Session(root, options, src, dst, seed=seed, precision="float32")
+    session.start_new()
+    losses = [np.asarray(session.train_one()) for _ in range(case.reused)]
+    session.history.append(np.array(losses, np.float32))
+    session.save(keep=1, preview=b"")
+    return list_checkpoints(root)[-1]
+
+
+def _other_people(name: str = "") -> TrainingFaces:
+    """Faces of people who are neither src nor dst, whose files' names begin with `name`."""
     faceset = load_faceset(_OTHERS)
     chosen = [
         place
-        for place, name in enumerate(faceset.names)
-        if not name.startswith(("studio_woman", "webcam"))
+        for place, own in enumerate(faceset.names)
+        if own.startswith(name) and not own.startswith(("studio_woman", "webcam"))
     ]
     return faces_to_train(faceset, chosen, FaceType.WHOLE, _RESOLUTION)
 

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import gc
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,7 @@ import numpy.typing as npt
 from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
 from dflcolab.config import to_plain
-from dflcolab.engine.background_save import BackgroundSaver, fits_into_memory
-from dflcolab.engine.checkpoint import (
-    Checkpoint,
-    Contents,
-    best_of,
-    list_checkpoints,
-    write_checkpoint,
-)
+from dflcolab.engine.checkpoint import Checkpoint, Contents
 from dflcolab.engine.loss_history import LossHistory, UnwrittenHistory, losses_name
 from dflcolab.engine.precision import Precision
 from dflcolab.errors import DivergedError, ModelError
@@ -38,16 +31,13 @@ from dflcolab.training.model_state import ModelState
 from dflcolab.training.preview import Pictures, encode_jpeg, painted_in_parts, preview
 from dflcolab.training.quick96_objective import repeats_batch
 from dflcolab.training.sampler import Sampler
+from dflcolab.training.saved_session import SavedSession, silent
 from dflcolab.training.side_faces import SideFaces
 from dflcolab.training.step import TrainingStep
 from dflcolab.training.step_plan import StepPlan, device_name, parts_at_most
 
 
-def _silent(_: str) -> None:
-    """Nobody listens."""
-
-
-class Session:
+class Session(SavedSession):
     """Everything that changes while a model trains.
 
     Args:
@@ -59,20 +49,15 @@ class Session:
         precision: Type the networks compute in.
         plan: In how many parts a batch is worked through, and compiled by what; None: at once.
         devices: What it trains on; None: the one there is.
-        note: Gets a sentence when memory runs out and the step is changed.
+        note: Gets a sentence when memory runs out and the step is changed, or a save has to be waited for.
 
     Attributes:
         plan: As given, or smaller after memory ran out.
-        iteration: Finished iterations.
-        history: Losses of all iterations.
         options: As given, or what a roll-back made of them.
         devices: As given.
         seed_stream: Which of the run's orders of faces and random numbers is in use; a roll-back
             takes the next one, so that it does not meet the same fault again.
         restored: `state.json` of the checkpoint that it goes on from; empty for a new model.
-        also_saved: By name, what else goes into `state.json`, asked for at each save.
-        checkpoint: The last one that this session wrote and that stands.
-        save_seconds: How long it took, from the begin to the marker.
     """
 
     def __init__(
@@ -86,31 +71,24 @@ class Session:
         precision: Precision,
         plan: StepPlan | None = None,
         devices: Devices | None = None,
-        note: Callable[[str], None] = _silent,
+        note: Callable[[str], None] = silent,
     ) -> None:
         self.devices = devices or Devices()
-        self.model_dir = model_dir
-        self._note = note
+        history = LossHistory if self.devices.is_chief else UnwrittenHistory
+        losses = history(model_dir / losses_name(pretraining=options.pretrain))
+        super().__init__(model_dir, losses, pretrain=options.pretrain, note=note)
         count = options.batch_size
         n_devices = self.devices.count
         self.plan = plan or StepPlan(device_name(), count, count // n_devices, devices=n_devices)
         self._go_back: Callable[[], None] = self.start_new
-        self._saver = BackgroundSaver()
-        self._told_of_memory = False
-        self.checkpoint: Checkpoint | None = None
-        self.save_seconds = 0.0
         self.options = options
-        self.iteration = 0
         self.seed = seed
         self.precision: Precision = precision
         self.seed_stream = 0
         self.restored: Mapping[str, Any] = {}
-        self.also_saved: dict[str, Callable[[], object]] = {}
         self._start: Callable[[], None] | None = None
         self._sides = {"src": src, "dst": dst}
         self._positions = {"src": 0, "dst": 0}
-        history = LossHistory if self.devices.is_chief else UnwrittenHistory
-        self.history = history(model_dir / losses_name(pretraining=options.pretrain))
         self._make_samplers()
 
     def _make_samplers(self) -> None:
@@ -153,7 +131,7 @@ class Session:
         self,
         checkpoint: Checkpoint,
         *,
-        note: Callable[[str], None] = _silent,
+        note: Callable[[str], None] = silent,
         seed_stream: int | None = None,
     ) -> None:
         """Go on exactly where a verified checkpoint ended.
@@ -198,7 +176,7 @@ class Session:
         checkpoint: Checkpoint | None,
         options: SwapModelOptions,
         *,
-        note: Callable[[str], None] = _silent,
+        note: Callable[[str], None] = silent,
     ) -> None:
         """Leave the present state for an earlier one, with other options and random numbers.
 
@@ -225,7 +203,7 @@ class Session:
         options: SwapModelOptions,
         checkpoint: Checkpoint,
         *,
-        note: Callable[[str], None] = _silent,
+        note: Callable[[str], None] = silent,
     ) -> None:
         """Train on with other options from a checkpoint of the present state.
 
@@ -248,7 +226,7 @@ class Session:
         gc.collect()
 
     def leave_pretraining(
-        self, checkpoint: Checkpoint, *, note: Callable[[str], None] = _silent
+        self, checkpoint: Checkpoint, *, note: Callable[[str], None] = silent
     ) -> None:
         """Turn a pretrained model into one for two people, as DeepFaceLab does.
 
@@ -427,90 +405,14 @@ class Session:
         resolution = self.options.resolution
         return encode_jpeg(preview(self._sides, self._paint_in_parts, resolution=resolution))
 
-    @property
-    def is_saving(self) -> bool:
-        """True while a checkpoint is being written."""
-        return self._saver.is_busy
+    # --- saving -----------------------------------------------------------------------------------
 
-    def save(self, *, keep: int, preview: bytes) -> Checkpoint:
-        """Write a checkpoint of the present state, and wait until it stands.
-
-        Raises:
-            DivergedError: A weight is not a finite number; the earlier checkpoints stay.
-            StorageError: The disk is full.
-        """
-        self.begin_save(keep=keep, preview=preview)
-        self.settle()
-        assert self.checkpoint is not None
-        return self.checkpoint
-
-    def begin_save(
-        self, *, keep: int, preview: bytes, in_use: Callable[[], Collection[str]] = tuple
-    ) -> None:
-        """Copy the present state into memory; the disk gets it while training goes on.
-
-        One save at a time: this one waits until the one before stands. Where memory is too small for
-        a copy beside the training, it waits for the disk as well.
-
-        Args:
-            keep: Checkpoints that stay on disk.
-            preview: A JPEG file.
-            in_use: Asked for the names of checkpoints that must stay for now.
-
-        Raises:
-            DivergedError: A weight is not a finite number; the earlier checkpoints stay.
-            StorageError: The disk is full.
-        """
-        self.settle()
-        began = time.monotonic()
-        beside = fits_into_memory(self._state.n_bytes)
-        if not beside and not self._told_of_memory:
-            self._told_of_memory = True
-            self._note(
-                f"Memory has no room for a copy of the model ({self._state.n_bytes >> 20} MB), so "
-                "training waits while it is saved."
-            )
-        contents = self._contents(preview)
-        best = self._best_before(contents.state["held_out_loss"])
-
-        def write() -> Checkpoint:
-            self.history.force()
-            checkpoint = write_checkpoint(
-                self.model_dir, contents, keep=keep, best=best, in_use=in_use
-            )
-            self.save_seconds = time.monotonic() - began
-            return checkpoint
-
-        self._saver.begin(write)
-        if not beside:
-            self.settle()
-
-    def look_for_saved(self) -> None:
-        """Take notice of a save that has ended since; does not wait.
-
-        Raises:
-            StorageError: It failed; the earlier checkpoints are untouched.
-        """
-        self._take_notice(self._saver.finished())
-
-    def settle(self) -> None:
-        """Wait for the save that is being written.
-
-        Raises:
-            StorageError: It failed; the earlier checkpoints are untouched.
-        """
-        self._take_notice(self._saver.settle())
-
-    def _take_notice(self, checkpoint: Checkpoint | None) -> None:
-        if checkpoint is not None:
-            self.checkpoint = checkpoint
-            self._go_back = functools.partial(self.restore, checkpoint)
+    def _saved(self, checkpoint: Checkpoint) -> None:
+        super()._saved(checkpoint)
+        self._go_back = functools.partial(self.restore, checkpoint)
 
     def _contents(self, preview: bytes) -> Contents:
-        """A copy of everything as it is now."""
-        weights = self._state.weights()
-        if not all(np.isfinite(value).all() for value in weights.values()):
-            raise self.diverged()
+        weights = self._finite_weights()
         self.history.flush()
         held_out = self.evaluate()
         score = None if held_out is None else held_out["src"] + held_out["dst"]
@@ -532,25 +434,11 @@ class Session:
 
     def diverged(self) -> DivergedError:
         """The error that tells of losses or weights that are no numbers any more."""
-        checkpoints = list_checkpoints(self.model_dir)
-        good = checkpoints[-1].folder.name if checkpoints else "none yet"
         return DivergedError(
             f"Training diverged before iteration {self.iteration} (a loss or weight is not a "
-            f"number) and was not saved; the last good checkpoint is {good}: run again with "
+            f"number) and was not saved; the last good checkpoint is {self._last_good()}: run again with "
             "--set clipgrad=yes or a lower learning_rate to go on from it."
         )
-
-    def _best_before(self, score: float | None) -> str | None:
-        """Which checkpoint stays as the best: "" for the one about to be written."""
-        checkpoints = list_checkpoints(self.model_dir)
-        best = best_of(checkpoints)
-        if score is None or best is None:
-            return best if score is None else ""
-        states = {c.folder.name: c.state() for c in checkpoints if c.folder.name == best}
-        state = states[best]
-        if state.get("pretraining") != self.options.pretrain:
-            return ""
-        return best if float(state["held_out_loss"]) <= score else ""
 
     def _summary(self, held_out: Mapping[str, float] | None, score: float | None) -> dict[str, Any]:
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,7 @@ import numpy.typing as npt
 
 from dflcolab.arrays import Mask, Tensor
 from dflcolab.config import to_plain
-from dflcolab.engine.background_save import BackgroundSaver, fits_into_memory
-from dflcolab.engine.checkpoint import (
-    Checkpoint,
-    Contents,
-    best_of,
-    list_checkpoints,
-    write_checkpoint,
-)
+from dflcolab.engine.checkpoint import Checkpoint, Contents
 from dflcolab.engine.loss_history import LossHistory, losses_name
 from dflcolab.engine.precision import Precision
 from dflcolab.errors import DivergedError
@@ -31,6 +24,7 @@ from dflcolab.training.devices import Devices
 from dflcolab.training.model_state import ModelState
 from dflcolab.training.preview import encode_jpeg
 from dflcolab.training.sampler import Sampler
+from dflcolab.training.saved_session import SavedSession
 from dflcolab.training.session import number_tensor
 from dflcolab.watch.looks import Sample, sample_of
 from dflcolab.xseg.dataset import Faces
@@ -65,7 +59,7 @@ class Material:
     held_out_stretches: tuple[int, ...] = ()
 
 
-class MaskSession:
+class MaskSession(SavedSession):
     """Everything that changes while a network trains.
 
     Args:
@@ -76,12 +70,8 @@ class MaskSession:
         precision: Type the network computes in.
 
     Attributes:
-        iteration: Finished iterations.
         devices: The one there is.
         history: Losses of all iterations, in the first column.
-        also_saved: By name, what else goes into `state.json`, asked for at each save.
-        checkpoint: The last one that this session wrote and that stands.
-        save_seconds: How long it took.
     """
 
     def __init__(
@@ -93,19 +83,14 @@ class MaskSession:
         seed: int,
         precision: Precision,
     ) -> None:
-        self.model_dir = model_dir
+        losses = LossHistory(model_dir / losses_name(pretraining=options.pretrain))
+        super().__init__(model_dir, losses, pretrain=options.pretrain)
         self.options = options
         self.seed = seed
-        self.iteration = 0
         self.devices = Devices()
-        self.also_saved: dict[str, Callable[[], object]] = {}
-        self.history = LossHistory(model_dir / losses_name(pretraining=options.pretrain))
-        self.checkpoint: Checkpoint | None = None
-        self.save_seconds = 0.0
         self._precision: Precision = precision
         self._material = material
         self._position = 0
-        self._saver = BackgroundSaver()
         self._judged: dict[str, npt.NDArray[np.float64]] | None = None
         self._judged_at = -1
         count, phase = len(material.training), int(options.pretrain)
@@ -233,72 +218,16 @@ class MaskSession:
 
     # --- saving -----------------------------------------------------------------------------------
 
-    @property
-    def is_saving(self) -> bool:
-        """True while a checkpoint is being written."""
-        return self._saver.is_busy
-
-    def begin_save(
-        self, *, keep: int, preview: bytes, in_use: Callable[[], Collection[str]] = tuple
-    ) -> None:
-        """Copy the present state into memory; the disk gets it while training goes on.
-
-        Args:
-            keep: Checkpoints that stay on disk.
-            preview: A JPEG file.
-            in_use: Asked for the names of checkpoints that must stay for now.
-
-        Raises:
-            DivergedError: A weight is not a finite number; the earlier checkpoints stay.
-            StorageError: The disk is full.
-        """
-        self.settle()
-        began = time.monotonic()
-        contents = self._contents(preview)
-        best = self._best_before(contents.state["held_out_loss"])
-
-        def write() -> Checkpoint:
-            self.history.force()
-            checkpoint = write_checkpoint(
-                self.model_dir, contents, keep=keep, best=best, in_use=in_use
-            )
-            self.save_seconds = time.monotonic() - began
-            return checkpoint
-
-        self._saver.begin(write)
-        if not fits_into_memory(self._state.n_bytes):
-            self.settle()
-
-    def look_for_saved(self) -> None:
-        """Take notice of a save that has ended since; does not wait.
-
-        Raises:
-            StorageError: It failed; the earlier checkpoints are untouched.
-        """
-        self.checkpoint = self._saver.finished() or self.checkpoint
-
-    def settle(self) -> None:
-        """Wait for the save that is being written.
-
-        Raises:
-            StorageError: It failed; the earlier checkpoints are untouched.
-        """
-        self.checkpoint = self._saver.settle() or self.checkpoint
-
     def diverged(self) -> DivergedError:
         """The error that tells of losses or weights that are no numbers any more."""
-        checkpoints = list_checkpoints(self.model_dir)
-        good = checkpoints[-1].folder.name if checkpoints else "none yet"
         return DivergedError(
             f"Mask training diverged before iteration {self.iteration} (a loss or weight is not a "
-            f"number) and was not saved; the last good checkpoint is {good}: run again with a lower "
+            f"number) and was not saved; the last good checkpoint is {self._last_good()}: run again with a lower "
             "--set learning_rate to go on from it."
         )
 
     def _contents(self, preview: bytes) -> Contents:
-        weights = self._state.weights()
-        if not all(np.isfinite(value).all() for value in weights.values()):
-            raise self.diverged()
+        weights = self._finite_weights()
         self.history.flush()
         held_out = self.evaluate()
         return Contents(
@@ -308,17 +237,6 @@ class MaskSession:
             state=self._summary(held_out),
             preview=preview,
         )
-
-    def _best_before(self, score: float | None) -> str | None:
-        """Which checkpoint stays as the best: "" for the one about to be written."""
-        checkpoints = list_checkpoints(self.model_dir)
-        best = best_of(checkpoints)
-        if score is None or best is None:
-            return best if score is None else ""
-        state = next(c.state() for c in checkpoints if c.folder.name == best)
-        if state.get("pretraining") != self.options.pretrain:
-            return ""
-        return best if float(state["held_out_loss"]) <= score else ""
 
     def _summary(self, held_out: Mapping[str, float] | None) -> dict[str, Any]:
         held = self._material.held_out

@@ -15,7 +15,7 @@ from dflcolab.engine.checkpoint import list_checkpoints, write_checkpoint
 from dflcolab.errors import StorageError
 from dflcolab.models.saehd.options import saehd_options
 from dflcolab.progress import Progress
-from dflcolab.training import session as session_module
+from dflcolab.training import saved_session
 from dflcolab.training.augment import PADDING
 from dflcolab.training.callbacks import SaveOnSchedule, StopAtTarget
 from dflcolab.training.dataset import TrainingFaces
@@ -66,7 +66,7 @@ def test_steps_go_on_while_a_checkpoint_is_written_which_counts_when_it_stands(
             assert steps_done.wait(60), "training waits for the disk"
         return write_checkpoint(folder, contents, **how)
 
-    monkeypatch.setattr(session_module, "write_checkpoint", slow)
+    monkeypatch.setattr(saved_session, "write_checkpoint", slow)
     progress = StopAfter()
 
     def look(loop: TrainingLoop) -> None:
@@ -117,7 +117,7 @@ def test_without_room_in_memory_training_waits_and_says_so_once(
 ):
     told: list[str] = []
     monkeypatch.setattr(session, "_note", told.append)
-    monkeypatch.setattr(session_module, "fits_into_memory", lambda n_bytes: n_bytes < 1000)
+    monkeypatch.setattr(saved_session, "fits_into_memory", lambda n_bytes: n_bytes < 1000)
     states: list[bool] = []
     _train(session, 3, Progress(), SaveOnSchedule(every=1, minutes=0),
            lambda loop: states.append(loop.session.is_saving))  # fmt: skip
