@@ -22,9 +22,8 @@ from dflcolab.extraction.present_faces import PresentFaces
 from dflcolab.extraction.sources import Source, SourceFrame, chosen_frames
 from dflcolab.extraction.writing import FaceWriter, PlacedFace
 from dflcolab.progress import Progress
-from dflcolab.workspace.trash import Removal, Trash
+from dflcolab.workspace.trash import BY_LOOKING_AGAIN, Removal, Trash
 
-REASON = "extract --redo-deleted"
 _STOPPED = "Stopped as asked; run the same command again for the frames that are left."
 
 Finder = Callable[[SourceFrame], Sequence[PlacedFace]]
@@ -179,7 +178,7 @@ def replace_faces(
     writer: FaceWriter,
     trash: Trash,
     *,
-    reason: str = REASON,
+    reason: str = BY_LOOKING_AGAIN,
 ) -> int:
     """Move a frame's present face files to the trash and write others in their place.
 

@@ -133,7 +133,8 @@ class CleanConfig(Config):
     """Say what would go, and move nothing."""
 
     undo: bool = option(False)
-    """Bring back what lies in the trash of this side: everything, or what --only names."""
+    """Bring back what lies in the trash of this side: what --only names, or everything but faces in whose
+    place others were written (by the landmark editor, by extract --redo-deleted)."""
 
     only: tuple[str, ...] = option(())
     """With --undo: what comes back, by check (blur), file name (00012_0.jpg) or pattern ('2-*'). The rest stays in the trash."""

@@ -117,7 +117,11 @@ def _undo(workspace: Workspace, config: CleanConfig) -> CleanReport:
     trash = Trash.of(workspace, config.side)
     if trash.home.is_dir():
         recover(trash.home)  # a killed sort takes its names before anything else does
-    chosen = trash.select(config.only) if config.only else trash.entries()
+    if config.only:
+        chosen = trash.select(config.only)
+    else:
+        # A face that was replaced would stand beside its replacement.
+        chosen = [entry for entry in trash.entries() if not entry.is_replaced]
     if config.dry_run:
         return CleanReport(
             side=config.side.value,

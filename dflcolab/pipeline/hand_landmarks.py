@@ -29,10 +29,9 @@ from dflcolab.faceset.folder_lock import alone_in
 from dflcolab.files import write_bytes
 from dflcolab.formats.dfl_jpeg import Face, embed, face_from_bytes, read_face
 from dflcolab.progress import Progress
-from dflcolab.workspace.trash import Removal, Trash, TrashEntry
+from dflcolab.workspace.trash import BY_LANDMARKS, Removal, Trash, TrashEntry
 from dflcolab.workspace.workspace import Side, Workspace
 
-REASON = "landmarks by hand"
 BY_HAND = "by hand"
 BETWEEN = "between two that were set by hand"
 _SMALLEST = 4.0  # pixels that the landmarks extend; no face is smaller
@@ -116,7 +115,7 @@ def take_back(workspace: Workspace, side: Side, change: Change, *, progress: Pro
     """
     trash = Trash.of(workspace, side)
     with alone_in(trash.home, progress=progress):
-        trash.move([Removal(path, f"{REASON}: taken back") for path in change.written])
+        trash.move([Removal(path, f"{BY_LANDMARKS}: taken back") for path in change.written])
         trash.restore(change.entries)
 
 
@@ -169,7 +168,7 @@ def _put(
     else:
         content = _with_masks(old, content)
         path = face.path
-        change.entries += trash.move([Removal(path, REASON)])
+        change.entries += trash.move([Removal(path, BY_LANDMARKS)])
         write_bytes(path, content)
     change.written.append(path)
     return path

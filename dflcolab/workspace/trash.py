@@ -24,6 +24,11 @@ from dflcolab.workspace.moving import free_name, move_file
 from dflcolab.workspace.workspace import Side, Workspace
 
 JOURNAL_NAME = "trash.jsonl"
+BY_LANDMARKS = "landmarks by hand"
+BY_LOOKING_AGAIN = "extract --redo-deleted"
+_REPLACED = (BY_LANDMARKS, BY_LOOKING_AGAIN)
+"""Reasons of faces in whose place others were written."""
+
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pak")
 
 
@@ -53,6 +58,11 @@ class TrashEntry:
     reason: str
     score: float | None
     time: str
+
+    @property
+    def is_replaced(self) -> bool:
+        """True if the face went because another was written in its place, not because it was bad."""
+        return removed_by(self) in _REPLACED
 
 
 class Trash:
@@ -120,7 +130,7 @@ class Trash:
         """Entries that one of the patterns names.
 
         A pattern is what removed the face (the words of the reason before its colon, such as
-        `blur`, or the first of them: `sort`), a file name, or a name with `*` and `?`. A file name
+        `blur`, or the first of them: `sort`; for replaced faces all of them), a file name, or a name with `*` and `?`. A file name
         means the name in the faceset or, where two had the same, the one in the trash.
 
         Args:
@@ -200,7 +210,8 @@ def removed_by(entry: TrashEntry) -> str:
 
 def _is_named(entry: TrashEntry, pattern: str) -> bool:
     check = removed_by(entry)
-    return pattern in (check, check.partition(" ")[0]) or any(
+    first = check if entry.is_replaced else check.partition(" ")[0]
+    return pattern in (check, first) or any(
         fnmatchcase(name, pattern) for name in (entry.name, entry.trash_name)
     )
 

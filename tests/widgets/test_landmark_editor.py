@@ -14,14 +14,16 @@ from dflcolab.extraction.alignment import align_face
 from dflcolab.faces.alignment import alignment_matrix, rect_from_landmarks, transform_points
 from dflcolab.faces.face_record import Polygon
 from dflcolab.faces.face_type import FaceType
+from dflcolab.faceset.config import CleanConfig
 from dflcolab.files import sha256_of
 from dflcolab.formats.dfl_jpeg import read_face, replace_record
 from dflcolab.formats.xseg_masks import encode_xseg_mask
+from dflcolab.pipeline.clean import clean
 from dflcolab.progress import Progress
 from dflcolab.widgets.landmark_editor_answers import Answers
 from dflcolab.widgets.landmark_editor_desk import LandmarkDesk
 from dflcolab.widgets.landmark_editor_plain import PlainLandmarkEditor
-from dflcolab.workspace.trash import Trash
+from dflcolab.workspace.trash import Removal, Trash
 from dflcolab.workspace.workspace import Side, Workspace
 from tests.material import WEBCAM_MAN, frame_of
 from tests.widgets.framed_workspace import framed_workspace
@@ -81,6 +83,25 @@ def test_a_saved_face_is_cut_out_of_its_frame_by_the_new_points_and_undo_brings_
     assert desk.undo() == 1
     assert contents(desk) == before
     assert desk.undo() == 0
+
+
+def test_undoing_a_clean_leaves_a_replaced_face_in_the_trash(desk):
+    name, cleaned = NAMES[1], NAMES[2]
+    trash = Trash.of(desk.workspace, SIDE)
+    desk.save(name, shifted(desk, name, 12, -5))
+    after = contents(desk)
+    trash.move([Removal(path_of(desk, cleaned), "landmarks: they do not fit the picture")])
+
+    for only in ((), ("landmarks",)):
+        if only:
+            trash.move([Removal(path_of(desk, cleaned), "landmarks: they do not fit the picture")])
+        report = clean(desk.workspace, CleanConfig(side=SIDE, undo=True, only=only))
+        assert report.restored == (cleaned,)
+        assert report.stays == {"landmarks by hand": 1}
+        assert contents(desk) == after
+
+    named = clean(desk.workspace, CleanConfig(side=SIDE, undo=True, only=("landmarks by hand",)))
+    assert named.renamed == (name.replace(".jpg", "~2.jpg"),)
 
 
 def test_outlines_and_masks_stay_where_they_were_in_the_frame(desk):
