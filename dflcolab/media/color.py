@@ -172,8 +172,10 @@ class ToVideo:
 
         Args:
             image: BGR `[H, W, 3]`, or BGRA `[H, W, 4]` for formats with alpha; uint8, or uint16 with
-                65535 as white.
+                65535 as white. Or a gray one `[H, W]`, uint8.
         """
+        if image.ndim == 2 and is_rgb(self._pix_fmt):
+            image = cast(Image, cv2.merge([image] * 3))
         source = _av_frame(image)
         if self._pix_fmt == source.format.name:
             return source
@@ -193,6 +195,8 @@ def _reformat(reformatter: VideoReformatter, frame: AVFrame, arguments: dict[str
 
 def _av_frame(image: Image | DeepImage) -> AVFrame:
     """A picture as swscale takes it."""
+    if image.ndim == 2:
+        return AVFrame.from_ndarray(cast(Image, np.ascontiguousarray(image)), format="gray")
     n_channels = image.shape[2]
     if image.dtype == np.uint8:
         packed = "bgr24" if n_channels == 3 else "bgra"

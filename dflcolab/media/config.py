@@ -96,7 +96,7 @@ class EncodeConfig(Config):
 
     quality: int | Quality = Quality.GOOD
     """draft: for a quick look, in half the time and two thirds of the size. good: hard to tell from the
-    merged frames. best: for further work, in two to three times the time and half as large again. Or a
+    merged frames. best: for further work, in three to five times the time and up to two and a half times as large. Or a
     constant rate factor of h264, h265 and av1 as a number: lower is better and larger; good is 16, 18
     and 24."""
 
@@ -109,8 +109,8 @@ class EncodeConfig(Config):
     video has them). yuv444p keeps full color detail and odd picture sizes, but fewer players take it."""
 
     effort: Effort | None = option(None)
-    """Not given: as `quality` says. slow takes two to three times as long for a picture that is a little better or a file that is up
-    to a seventh smaller; fast takes half the time and looks a little worse."""
+    """Not given: as `quality` says. slow takes three to four times as long for a picture that is a little better or a file that is up
+    to a fifth smaller; fast takes half the time and looks a little worse."""
 
     hardware: bool = False
     """Let the graphics card encode h264, h265 or av1 if a trial shows that it can (NVIDIA, AMD, Intel,

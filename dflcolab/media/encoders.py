@@ -15,10 +15,14 @@ from dflcolab.media.config import Effort, PixelFormat, Quality, VideoCodec
 
 _QUALITY = {VideoCodec.H264: 16, VideoCodec.H265: 18, VideoCodec.AV1: 24}
 _PRESETS = {
-    VideoCodec.H264: {Effort.FAST: "veryfast", Effort.MEDIUM: "medium", Effort.SLOW: "slower"},
+    # x264's own "medium" takes nearly twice as long as "faster" for half a dB (docs/benchmarks.md).
+    VideoCodec.H264: {Effort.FAST: "veryfast", Effort.MEDIUM: "faster", Effort.SLOW: "slower"},
     VideoCodec.H265: {Effort.FAST: "ultrafast", Effort.MEDIUM: "fast", Effort.SLOW: "slow"},
     VideoCodec.AV1: {Effort.FAST: "10", Effort.MEDIUM: "8", Effort.SLOW: "5"},
 }
+_QUICKEST = {"libx264": "ultrafast", "libx265": "ultrafast", "libsvtav1": "10"}
+"""Presets for pictures with little in them, by encoder."""
+
 _TEN_BIT_OF_AUTO = (VideoCodec.H265, VideoCodec.AV1)
 _CODED_WORSE = {Quality.DRAFT: 8, Quality.GOOD: 0, Quality.BEST: -6}
 """Steps of the constant rate factor; six halve or double the size."""
@@ -114,6 +118,17 @@ def choose_encoder(
             f"{codec.value} cannot be written as {encoder.pix_fmt}; leave pixel_format at auto."
         )
     return encoder
+
+
+def mask_encoder(encoder: Encoder) -> Encoder:
+    """The encoder for the mask video beside a result: as good, and the quickest.
+
+    A mask is a gray spot. A better search would save some kilobytes a frame and takes five times as long.
+    """
+    preset = _QUICKEST.get(encoder.name)
+    if preset is None:
+        return encoder
+    return replace(encoder, options={**encoder.options, "preset": preset})
 
 
 def alpha_encoder() -> Encoder:

@@ -158,7 +158,7 @@ class VideoWriter:
 
         Args:
             image: BGR `[H, W, 3]` (BGRA for an encoder with alpha), uint8 or uint16, of the size given
-                at the start.
+                at the start; or gray `[H, W]`, uint8.
             time: Presentation time in seconds, later than the one before.
             duration: How long it is shown; matters for the last one. None = 1 / rate.
 

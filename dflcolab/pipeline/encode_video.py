@@ -11,7 +11,13 @@ from dflcolab.errors import MediaError
 from dflcolab.files import storage_errors, write_bytes
 from dflcolab.media.certificate import Identity
 from dflcolab.media.config import Comparison, EncodeConfig, VideoCodec
-from dflcolab.media.encoders import Encoder, alpha_encoder, choose_encoder, settled_codec
+from dflcolab.media.encoders import (
+    Encoder,
+    alpha_encoder,
+    choose_encoder,
+    mask_encoder,
+    settled_codec,
+)
 from dflcolab.media.gif import gif_bytes
 from dflcolab.media.hardware import hardware_encoder
 from dflcolab.media.joined_video import join_videos
@@ -162,6 +168,8 @@ class VideoMaker:
             source_depth=depth,
             variable_rate=job.timeline.is_variable,
         )
+        if job.kind == "mask":
+            return mask_encoder(encoder)
         return with_source_hdr(encoder, job, info)
 
     def _hardware(self, job: Job, info: VideoInfo | None) -> Encoder | None:

@@ -19,7 +19,7 @@ from dflcolab.errors import ConfigError, WorkspaceError
 from dflcolab.files import storage_errors
 from dflcolab.media.certificate import user_identity
 from dflcolab.media.config import EncodeConfig
-from dflcolab.media.encoders import Encoder
+from dflcolab.media.encoders import Encoder, mask_encoder
 from dflcolab.media.frame_sequence import list_frames
 from dflcolab.media.label import Label
 from dflcolab.media.probe import VideoInfo
@@ -40,7 +40,7 @@ from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace
 
 _NEED_PICTURES = ("comparison", "clip", "export", "allow_missing")
-_CODING_VERSION = 1
+_CODING_VERSION = 2
 """Raised when the same frames give other parts, so that old ones are made anew."""
 
 
@@ -230,20 +230,22 @@ class _Straight:
         height, width = shape
         label = self._config.label
         path = self._journal.picture_path(part.name)
-        with self._written(footage, path, shape) as pictures:
+        with self._written(footage, footage.encoder, path, shape) as pictures:
             files = _PartFiles(
                 footage.job, part, pictures, Label(label, width, height) if label else None
             )
             if not self._config.mask:
                 yield files
                 return
-            with self._written(footage, self._journal.mask_path(part.name), shape) as masks:
+            path = self._journal.mask_path(part.name)
+            encoder = mask_encoder(footage.encoder)
+            with self._written(footage, encoder, path, shape) as masks:
                 files.masks = masks
                 yield files
 
     @contextmanager
     def _written(
-        self, footage: _Footage, path: Path, shape: tuple[int, int]
+        self, footage: _Footage, encoder: Encoder, path: Path, shape: tuple[int, int]
     ) -> Generator[VideoWriter]:
         """A video that stands, signed, when the context ends well."""
         height, width = shape
@@ -252,7 +254,7 @@ class _Straight:
         with signed_when_done(path, title=title, identity=self._identity) as file:
             # The sound comes when the parts are joined.
             job = replace(footage.job, sound=False)
-            writer = writer_for(file.unsigned, footage.encoder, (width, height), job, footage.info)
+            writer = writer_for(file.unsigned, encoder, (width, height), job, footage.info)
             with writer:
                 yield writer
         self._messages += [text.replace(file.unsigned.name, result) for text in writer.messages]
@@ -316,4 +318,4 @@ class _PartFiles:
         labeled = self.label.stamp(image) if self.label is not None else image
         self.pictures.write(labeled, time, duration)
         if self.masks is not None:
-            self.masks.write(np.repeat(mask[..., None], 3, axis=2), time, duration)
+            self.masks.write(mask, time, duration)

@@ -12,7 +12,7 @@ from av.codec.codec import UnknownCodecError
 from dflcolab.errors import ConfigError, MediaError
 from dflcolab.media.color import ColorTags
 from dflcolab.media.config import EncodeConfig, PixelFormat, VideoCodec
-from dflcolab.media.encoders import choose_encoder
+from dflcolab.media.encoders import choose_encoder, mask_encoder
 from dflcolab.media.probe import probe
 from dflcolab.media.thread_priority import real_time_threads
 from dflcolab.media.timeline import read_timeline
@@ -229,3 +229,21 @@ def test_the_container_of_a_source_without_sound_stays_silent(tmp_path):
     writer = written(tmp_path / "out.mp4", choose_encoder(VideoCodec.H264), sound=silent)
     assert writer.sound_fate.value == "none"
     assert not probe(tmp_path / "out.mp4").has_audio
+
+
+def test_a_gray_picture_is_one_of_three_equal_channels(tmp_path):
+    gray = np.tile(np.arange(128, dtype=np.uint8) * 2, (64, 1))
+    shown = []
+    for name, picture in (("gray", gray), ("bgr", np.repeat(gray[..., None], 3, axis=2))):
+        for lossless in (False, True):
+            path = tmp_path / f"{name}{lossless}.mp4"
+            encoder = mask_encoder(choose_encoder(VideoCodec.H264, quality=1, lossless=lossless))
+            with VideoWriter(path, width=128, height=64, encoder=encoder, rate=Fraction(25),
+                             time_base=Fraction(1, 25)) as writer:  # fmt: skip
+                writer.write(picture, Fraction(0))
+            shown.append(next(VideoReader(path).frames()).image.astype(int))
+
+    lossy_gray, exact_gray, lossy, exact = shown
+    assert np.array_equal(exact_gray, exact)
+    assert np.abs(lossy_gray - lossy).max() <= 1
+    assert np.abs(lossy_gray - gray[..., None]).max() <= 2
