@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.machine import Table
 from dflcolab.config import from_mapping
 from dflcolab.faces.face_type import FaceType
-from dflcolab.media.config import EncodeConfig, VideoCodec
+from dflcolab.media.config import EncodeConfig, Quality, VideoCodec
 from dflcolab.media.encoders import choose_encoder
 from dflcolab.media.video_writer import VideoWriter
 from dflcolab.merging.face import FaceToMerge, Prediction
@@ -74,9 +74,9 @@ def bench_video(
     cases: Mapping[str, Mapping[str, Any]],
     dfl_rates: Mapping[str, float],
     *,
-    n_frames: int = 96,
+    n_frames: int = 48,
 ) -> None:
-    """Frames a second of whole runs, with `encode`'s usual quality, mask video included.
+    """Frames a second of whole runs, mask video included.
 
     Args:
         frame: A frame of 1080p.
@@ -90,7 +90,7 @@ def bench_video(
         f"From video to video, {n_frames} frames, all cores, no network",
         ["size", "case", "way", "frames/s", "frames/s per core", "DFL composing", "times DFL"],
     )
-    ways = {"at once": _at_once, "over pictures": _over_pictures}
+    ways = {"at once": _at_once, "at once, draft": _draft, "over pictures": _over_pictures}
     for size in SIZES:
         for name, values in cases.items():
             for way, run in ways.items():
@@ -144,6 +144,11 @@ def _timed_run(
 
 def _at_once(workspace: Workspace, job: MergeJob) -> None:
     merge_to_videos(workspace, job, EncodeConfig(), progress=Progress())
+
+
+def _draft(workspace: Workspace, job: MergeJob) -> None:
+    config = EncodeConfig(quality=Quality.DRAFT)
+    merge_to_videos(workspace, job, config, progress=Progress())
 
 
 def _over_pictures(workspace: Workspace, job: MergeJob) -> None:

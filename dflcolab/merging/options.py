@@ -111,7 +111,7 @@ class CompositeOptions(Config):
 
     mode: Mode = option(Mode.OVERLAY)
     """What the frame shows. `overlay` suits most footage; try `seamless` when the light on the two
-    faces differs much, which costs three times the time and may flicker."""
+    faces differs much, which costs twice the time and may flicker."""
 
     mask_mode: MaskMode = option(MaskMode.LEARNED_BOTH)
     """Which mask decides where the new face shows. The learned masks suit a well trained model, `dst`
