@@ -22,7 +22,11 @@ from dflcolab.faceset.clean_checks import thumbnail
 from dflcolab.faceset.measures import face_points
 
 _LEAST_SAY = 0.25
-"""Weight of a face that the network is sure of, as a share of the mean doubt: it may be surely wrong."""
+"""Weight of faces that the network is surest of, over the mean of what others have more: it may be surely
+wrong."""
+
+_SURE = 0.05
+"""Share of the faces that count as those the network is surest of."""
 
 _SMALLEST = 0.01
 """Share of the picture: below, a mask counts as this large when doubt is related to it."""
@@ -115,8 +119,11 @@ def choose_to_label(
         nearest = _distances(vectors[rest], vectors[own]).min(axis=1)
     say = np.ones(len(rest))
     if doubts is not None:
+        # A network that has learned little is unsure everywhere by much the same: only what goes beyond
+        # that tells faces apart.
         given = np.asarray(doubts, np.float64)[rest]
-        say = given + _LEAST_SAY * max(float(given.mean()), 1e-9)
+        say = np.maximum(given - np.quantile(given, _SURE), 0)
+        say += _LEAST_SAY * max(float(say.mean()), 1e-9)
     chosen: list[int] = []
     owner = np.full(len(rest), -1)
     for turn in range(min(count, len(rest))):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dflcolab.faces.face_record import Polygon
-from dflcolab.faceset.label_choice import choose_to_label, doubt, label_look
+from dflcolab.faceset.label_choice import LabelLook, choose_to_label, doubt, label_look
 from dflcolab.faceset.label_flow import carried_over
 from dflcolab.faceset.label_guess import hull_guess, mask_guess
 from dflcolab.faceset.label_refine import refined_outlines
@@ -123,6 +123,18 @@ def test_faces_to_label_stand_for_different_groups():
     assert names[first.face] == "astronaut"
     everything = choose_to_label(looks, known, 99)
     assert {found.face for found in everything} == set(range(len(names))) - set(known)
+
+
+def test_what_a_network_is_unsure_of_everywhere_tells_no_faces_apart():
+    generator = np.random.default_rng(2)
+    looks = [LabelLook(*generator.random((2, 9)).astype(np.float32)) for _ in range(60)]
+    doubts = generator.random(60) ** 3
+
+    sure = choose_to_label(looks, [0], 8, doubts=doubts)
+
+    assert choose_to_label(looks, [0], 8, doubts=doubts + 4) == sure
+    assert choose_to_label(looks, [0], 8) != sure
+    assert np.mean([doubts[found.face] for found in sure]) > 1.5 * doubts.mean()
 
 
 def test_doubt_counts_what_is_undecided_or_differs_in_the_mirror():

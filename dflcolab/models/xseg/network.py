@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
 from dflcolab.models.layers import Conv, Dense, Shapes, Weights, flatten, shapes_of, unflatten
@@ -21,18 +23,20 @@ class XSeg:
 
     Args:
         base: Width of the first layer; DFL's models have 32.
+        stages: All for faces of 256 pixels, as DFL has them; the first four for 64, which benchmarks use.
     """
 
     name = "XSeg"
     resolution = RESOLUTION
 
-    def __init__(self, base: int = 32) -> None:
+    def __init__(self, base: int = 32, stages: Sequence[tuple[int, int, int]] = STAGES) -> None:
         self.base = base
+        self._stages = stages
         self.down: list[list[NormedConv]] = []
         self.up: list[NormedConv] = []
         self.merge: list[list[NormedConv]] = []
         n_in = 3
-        for stage, (factor, count, _) in enumerate(STAGES):
+        for stage, (factor, count, _) in enumerate(stages):
             width = factor * base
             names = [f"{self.name}/conv{stage}{i}" for i in range(1, count + 1)]
             self.down.append(_chain(names, n_in, width))
@@ -42,8 +46,8 @@ class XSeg:
             Dense(f"{self.name}/dense1", neck, _NECK),
             Dense(f"{self.name}/dense2", _NECK, neck),
         ]
-        for stage in reversed(range(len(STAGES))):
-            factor, count, _ = STAGES[stage]
+        for stage in reversed(range(len(stages))):
+            factor, count, _ = stages[stage]
             width, up_width = factor * base, _UP_WIDTHS[stage] * base
             self.up.append(NormedConv(f"{self.name}/up{stage}", n_in, up_width, up=True))
             names = [f"{self.name}/uconv{stage}{i}" for i in range(count, 0, -1)]
@@ -72,7 +76,7 @@ class XSeg:
         """
         x = tf.cast(faces, weights.dtype)
         skips: list[Tensor] = []
-        for blocks, (_, _, taps) in zip(self.down, STAGES, strict=True):
+        for blocks, (_, _, taps) in zip(self.down, self._stages, strict=True):
             for block in blocks:
                 x = block(weights, x)
             skips.append(tf.zeros_like(x) if pretrain else x)
