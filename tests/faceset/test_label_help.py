@@ -142,7 +142,7 @@ def test_doubt_counts_what_is_undecided_or_differs_in_the_mirror():
     sure[16:48, 16:48] = 1
     other = np.roll(sure, 32, axis=1)
     assert doubt(sure, sure) == 0
-    assert doubt(sure / 2, sure / 2) == pytest.approx(1)
+    assert doubt(np.float32(0.5) * sure, np.float32(0.5) * sure) == pytest.approx(1)
     assert doubt(sure, other) == pytest.approx(1)
     assert 0 < doubt(sure, np.roll(sure, 1, axis=1)) < 0.1
     assert doubt(0 * sure, 0 * sure) == 0
