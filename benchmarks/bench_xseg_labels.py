@@ -7,8 +7,8 @@ these, 10 more by what it is unsure of. Each set trains a network of its own fro
 same iterations, on views drawn with the same random numbers.
 
 So that minutes on one core are enough, faces are 64 pixels large and the network has XSeg's first four
-stages, narrow (`base`), with a larger rate that falls to a fifth for the last third. Views, loss and
-optimizer are those of `mask train`. Networks start from weights that were taught the landmarks' hull on all
+stages, narrow (`base`), with a larger rate that falls to a fifth for the last third. Views and loss
+are those of `mask train`, the optimizer too but for its dropout. Networks start from weights that were taught the landmarks' hull on all
 pictures, without any drawn outline.
 
     python -m benchmarks.bench_xseg_labels                      # drawn faces only
