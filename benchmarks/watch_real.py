@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -53,6 +54,7 @@ class Case:
         pretraining: Iterations of pretraining before.
         with_others: Whether pretraining sees other people as well as dst.
         reused: Iterations of an earlier training with the same dst faces and another src.
+        reused_src: That src: a man of other clips, or dst itself.
     """
 
     rate: float = 5e-4
@@ -62,6 +64,7 @@ class Case:
     pretraining: int = 0
     with_others: bool = False
     reused: int = 0
+    reused_src: Literal["another", "dst"] = "another"
 
     def options(self, **more: object) -> SaehdOptions:
         """Options of the model."""
@@ -74,6 +77,7 @@ CASES = {
     "6 faces, dst pretrained": Case(2e-4, 1, _LARGER, pretraining=2000),
     "6 faces, people pretrained": Case(2e-4, 1, _LARGER, pretraining=2500, with_others=True),
     "6 faces, model reused": Case(3e-4, 1, _LARGER, reused=3000),
+    "6 faces, model of dst reused": Case(2e-4, 1, _LARGER, reused=2000, reused_src="dst"),
     "6 src, 5 dst": Case(3e-4, 1, _LARGER, dst_stretches=1),
     "6 src, 10 dst": Case(3e-4, 1, _LARGER, dst_stretches=2),
 }
@@ -220,8 +224,8 @@ def _pretrained(root: Path, case: Case, dst: SideFaces, seed: int) -> Checkpoint
 
 
 def _reused(root: Path, case: Case, dst: SideFaces, seed: int) -> Checkpoint:
-    """A model of the same dst, trained with a man as src whom the training to come does not see."""
-    src = SideFaces(_other_people(_ANOTHER), None)
+    """A model of the same dst, trained before with another src."""
+    src = SideFaces(dst.training if case.reused_src == "dst" else _other_people(_ANOTHER), None)
     options = case.options(learning_rate=_PRETRAINING_RATE)
     session = Session(root, options, src, dst, seed=seed, precision="float32")
     session.start_new()
