@@ -65,7 +65,11 @@ def test_the_picture_shown_is_the_frame_that_merge_makes(workspace: Workspace):
     merge(workspace, dataclasses.replace(CONFIG, frames="2:3"))
 
     merged = cv2.imread(str(workspace.merged_dir / "00003.png"))
-    np.testing.assert_array_equal(shown, merged)
+    # The two may predict the face in batches of different sizes, whose sums differ in their last bits:
+    # then single values of the face fall to the next step before they are blended.
+    apart = np.abs(shown.astype(int) - merged)
+    assert apart.max() <= 1
+    assert np.count_nonzero(apart) < 1e-4 * apart.size
     assert np.abs(shown.astype(int) - desk.tuning.frame(2)).max() > 20
 
 
