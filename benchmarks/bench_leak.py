@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 
 from benchmarks.demo_workspace import demo_workspace
-from benchmarks.machine import Table, describe_machine
+from benchmarks.machine import Table, print_machine
 from dflcolab.pipeline.train import train
 from dflcolab.progress import Progress, Task
 from dflcolab.training.config import TrainConfig
@@ -134,8 +134,7 @@ def main() -> None:
             save_every=arguments.save_every,
         )  # fmt: skip
         seconds = time.perf_counter() - began
-    for name, text in describe_machine().items():
-        print(f"{name}: {text}")
+    print_machine()
     table = Table("Resident size", ["iteration", "MB"])
     for sample in samples[:: max(1, len(samples) // 20)]:
         table.add(sample.iteration, f"{sample.kilobytes * 1024 / 1e6:.1f}")

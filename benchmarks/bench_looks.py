@@ -17,7 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.demo_workspace import demo_workspace
-from benchmarks.machine import Table, describe_machine
+from benchmarks.machine import Table, print_machine
 from dflcolab.config import from_mapping
 from dflcolab.pipeline.train import train
 from dflcolab.progress import Progress
@@ -42,8 +42,7 @@ def main() -> None:
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--iterations", type=int, default=3000)
     given = parser.parse_args()
-    for name, text in describe_machine().items():
-        print(f"{name}: {text}")
+    print_machine()
     begins: list[tuple[float, float]] = []
     looks: list[tuple[int, float, float]] = []  # iteration, processor seconds, wall seconds
     train_one, watch = Session.train_one, Watch.__call__

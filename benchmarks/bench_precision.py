@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.demo_workspace import demo_workspace
-from benchmarks.machine import Table, describe_machine
+from benchmarks.machine import Table, print_machine
 
 MODEL = {"resolution": 64, "archi": "df-ud", "ae_dims": 16, "e_dims": 8, "d_dims": 8,
          "d_mask_dims": 4, "batch_size": 4}  # fmt: skip
@@ -216,8 +216,7 @@ def main() -> None:
                 with results.open("a", encoding="utf-8") as stream:
                     stream.write(json.dumps(run) + "\n")
         runs = read_runs(results, *key)
-    for name, text in describe_machine().items():
-        print(f"{name}: {text}")
+    print_machine()
     for table in tables(runs):
         table.print()
     print(yardstick(runs))

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import watch_toy
-from benchmarks.machine import Table, describe_machine
+from benchmarks.machine import Table, print_machine
 from benchmarks.watch_toy import FEW_BOTH, FEW_SRC, MANY, SIDES, Curves, Problem
 from dflcolab.watch.looks import Look
 from dflcolab.watch.trends import WINDOW
@@ -263,8 +263,7 @@ def main() -> None:
     parser.add_argument("--real-seed", type=int, default=0)
     parser.add_argument("--real-every", type=int, default=25, help="iterations between looks")
     arguments = parser.parse_args()
-    for name, text in describe_machine().items():
-        print(f"{name}: {text}")
+    print_machine()
     with tempfile.TemporaryDirectory() as folder:
         results: Path = arguments.results or Path(folder) / "toys.jsonl"
         for kind in arguments.kinds if arguments.seeds else ():

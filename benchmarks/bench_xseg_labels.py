@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.label_truth import Bytes, Truth
-from benchmarks.machine import Table, describe_machine
+from benchmarks.machine import Table, print_machine
 from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
 from dflcolab.faceset.label_choice import choose_to_label, doubt
@@ -195,8 +195,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=60, help="iterations on ten labels")
     parser.add_argument("--iterations", type=int, default=120, help="iterations on twenty labels")
     given = parser.parse_args()
-    for name, text in describe_machine().items():
-        print(f"{name}: {text}")
+    print_machine()
     truth = Truth(SIDE, given.clips)
     learner = Learner(base=given.base, batch=given.batch, rate=given.rate)
     drawn = range(truth.n_drawn)

@@ -216,11 +216,7 @@ def _pretrained(root: Path, case: Case, dst: SideFaces, seed: int) -> Checkpoint
     side = SideFaces(faces, None)
     options = case.options(pretrain=True, learning_rate=_PRETRAINING_RATE)
     session = Session(root, options, side, side, seed=seed, precision="float32")
-    session.start_new()
-    losses = [np.asarray(session.train_one()) for _ in range(case.pretraining)]
-    session.history.append(np.array(losses, np.float32))
-    session.save(keep=1, preview=b"")
-    return list_checkpoints(root)[-1]
+    return _trained(session, case.pretraining)
 
 
 def _reused(root: Path, case: Case, dst: SideFaces, seed: int) -> Checkpoint:
@@ -228,11 +224,15 @@ def _reused(root: Path, case: Case, dst: SideFaces, seed: int) -> Checkpoint:
     src = SideFaces(dst.training if case.reused_src == "dst" else _other_people(_ANOTHER), None)
     options = case.options(learning_rate=_PRETRAINING_RATE)
     session = Session(root, options, src, dst, seed=seed, precision="float32")
+    return _trained(session, case.reused)
+
+
+def _trained(session: Session, iterations: int) -> Checkpoint:
+    """A new model after so many iterations."""
     session.start_new()
-    losses = [np.asarray(session.train_one()) for _ in range(case.reused)]
+    losses = [np.asarray(session.train_one()) for _ in range(iterations)]
     session.history.append(np.array(losses, np.float32))
-    session.save(keep=1, preview=b"")
-    return list_checkpoints(root)[-1]
+    return session.save(keep=1, preview=b"")
 
 
 def _other_people(name: str = "") -> TrainingFaces:
