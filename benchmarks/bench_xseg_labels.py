@@ -14,6 +14,7 @@ pictures, without any drawn outline.
 
     python -m benchmarks.bench_xseg_labels                      # drawn faces only
     python -m benchmarks.bench_xseg_labels --clips FOLDER       # with the frames between them
+    python -m benchmarks.bench_xseg_labels --clips FOLDER --long speech_man.mp4 --draws 3
     python -m benchmarks.bench_xseg_labels --seeds 7 --start 4 --first 2 --iterations 3 --draws 1
 """
 
@@ -186,6 +187,7 @@ def main() -> None:
     """Train for every seed and print a table."""
     parser = argparse.ArgumentParser(description="Chosen labels against random ones.")
     parser.add_argument("--clips", type=Path, help="a workspace per clip, as `extract` leaves it")
+    parser.add_argument("--long", default="", help="the clip that has all of its frames")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(11, 19)))
     parser.add_argument("--draws", type=int, default=2, help="random sets per seed")
     parser.add_argument("--base", type=int, default=4)
@@ -196,7 +198,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=120, help="iterations on twenty labels")
     given = parser.parse_args()
     print_machine()
-    truth = Truth(SIDE, given.clips)
+    truth = Truth(SIDE, given.clips, given.long)
     learner = Learner(base=given.base, batch=given.batch, rate=given.rate)
     drawn = range(truth.n_drawn)
     learner.train(truth.pixels, drawn, plane=_HULL, iterations=given.start, seed=999)

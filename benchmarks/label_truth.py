@@ -1,8 +1,9 @@
 """Faces with masks drawn by hand, and the frames between them with outlines carried over from these.
 
 A faceset has hundreds of near-equal frames, of which the drawn faces were picked for variety. So the
-faces that labels are chosen from are the drawn ones and every third other frame of their clips, as far
-as `label_flow` carries the outlines of a drawn neighbour over. Networks are judged by drawn faces only.
+faces that labels are chosen from are the drawn ones and other frames of their clips, as far as
+`label_flow` carries the outlines of a drawn neighbour over: every third of all clips, or every frame of
+one long clip beside which all else is rare. Networks are judged by drawn faces only.
 """
 
 from __future__ import annotations
@@ -69,13 +70,15 @@ class Truth:
         side: Of the small pictures, pixels.
         clips: Folder with a workspace per clip, named like it (`speech_man/data_src/aligned`), as
             `extract` leaves it; None: drawn faces only.
+        long: Name of the clip that has all of its frames, while the others have their drawn ones;
+            empty: all clips have every third.
     """
 
-    def __init__(self, side: int, clips: Path | None) -> None:
+    def __init__(self, side: int, clips: Path | None, long: str = "") -> None:
         self.faces = [*_drawn(side)]
         self.n_drawn = len(self.faces)
         if clips is not None:
-            self.faces += _carried(side, clips)
+            self.faces += _carried(side, clips, long)
         self.groups = np.array([face.group for face in self.faces])
         self.occluded = np.array([face.occluded for face in self.faces])
         self.pixels = np.stack([face.pixels for face in self.faces])
@@ -122,13 +125,14 @@ def _drawn(side: int) -> Iterator[LabelledFace]:
         )
 
 
-def _carried(side: int, clips: Path) -> Iterator[LabelledFace]:
+def _carried(side: int, clips: Path, long: str) -> Iterator[LabelledFace]:
     rows = json.loads((FACES / "index.json").read_text())
-    for clip in sorted({row["source"] for row in rows if row["frame"] is not None}):
+    all_clips = sorted({row["source"] for row in rows if row["frame"] is not None})
+    for clip in [long] if long else all_clips:
         drawn = {row["frame"]: row for row in rows if row["source"] == clip}
         folder = clips / Path(clip).stem / "data_src" / "aligned"
         files = {int(path.stem.split("_")[0]): path for path in sorted(folder.glob("*_0.jpg"))}
-        for frame in range(1, max(files, default=0) + 1, _EVERY):
+        for frame in range(1, max(files, default=0) + 1, 1 if long else _EVERY):
             near = sorted((abs(frame - other), other) for other in drawn)[:2]
             if frame in drawn or frame not in files:
                 continue
