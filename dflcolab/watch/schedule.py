@@ -51,7 +51,12 @@ class ScheduleSettings:
     """
 
     shortest: Mapping[Phase, int] = field(
-        default_factory=lambda: {Phase.WARP: 10_000, Phase.LR_DROPOUT: 5_000, Phase.NO_WARP: 5_000}
+        default_factory=lambda: {
+            Phase.WARP: 10_000,
+            Phase.LR_DROPOUT: 5_000,
+            Phase.NO_WARP: 5_000,
+            Phase.GAN: 5_000,
+        }
     )
     gan_power: float = 0.0
 
@@ -225,6 +230,23 @@ def phase_after(phase: Phase) -> Phase | None:
     return ORDER[ORDER.index(phase) + 1] if phase in ORDER[:-1] else None
 
 
+def following(state: ScheduleState, settings: ScheduleSettings) -> Phase | None:
+    """The phase that will begin by itself at some time; None if the present one is to stay."""
+    after = phase_after(state.phase)
+    if state.held or (after is Phase.GAN and settings.gan_power <= 0):
+        return None
+    return after
+
+
+def has_run_out(state: ScheduleState, iteration: int, settings: ScheduleSettings) -> bool:
+    """True in a phase that no other will follow, once its shortest length is over."""
+    return following(state, settings) is None and _is_long_enough(state, iteration, settings)
+
+
+def _is_long_enough(state: ScheduleState, iteration: int, settings: ScheduleSettings) -> bool:
+    return iteration - state.entered_at >= settings.shortest.get(state.phase, 0)
+
+
 def next_switch(
     state: ScheduleState,
     looks: Sequence[Look],
@@ -239,21 +261,20 @@ def next_switch(
         verdicts: What `judge` says of them.
         settings: Shortest lengths, and whether there is a GAN phase.
     """
-    following = phase_after(state.phase)
-    if state.held or following is None or not looks or not verdicts:
+    to = following(state, settings)
+    if to is None or not looks or not verdicts:
         return None
-    if following is Phase.GAN and settings.gan_power <= 0:
-        return None
-    trained = looks[-1].iteration - state.entered_at
+    now = looks[-1].iteration
     seen = sum(look.iteration > state.entered_at for look in looks)
-    if trained < settings.shortest.get(state.phase, 0) or seen < NEEDED_LOOKS:
+    if not _is_long_enough(state, now, settings) or seen < NEEDED_LOOKS:
         return None
     main = verdicts[0]
     if main.call is not Call.PLATEAU:
         return None
-    reason = f"{_BEGINS[following]} after {trained:,} iterations of {state.phase}: {main.evidence}"
-    options = options_of(following, gan_power=settings.gan_power)
-    return Switch(state.phase, following, reason, options)
+    trained = now - state.entered_at
+    reason = f"{_BEGINS[to]} after {trained:,} iterations of {state.phase}: {main.evidence}"
+    options = options_of(to, gan_power=settings.gan_power)
+    return Switch(state.phase, to, reason, options)
 
 
 def switch_by_hand(state: ScheduleState, to: Phase, settings: ScheduleSettings) -> Switch:

@@ -19,6 +19,7 @@ from dflcolab.watch.schedule import (
     ScheduleSettings,
     ScheduleState,
     first_state,
+    has_run_out,
     next_switch,
     options_of,
     phase_of,
@@ -75,6 +76,28 @@ def test_a_phase_takes_its_shortest_length_in_iterations_and_in_looks():
     assert next_switch(state, _looks(1095), PLATEAU, SETTINGS) is None
     assert next_switch(state, _looks(1100), PLATEAU, SETTINGS) is not None
     assert next_switch(state, _looks(1500, every=100), PLATEAU, SETTINGS) is None  # 5 looks
+
+
+@pytest.mark.parametrize(
+    ("state", "gan_power", "since"),
+    [
+        (ScheduleState(Phase.WARP, 1000), 0.0, None),  # learning-rate dropout comes next
+        (ScheduleState(Phase.WARP, 1000, held=True), 0.0, 1100),
+        (ScheduleState(Phase.NO_WARP, 1000), 0.2, None),
+        (ScheduleState(Phase.NO_WARP, 1000), 0.0, 1050),
+        (ScheduleState(Phase.GAN, 1000), 0.2, 1030),
+        (ScheduleState(Phase.MANUAL, 1000), 0.0, 1000),
+    ],
+)
+def test_a_schedule_runs_out_with_its_last_phase_after_that_ones_shortest_length(
+    state: ScheduleState, gan_power: float, since: int | None
+):
+    shortest = {**SETTINGS.shortest, Phase.GAN: 30}
+    settings = ScheduleSettings(shortest=shortest, gan_power=gan_power)
+    out = [has_run_out(state, iteration, settings) for iteration in (since or 1050, 10**6)]
+    assert out == [since is not None] * 2
+    if since:
+        assert since == 1000 or not has_run_out(state, since - 1, settings)
 
 
 @pytest.mark.parametrize(
