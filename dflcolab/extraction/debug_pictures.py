@@ -19,6 +19,7 @@ from dflcolab.extraction.pipes import map_ordered
 from dflcolab.extraction.present_faces import PresentFaces
 from dflcolab.extraction.sources import Source, SourceFrame, chosen_frames
 from dflcolab.faces.alignment import rect_from_landmarks
+from dflcolab.faces.face_record import FaceRecord
 from dflcolab.files import list_files, write_bytes
 from dflcolab.formats.dfl_jpeg import Face
 from dflcolab.progress import Progress
@@ -115,6 +116,31 @@ def places_of(stems: Iterable[str], sources: Sequence[Source]) -> dict[str, dict
     return places
 
 
+def draw_stored(image: Image, record: FaceRecord, *, size: int) -> None:
+    """Draw a face into its frame by what its file says, in place.
+
+    Args:
+        image: `[H, W, 3]` BGR, changed.
+        record: Of the face.
+        size: Side of the face picture in pixels.
+
+    Raises:
+        FacesetError: It has no usable landmarks of its frame.
+    """
+    landmarks = record.source_landmarks
+    if landmarks is None:
+        raise FacesetError("The face does not say where it is in its frame; run extract again.")
+    rect = record.source_rect
+    box = rect_from_landmarks(landmarks) if rect is None else tuple(rect.tolist())
+    draw_face(
+        image,
+        landmarks,
+        np.array(box, np.float32),
+        face_type=record.assumed_face_type,
+        size=size,
+    )
+
+
 def _draw(
     image: Image, stem: str, faces: Sequence[tuple[Path, Face]], debug_dir: Path
 ) -> list[str]:
@@ -122,20 +148,8 @@ def _draw(
     picture = image.copy() if faces else image
     problems: list[str] = []
     for path, face in faces:
-        record = face.record
-        landmarks = record.source_landmarks
         try:
-            if landmarks is None:
-                raise FacesetError("no landmarks")
-            rect = record.source_rect
-            box = rect_from_landmarks(landmarks) if rect is None else tuple(rect.tolist())
-            draw_face(
-                picture,
-                landmarks,
-                np.array(box, np.float32),
-                face_type=record.assumed_face_type,
-                size=face.width,
-            )
+            draw_stored(picture, face.record, size=face.width)
         except FacesetError:
             problems.append(f"{path.name} has no usable landmarks of its frame; it is not drawn.")
     write_bytes(debug_dir / f"{stem}.jpg", encode_jpeg(picture, QUALITY), durable=False)

@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dflcolab.errors import FacesetError, FormatError
+from dflcolab.arrays import Image
+from dflcolab.errors import DFLColabError, FacesetError, FormatError
+from dflcolab.extraction.debug_pictures import draw_stored
+from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faceset.config import SortConfig, SortKind
 from dflcolab.faceset.face_files import FACE_SUFFIXES, loose_faces
 from dflcolab.faceset.folder_lock import alone_in
@@ -23,6 +27,7 @@ from dflcolab.widgets import gallery_facts
 from dflcolab.widgets.gallery_pictures import Picture, Pictures, faces_of, pictures_of_trash
 from dflcolab.widgets.gallery_thumbnails import FILE_NAME, Thumbnails
 from dflcolab.widgets.patience import Patience
+from dflcolab.widgets.side_frames import SideFrames
 from dflcolab.workspace.trash import Removal, Trash, TrashEntry, removed_by
 from dflcolab.workspace.workspace import Side, Workspace
 
@@ -67,6 +72,7 @@ class GalleryDesk:
         self.removed = self._list_trash()
         self.faces = self._list_faces(may_be_empty=bool(self.removed.items))
         self._done: list[list[TrashEntry]] = []
+        self._frames: SideFrames | None = None
         self._thumbnails = Thumbnails(workspace.frames_dir(side) / FILE_NAME)
         shown = (*self.faces.items, *self.removed.items)
         self._thumbnails.forget_all_but({picture.key for picture in shown})
@@ -159,6 +165,8 @@ class GalleryDesk:
     def look(self, where: str, name: object) -> Look:
         """A face and the debug picture of its frame, for comparing.
 
+        Where extraction has drawn none, it is drawn now from the frame and the face's landmarks.
+
         Raises:
             FacesetError: The name is none of a listed picture.
         """
@@ -169,10 +177,10 @@ class GalleryDesk:
             problem = "it is gone or changed" if file is None else file.problem
             return Look(picture.name, b"", b"", f"{picture.name}: {problem}")
         face = small_jpeg(decode_picture(file.data, picture.name))
-        source = None if file.record is None else file.record.source_filename
-        if source is None:
+        record = file.record
+        if record is None or record.source_filename is None:
             return Look(picture.name, face, b"", f"{picture.name} does not say its frame.")
-        return self._beside_frame(picture, face, source)
+        return self._beside_frame(picture, face, record, file.size)
 
     def measures(self, *, progress: Progress) -> dict[str, dict[str, float]]:
         """See `gallery_facts.measure_heads`."""
@@ -190,16 +198,32 @@ class GalleryDesk:
         """How many faces the next `undo` would bring back."""
         return len(self._done[-1] if self._done else self._newest_by_hand())
 
-    def _beside_frame(self, picture: Picture, face: bytes, source: str) -> Look:
-        path = self.workspace.debug_dir(self.side) / f"{Path(source).stem}.jpg"
-        if not path.is_file():
-            text = f"{picture.name} from {source}; there is no {path.name} in {path.parent.name}"
-            return Look(picture.name, face, b"", f"{text} (extract --debug draws it).")
+    def _beside_frame(self, picture: Picture, face: bytes, record: FaceRecord, size: int) -> Look:
+        text = f"{picture.name} from {record.source_filename}"
         try:
-            debug = small_jpeg(decode_picture(path.read_bytes(), str(path)))
-        except (FormatError, OSError) as error:
-            return Look(picture.name, face, b"", str(error))
-        return Look(picture.name, face, debug, f"{picture.name} from {source}")
+            debug = small_jpeg(self._debug_picture(record, size))
+        except DFLColabError as error:
+            return Look(picture.name, face, b"", f"{text}. {error}")
+        return Look(picture.name, face, debug, text)
+
+    def _debug_picture(self, record: FaceRecord, size: int) -> Image:
+        """The frame with landmarks as the extraction drew it, else with this face drawn on now."""
+        stem = Path(str(record.source_filename)).stem
+        path = self.workspace.debug_dir(self.side) / f"{stem}.jpg"
+        if path.is_file():
+            with suppress(FormatError, OSError):
+                return decode_picture(path.read_bytes(), str(path))
+        drawn = self._frame(stem).copy()
+        draw_stored(drawn, record, size=size)
+        return drawn
+
+    def _frame(self, stem: str) -> Image:
+        self._frames = self._frames or SideFrames(self.workspace, self.side)
+        try:
+            return self._frames.glance(stem)
+        except DFLColabError:
+            self._frames = None  # whoever puts a video back finds it at the next look
+            raise
 
     def _newest_by_hand(self) -> list[TrashEntry]:
         """The entries of the last deletion by hand that lies in the trash."""

@@ -26,8 +26,9 @@ from dflcolab.pipeline.hand_landmarks import (
     take_back,
 )
 from dflcolab.progress import Progress
-from dflcolab.widgets.landmark_editor_faces import KnownFace, SideFrames, known_face, known_faces
+from dflcolab.widgets.landmark_editor_faces import KnownFace, known_face, known_faces
 from dflcolab.widgets.patience import Patience
+from dflcolab.widgets.side_frames import SideFrames
 from dflcolab.workspace.workspace import Side, Workspace
 
 VIEWS = (2.4, 5.0, 12.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from dflcolab.errors import FacesetError
 from dflcolab.faceset.config import CleanConfig, PackConfig, SortConfig, SortKind
 from dflcolab.faceset.folder_lock import alone_in
 from dflcolab.files import sha256_of
+from dflcolab.formats.dfl_jpeg import read_face, replace_record
 from dflcolab.pipeline.clean import clean
 from dflcolab.pipeline.pack import pack
 from dflcolab.pipeline.sort import sort
@@ -25,6 +27,8 @@ from dflcolab.widgets.gallery_desk import FACES, TRASH, GalleryDesk
 from dflcolab.widgets.gallery_facts import MEASURES
 from dflcolab.widgets.gallery_plain import PlainGallery
 from dflcolab.workspace.workspace import Side, Workspace
+from tests.material import WEBCAM_MAN, frame_of
+from tests.widgets.framed_workspace import framed_workspace
 from tests.xseg.label_files import sample_workspace
 
 
@@ -171,6 +175,41 @@ def test_it_waits_for_another_program_for_a_while_only(desk, monkeypatch):
         with pytest.raises(FacesetError, match="Another program works on the faces"):
             desk.delete(names(desk)[:1])
         done.set()
+
+
+@pytest.mark.parametrize(("side", "source"), [(Side.SRC, "video"), (Side.DST, "pictures")])
+def test_a_face_is_compared_with_its_frame_also_where_extraction_drew_none(
+    tmp_path: Path, side: Side, source: str
+):
+    workspace = framed_workspace(tmp_path / "workspace")
+    name, n_th = "00002_0.jpg", 4  # the sample clip's fifth frame
+    drawn = cv2.imread(str(workspace.debug_dir(Side.DST) / "00002.jpg"))
+    shutil.rmtree(workspace.debug_dir(Side.DST))
+    if side is Side.SRC:
+        workspace.frames_dir(Side.DST).rename(workspace.frames_dir(side))
+    pictures = list(workspace.frames_dir(side).glob("*.png"))
+    if source == "video":
+        for path in pictures:
+            path.unlink()
+        path = workspace.aligned_dir(side) / name
+        record = read_face(path).record
+        replace_record(path, record.replace(source_filename=f"{n_th + 1:05d}.png"))
+    desk = GalleryDesk(workspace, side)
+    if source == "video":
+        look = desk.look(FACES, name)
+        assert (look.debug, bool(look.face)) == (b"", True)
+        assert "give it as src_video in the cell that opens the workspace" in look.text
+        shutil.copy(WEBCAM_MAN, workspace.root / "data_src.mp4")
+
+    look = desk.look(FACES, name)
+
+    found = cv2.imdecode(np.frombuffer(look.debug, np.uint8), cv2.IMREAD_COLOR)
+    wanted = cv2.resize(drawn, found.shape[1::-1], interpolation=cv2.INTER_AREA)
+    # Two JPEGs of the same picture, one of them of quality 50.
+    assert np.abs(found.astype(float) - wanted).mean() < 3
+    plain = cv2.resize(frame_of(WEBCAM_MAN, n_th), found.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(found.astype(float) - plain).max() > 100  # the drawn lines
+    assert not workspace.debug_dir(side).exists()  # a picture there would count as one of extract's
 
 
 def test_measures_tell_a_face_turned_left_from_one_turned_right(desk):
