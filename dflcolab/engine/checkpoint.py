@@ -32,6 +32,9 @@ MARKER = "complete.json"
 INDEX = "index.json"
 FORMAT_VERSION = 1
 
+SCORED_BY = "scored_by"
+"""Where `state.json` says what its `held_out_loss` means and whose it is, as a fingerprint."""
+
 _FOLDER = re.compile(r"ckpt-(\d{9,})")
 _ASIDE = re.compile(r"\.(ckpt-(\d{9,}))\.aside\.tmp")
 _LOG = logging.getLogger(__name__)
@@ -233,12 +236,27 @@ def read_index(model_dir: Path) -> dict[str, Any]:
     }
 
 
-def best_of(checkpoints: list[Checkpoint]) -> str | None:
-    """The folder with the lowest held-out loss of the present phase of training."""
-    if not checkpoints:
-        return None
-    scores: dict[str, float] = {}
-    phase = None
+def best_of(checkpoints: list[Checkpoint], *, like: Mapping[str, Any] | None = None) -> str | None:
+    """The folder with the lowest held-out loss of those in `scores_of`; None without any."""
+    scores = scores_of(checkpoints, like=like)
+    return min(scores, key=lambda name: scores[name]) if scores else None
+
+
+def scores_of(
+    checkpoints: list[Checkpoint], *, like: Mapping[str, Any] | None = None
+) -> dict[str, float]:
+    """Held-out losses that can be compared, by folder name.
+
+    That is, of the same phase of training (pretraining or not), by the same options and of the same
+    faces (`SCORED_BY`; what has no such entry counts as alike).
+
+    Args:
+        checkpoints: As `list_checkpoints` gives them.
+        like: The state whose losses they are to be comparable with; None: that of the newest one with
+            a loss in the newest one's phase.
+    """
+    known: list[tuple[str, float, Mapping[str, Any]]] = []
+    phase = None if like is None else like.get("pretraining")
     for checkpoint in reversed(checkpoints):
         try:
             state = checkpoint.state()
@@ -247,8 +265,11 @@ def best_of(checkpoints: list[Checkpoint]) -> str | None:
         phase = state.get("pretraining") if phase is None else phase
         score = state.get("held_out_loss")
         if state.get("pretraining") == phase and isinstance(score, (int, float)):
-            scores.setdefault(checkpoint.folder.name, float(score))
-    return min(scores, key=lambda name: scores[name]) if scores else None
+            known.append((checkpoint.folder.name, float(score), state))
+    if not known:
+        return {}
+    by = (like or known[0][2]).get(SCORED_BY)
+    return {name: score for name, score, state in known if state.get(SCORED_BY) == by}
 
 
 def remove_leftovers(model_dir: Path) -> None:

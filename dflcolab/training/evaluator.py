@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
+from dflcolab.config import to_plain
 from dflcolab.models.kinds import SwapModelOptions
 from dflcolab.training.augment import Sampled, plain_batch, sample_batch
 from dflcolab.training.dataset import TrainingFaces
@@ -34,6 +36,11 @@ MOST_WARPED = 16
 
 _AT_ONCE = 4  # faces whose views are drawn together, whatever the batch is
 _SEED = 20_011
+_HELD_OUT = ("src/held_out", "dst/held_out")
+_LOSS_OPTIONS = (
+    "resolution", "face_type", "masked_training", "eyes_mouth_prio", "blur_out_mask", "morph_factor",
+)  # fmt: skip
+"""Options that decide what a loss of faces as they are means."""
 _SMALLEST_SQUARE = 1e-6  # 60 dB: finer than bytes can show
 _SMALLEST_SPREAD = 1e-5
 """Mean square, in 0..1, below which the faces of a group are one and the same picture."""
@@ -97,12 +104,12 @@ class Evaluator:
     @functools.cached_property
     def faces_digest(self) -> str:
         """Stands for the chosen faces, by their pixels: looks at other faces are not compared."""
-        digests = sorted(
-            hashlib.sha256(face.tobytes()).digest()
-            for group in self._groups.values()
-            for face in group.faces.batch(group.indices)
-        )
-        return hashlib.sha256(b"".join(digests)).hexdigest()[:16]
+        return _digest(self._groups.values())
+
+    @functools.cached_property
+    def held_out_digest(self) -> str:
+        """The same of the held-out ones alone, which the score of a state is made from."""
+        return _digest(self._groups[name] for name in _HELD_OUT if name in self._groups)
 
     def held_out(self, judge: Judge, *, at_once: int) -> dict[str, Sample]:
         """Losses of the held-out faces as they are, named as by `look`; empty unless both sides have some.
@@ -111,12 +118,12 @@ class Evaluator:
             judge: The model as it is now.
             at_once: Faces of a side that the model takes; one shape, so that it compiles once.
         """
-        names = ("src/held_out", "dst/held_out")
-        if not all(name in self._groups for name in names):
+        if not all(name in self._groups for name in _HELD_OUT):
             return {}
+        measured = self._measured(judge, _HELD_OUT, at_once)
         return {
             f"{name}/loss": sample_of(values["loss"], self._groups[name].stretches)
-            for name, values in zip(names, self._measured(judge, names, at_once), strict=True)
+            for name, values in zip(_HELD_OUT, measured, strict=True)
         }
 
     def look(self, judge: Judge, paint: Painter, *, at_once: int, swap: bool) -> Evaluation:
@@ -197,6 +204,28 @@ class Evaluator:
             parts = (np.concatenate(part)[: len(group)] for part in zip(*drawn, strict=True))
             self._warped[name] = Sampled(*parts)
         return self._warped[name]
+
+
+def meaning_of(options: SwapModelOptions, faces: str) -> str:
+    """Fingerprint of what a loss means and of whose it is: alike where losses can be compared.
+
+    Args:
+        options: Of the model.
+        faces: A digest of the faces (see `Evaluator`).
+    """
+    plain = to_plain(options)
+    known = {name: plain[name] for name in _LOSS_OPTIONS if name in plain}
+    text = json.dumps([options.arch, known, faces], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _digest(groups: Iterable[_Group]) -> str:
+    digests = sorted(
+        hashlib.sha256(face.tobytes()).digest()
+        for group in groups
+        for face in group.faces.batch(group.indices)
+    )
+    return hashlib.sha256(b"".join(digests)).hexdigest()[:16]
 
 
 def choose(stretches: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
+import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dflcolab.engine.background_save import BackgroundSaver, fits_into_memory
 from dflcolab.engine.checkpoint import (
+    SCORED_BY,
     Checkpoint,
     Contents,
     best_of,
     list_checkpoints,
+    scores_of,
     write_checkpoint,
 )
 from dflcolab.engine.loss_history import LossHistory
@@ -77,6 +82,18 @@ class SavedSession(abc.ABC):
     def diverged(self) -> DivergedError:
         """The error that tells of losses or weights that are no numbers any more."""
 
+    @property
+    def scored_by(self) -> str | None:
+        """Stands for what the held-out loss means and whose it is (see `SCORED_BY`)."""
+        return None
+
+    def best_score(self) -> float:
+        """Lowest held-out loss on disk that is comparable with that of the present state."""
+        like = {"pretraining": self._pretrains, SCORED_BY: self.scored_by}
+        return min(
+            scores_of(list_checkpoints(self.model_dir), like=like).values(), default=math.inf
+        )
+
     def _saved(self, checkpoint: Checkpoint) -> None:
         """Told of each checkpoint that stands."""
         self.checkpoint = checkpoint
@@ -125,7 +142,9 @@ class SavedSession(abc.ABC):
                 "training waits while it is saved."
             )
         contents = self._contents(preview)
-        best = self._best_before(contents.state["held_out_loss"])
+        state = {**contents.state, SCORED_BY: self.scored_by}
+        contents = dataclasses.replace(contents, state=state)
+        best = self._best_before(state)
 
         def write() -> Checkpoint:
             self.history.force()
@@ -175,13 +194,11 @@ class SavedSession(abc.ABC):
         checkpoints = list_checkpoints(self.model_dir)
         return checkpoints[-1].folder.name if checkpoints else "none yet"
 
-    def _best_before(self, score: float | None) -> str | None:
-        """Which checkpoint stays as the best: "" for the one about to be written."""
+    def _best_before(self, state: Mapping[str, Any]) -> str | None:
+        """Which checkpoint stays as the best: "" for the one about to be written, of this state."""
         checkpoints = list_checkpoints(self.model_dir)
-        best = best_of(checkpoints)
-        if score is None or best is None:
-            return best if score is None else ""
-        state = next(c.state() for c in checkpoints if c.folder.name == best)
-        if state.get("pretraining") != self._pretrains:
-            return ""
-        return best if float(state["held_out_loss"]) <= score else ""
+        if state["held_out_loss"] is None:
+            return best_of(checkpoints)
+        scores = scores_of(checkpoints, like=state)
+        best = min(scores, key=lambda name: scores[name], default="")
+        return best if best and scores[best] <= state["held_out_loss"] else ""

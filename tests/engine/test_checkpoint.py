@@ -129,6 +129,30 @@ def test_the_last_three_and_the_best_stay(tmp_path: Path):
     assert read_index(tmp_path) == index
 
 
+def test_the_best_is_the_best_of_those_whose_losses_mean_the_same(tmp_path: Path):
+    def save(iteration: int, score: float | None, scored_by: str | None, **state: object) -> None:
+        known = {} if scored_by is None else {"scored_by": scored_by}
+        contents = _contents(iteration, held_out_loss=score, **known, **state)
+        write_checkpoint(tmp_path, contents, keep=10)
+
+    def best(like: dict[str, object] | None = None) -> str | None:
+        return best_of(list_checkpoints(tmp_path), like=like)
+
+    save(10, 0.1, None, pretraining=True)
+    save(20, 0.5, None)  # as versions before this rule wrote them
+    save(30, 0.6, None)
+    assert best() == "ckpt-000000020"
+    save(40, 0.9, "other options")
+    assert best() == "ckpt-000000040"
+    save(50, 0.7, "other options")
+    save(60, 0.8, "other options")
+    assert best() == "ckpt-000000050"
+    save(70, None, "no number")
+    assert best() == "ckpt-000000050"
+    assert best({"pretraining": False}) == "ckpt-000000020"
+    assert best({"pretraining": False, "scored_by": "new faces"}) is None
+
+
 def test_the_latest_save_wins_over_a_higher_iteration(tmp_path: Path):
     """After pretraining a model starts at 0 again."""
     write_checkpoint(tmp_path, _contents(5000, pretraining=True))
