@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import gc
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,14 +29,15 @@ from dflcolab.training.evaluator import Evaluation, Evaluator
 from dflcolab.training.model_state import ModelState
 from dflcolab.training.preview import Pictures, encode_jpeg, painted_in_parts, preview
 from dflcolab.training.quick96_objective import repeats_batch
+from dflcolab.training.returning_session import ReturningSession
 from dflcolab.training.sampler import Sampler
-from dflcolab.training.saved_session import SavedSession, silent
+from dflcolab.training.saved_session import silent
 from dflcolab.training.side_faces import SideFaces
 from dflcolab.training.step import TrainingStep
 from dflcolab.training.step_plan import StepPlan, device_name, parts_at_most
 
 
-class Session(SavedSession):
+class Session(ReturningSession):
     """Everything that changes while a model trains.
 
     Args:
@@ -53,12 +53,9 @@ class Session(SavedSession):
 
     Attributes:
         plan: As given, or smaller after memory ran out.
-        options: As given, or what a roll-back made of them.
-        devices: As given.
-        seed_stream: Which of the run's orders of faces and random numbers is in use; a roll-back
-            takes the next one, so that it does not meet the same fault again.
-        restored: `state.json` of the checkpoint that it goes on from; empty for a new model.
     """
+
+    options: SwapModelOptions
 
     def __init__(
         self,
@@ -73,26 +70,20 @@ class Session(SavedSession):
         devices: Devices | None = None,
         note: Callable[[str], None] = silent,
     ) -> None:
-        self.devices = devices or Devices()
-        history = LossHistory if self.devices.is_chief else UnwrittenHistory
+        devices = devices or Devices()
+        history = LossHistory if devices.is_chief else UnwrittenHistory
         losses = history(model_dir / losses_name(pretraining=options.pretrain))
-        super().__init__(model_dir, losses, pretrain=options.pretrain, note=note)
+        super().__init__(model_dir, losses, options, seed=seed, devices=devices, note=note)
         count = options.batch_size
         n_devices = self.devices.count
         self.plan = plan or StepPlan(device_name(), count, count // n_devices, devices=n_devices)
         self._go_back: Callable[[], None] = self.start_new
-        self.options = options
-        self.seed = seed
         self.precision: Precision = precision
-        self.seed_stream = 0
-        self.restored: Mapping[str, Any] = {}
-        self._start: Callable[[], None] | None = None
         self._sides = {"src": src, "dst": dst}
         self._positions = {"src": 0, "dst": 0}
         self._make_samplers()
 
     def _make_samplers(self) -> None:
-        """The orders of the faces, by the options and the seed as they are now."""
         options, root = self.options, self._stream_seed
         self._evaluator = Evaluator(options, self._sides)
         self._looked: Evaluation | None = None
@@ -109,14 +100,6 @@ class Session(SavedSession):
         self._color_sampler = (
             Sampler(n_dst, [root, len(self._sides)]) if transfers_colors(options) else None
         )
-
-    @property
-    def _stream_seed(self) -> int:
-        """Root of the random numbers of the stream in use; the first one is that of the seed."""
-        if not self.seed_stream:
-            return self.seed
-        words = np.random.SeedSequence([self.seed, self.seed_stream]).generate_state(1)
-        return int(words[0])
 
     def start_new(self) -> None:
         """Begin with fresh weights at iteration 0."""
@@ -160,44 +143,6 @@ class Session(SavedSession):
             self._start = self.start_new
         self._go_back = functools.partial(self.restore, checkpoint, seed_stream=self.seed_stream)
 
-    def _use_stream(self, seed_stream: int) -> None:
-        """Take another stream of random numbers; the step is to be made anew afterwards."""
-        if seed_stream != self.seed_stream:
-            self.seed_stream = seed_stream
-            self._make_samplers()
-
-    @property
-    def can_start_over(self) -> bool:
-        """True if `roll_back` can go behind all checkpoints."""
-        return self._start is not None
-
-    def roll_back(
-        self,
-        checkpoint: Checkpoint | None,
-        options: SwapModelOptions,
-        *,
-        note: Callable[[str], None] = silent,
-    ) -> None:
-        """Leave the present state for an earlier one, with other options and random numbers.
-
-        Args:
-            checkpoint: A verified one of this model; None: as new, or as it left pretraining (see
-                `can_start_over`).
-            options: Of the same structure as before.
-            note: Gets a sentence where a discriminator starts anew.
-
-        Raises:
-            CheckpointError: The checkpoint cannot be read.
-        """
-        stream = self.seed_stream + 1
-        self._give_up(options)
-        if checkpoint is None:
-            assert self._start is not None
-            self._use_stream(stream)
-            self._start()
-        else:
-            self.restore(checkpoint, note=note, seed_stream=stream)
-
     def go_on_with(
         self,
         options: SwapModelOptions,
@@ -217,13 +162,6 @@ class Session(SavedSession):
         """
         self._give_up(options)
         self.restore(checkpoint, note=note)
-
-    def _give_up(self, options: SwapModelOptions) -> None:
-        """Make room for a state under other options: both together may be too much for a device."""
-        self.settle()
-        self.options = options
-        del self._step, self._state
-        gc.collect()
 
     def leave_pretraining(
         self, checkpoint: Checkpoint, *, note: Callable[[str], None] = silent
@@ -352,7 +290,6 @@ class Session(SavedSession):
         return tf.constant(self.devices.of_this_worker(change))
 
     def face_counts(self) -> dict[str, dict[str, int]]:
-        """By side: faces in `training`, and `held_out`."""
         return {
             side: {
                 "training": len(faces.training),
@@ -377,6 +314,9 @@ class Session(SavedSession):
             return None
         losses = {side: measures[name].mean for side, name in names.items()}
         return losses if np.isfinite(list(losses.values())).all() else None
+
+    def _score_of(self, measures: Mapping[str, float] | None) -> float | None:
+        return None if measures is None else sum(measures.values())
 
     @property
     def looked_at(self) -> str:
@@ -415,18 +355,16 @@ class Session(SavedSession):
         weights = self._finite_weights()
         self.history.flush()
         held_out = self.evaluate()
-        score = None if held_out is None else held_out["src"] + held_out["dst"]
         return Contents(
             iteration=self.iteration,
             weights=weights,
             optimizer=self._state.optimizer(),
-            state=self._summary(held_out, score),
+            state=self._summary(held_out),
             preview=preview,
         )
 
     @property
     def skips_all_steps(self) -> bool:
-        """True if the last step overflowed half precision, though the loss scale is at its lowest."""
         return any(
             scale.active and float(scale.scale.numpy()) <= 1 and int(scale.good_steps.numpy()) == 0
             for scale in self._step.loss_scales.values()
@@ -440,7 +378,7 @@ class Session(SavedSession):
             "--set clipgrad=yes or a lower learning_rate to go on from it."
         )
 
-    def _summary(self, held_out: Mapping[str, float] | None, score: float | None) -> dict[str, Any]:
+    def _summary(self, held_out: Mapping[str, float] | None) -> dict[str, Any]:
         return {
             "architecture": self.options.arch,
             "options": to_plain(self.options),
@@ -461,7 +399,7 @@ class Session(SavedSession):
             },
             "faces": self.face_counts(),
             "held_out": held_out,
-            "held_out_loss": score,
+            "held_out_loss": self._score_of(held_out),
             "saved_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             **{name: ask() for name, ask in self.also_saved.items()},
         }

@@ -19,11 +19,11 @@ from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint
 from dflcolab.progress import Progress, Wish
 from dflcolab.training.faults import fault_in_looks
+from dflcolab.training.recorded_watch import RecordedWatch
 from dflcolab.training.session import Session
 from dflcolab.training.tensorboard import TensorBoardLog
 from dflcolab.training.trainer import TrainingLoop
 from dflcolab.watch.looks import Look
-from dflcolab.watch.records import UnwrittenLines
 from dflcolab.watch.schedule import (
     Phase,
     ScheduleSettings,
@@ -35,8 +35,8 @@ from dflcolab.watch.schedule import (
     phase_of,
     switch_by_hand,
 )
-from dflcolab.watch.state import STATE_KEY, read_looks, records_of
-from dflcolab.watch.verdicts import Call, Verdict, judge, stops
+from dflcolab.watch.state import STATE_KEY
+from dflcolab.watch.verdicts import Verdict, judge
 
 SHARE = 0.02
 """Most of the time that looks may take."""
@@ -44,8 +44,6 @@ SHARE = 0.02
 _SWAP_EVERY = 5  # looks
 _WARM, _TIMED = 30, 60  # iterations of a run after which a first look compiles, and one is timed
 _SHORTEST = 10  # iterations between two looks that were not asked for
-_SHARE_OF_SAVES = 0.05
-_SHORTEST_PAUSE_S = 20.0
 _LOSS_OPTIONS = (
     "resolution", "face_type", "masked_training", "eyes_mouth_prio", "blur_out_mask", "morph_factor",
 )  # fmt: skip
@@ -71,7 +69,7 @@ class WatchSettings:
     by_hand: ScheduleSettings = ScheduleSettings()
 
 
-class Watch:
+class Watch(RecordedWatch):
     """Callback of the training loop; put it before the one that saves.
 
     Args:
@@ -94,37 +92,20 @@ class Watch:
         *,
         board: TensorBoardLog | None = None,
     ) -> None:
+        super().__init__(session, progress, stop_on=settings.stop_on, board=board)
         self._session = session
         self._settings = settings
-        self._progress = progress
-        self._board = board
-        pretraining = session.options.pretrain
-        looks, events = records_of(session.model_dir, pretraining=pretraining)
-        writes = session.devices.is_chief
-        self._look_lines = looks if writes else UnwrittenLines(looks.path)
-        self._event_lines = events if writes else UnwrittenLines(events.path)
-        self.looks: list[Look] = []
-        self.verdicts: tuple[Verdict, ...] = ()
-        self.stopped_because = ""
-        self._n_events = 0
         self._every = settings.look_every
         self._state = first_state(to_plain(session.options), session.iteration)
         self._before_switch = ""
         self._at = session.iteration
         self._began_at = session.iteration
         self._step_began = 0.0
-        self._best_saved = math.inf
-        self._best_saved_at = -math.inf
 
     @property
     def phase(self) -> Phase:
         """The present phase of the schedule."""
         return self._state.phase
-
-    @property
-    def verdict(self) -> str:
-        """What the looks say now, in a few words; empty before the first look."""
-        return "; ".join(verdict.call for verdict in self.verdicts)
 
     def begin(
         self, facts: Mapping[str, Any], checkpoint: Checkpoint | None, *, by_hand: bool
@@ -139,15 +120,8 @@ class Watch:
             by_hand: The user has set options of the schedule by hand, so that nothing is switched.
         """
         session = self._session
-        self._take(session.restored)
-        self._n_events = int(session.restored.get(STATE_KEY, {}).get("events", 0))
-        self._event_lines.start_at(self._n_events)
-        session.also_saved[STATE_KEY] = self._to_plain
         self._began_at = session.iteration
-        if session.restored:
-            self.event("resume", f"Training goes on at iteration {session.iteration:,}.", **facts)
-        else:
-            self.event("start", "Training begins.", **facts)
+        self._take_up(facts)
         self._settle_phase(checkpoint, by_hand=by_hand)
         self._tell()
         # A save at the iteration of a look was made before what follows from that look.
@@ -191,16 +165,12 @@ class Watch:
         swap = len(self.looks) % _SWAP_EVERY == 0
         found = session.look(swap=swap)
         look = Look(session.iteration, str(self.phase), comparable(session), found.measures)
-        self.looks.append(look)
-        self._look_lines.append(look.to_plain())
-        self._look_lines.flush()
-        if self._board is not None:
-            self._board.look(look)
+        self._add(look)
         fault = fault_in_looks(self.looks)
         if fault is not None and session.devices.workers == 1:
             loop.suspect(fault)
             return
-        self._say(judge(self.looks))
+        self._say(self._judge())
         self._tell(look)
         self._save_best(loop)
         if self._ends():
@@ -226,23 +196,6 @@ class Watch:
         self._at = session.iteration
         self._tell()
 
-    def event(self, kind: str, text: str, *, iteration: int | None = None, **facts: object) -> None:
-        """Add a line to the model's history.
-
-        Args:
-            kind: See `docs/watch.md`.
-            text: A sentence.
-            iteration: When; None: now.
-            facts: JSON-ready.
-        """
-        now = self._session.iteration if iteration is None else iteration
-        entry = {"iteration": now, "kind": kind, "text": text, **facts}
-        self._event_lines.append(entry)
-        self._event_lines.flush()
-        self._n_events += 1
-        if self._board is not None:
-            self._board.event(entry, pretraining=self._session.options.pretrain)
-
     # ---- when ----------------------------------------------------------------------------------
 
     def _is_due(self, loop: TrainingLoop) -> bool:
@@ -264,29 +217,10 @@ class Watch:
             self._every = _round(max(look / SHARE / max(step, 1e-6), _SHORTEST))
         return False
 
-    def _save_best(self, loop: TrainingLoop) -> None:
-        """Save a state that does better on the held-out faces than all saved ones, now and then."""
-        losses = self._session.evaluate()
-        score = math.inf if losses is None else sum(losses.values())
-        pause = max(_SHORTEST_PAUSE_S, loop.save_seconds / _SHARE_OF_SAVES)
-        waited = time.monotonic() - self._best_saved_at
-        if score < self._best_saved and waited >= pause and not self._session.is_saving:
-            loop.save()
-            self._best_saved, self._best_saved_at = score, time.monotonic()
-
     # ---- what follows --------------------------------------------------------------------------
 
-    def _say(self, verdicts: tuple[Verdict, ...]) -> None:
-        """Tell of a judgement that is another than before."""
-        before, self.verdicts = self.verdicts, verdicts
-        known = {verdict.call for verdict in before}
-        for verdict in verdicts:
-            if verdict.call not in known:
-                text = f"{verdict.call}: {verdict.evidence} {verdict.advice}"
-                self.event(
-                    "verdict", text, call=str(verdict.call), best_iteration=verdict.best_iteration
-                )
-                self._progress.message(f"Iteration {self._session.iteration}: {text}")
+    def _judge(self) -> tuple[Verdict, ...]:
+        return judge(self.looks)
 
     def _tell(self, look: Look | None = None) -> None:
         """Tell those who draw: the phase, what the looks say, and a look that was just taken."""
@@ -294,29 +228,7 @@ class Watch:
         self._progress.fact(
             "phase", phase=str(self.phase), following=None if following is None else str(following)
         )
-        if self.verdicts:
-            self._progress.fact("verdict", verdicts=to_plain(self.verdicts))
-        if look is not None:
-            means = {
-                name: sample.mean
-                for name, sample in look.measures.items()
-                if name.endswith(("/held_out/loss", "/training/loss"))
-            }
-            self._progress.fact("look", iteration=look.iteration, losses=means)
-
-    def _ends(self) -> bool:
-        """True if training is to end by what the looks say; tells of it."""
-        reason = stops(self.verdicts, self._settings.stop_on)
-        if not reason:
-            return False
-        plateau = self.verdicts[0].call is Call.PLATEAU
-        self.stopped_because = "plateau" if plateau else "overfit"
-        self.event("stop", f"The watch ends training: {reason}")
-        self._progress.message(
-            f"The watch ends training at iteration {self._session.iteration}: {reason} The best "
-            "state is kept; --stop-on never trains on."
-        )
-        return True
+        super()._tell(look)
 
     def _due(self) -> Switch | None:
         settings = self._settings.schedule
@@ -363,10 +275,8 @@ class Watch:
 
     def _take(self, state: Mapping[str, Any]) -> None:
         """Go on from what a checkpoint remembers; `{}` for a new model."""
+        super()._take(state)
         plain = state.get(STATE_KEY, {})
-        self._look_lines.start_at(int(plain.get("looks", 0)))
-        self.looks = read_looks(self._look_lines)
-        self.verdicts = judge(self.looks) if self.looks else ()
         self._every = self._settings.look_every or int(plain.get("look_every", 0))
         self._before_switch = str(plain.get("before_switch", ""))
         options = state.get("options") or to_plain(self._session.options)
@@ -375,19 +285,14 @@ class Watch:
             if "schedule" in plain
             else first_state(options, self._session.iteration)
         )
-        self._best_saved = math.inf
         self._at = self._session.iteration
 
     def _to_plain(self) -> dict[str, Any]:
-        self._look_lines.force()
-        self._event_lines.force()
         return {
-            "looks": len(self.looks),
-            "events": self._n_events,
+            **super()._to_plain(),
             "look_every": self._every,
             "schedule": self._state.to_plain(),
             "before_switch": self._before_switch,
-            "verdict": self.verdict,
         }
 
 
