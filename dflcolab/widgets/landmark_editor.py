@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dflcolab.progress import Progress
@@ -16,6 +16,7 @@ def landmark_editor(
     *,
     names: Sequence[str] | None = None,
     progress: Progress | None = None,
+    changed: Callable[[], None] = lambda: None,
 ) -> Any:
     """A widget that shows faces in their frames and lets their landmarks be moved.
 
@@ -27,6 +28,7 @@ def landmark_editor(
         side: Whose faces.
         names: Only these face files, in this order; all of the side if None.
         progress: Shows the reading of the faces and carries the wish to stop.
+        changed: Called after face files were changed.
 
     Raises:
         FacesetError: There are no faces, they are packed, or a name is none of theirs.
@@ -40,5 +42,5 @@ def landmark_editor(
     except ImportError:
         from dflcolab.widgets.landmark_editor_plain import PlainLandmarkEditor
 
-        return PlainLandmarkEditor(desk).box
-    return LandmarkEditor(desk)
+        return PlainLandmarkEditor(desk, changed=changed)
+    return LandmarkEditor(desk, changed=changed)

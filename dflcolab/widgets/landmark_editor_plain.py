@@ -11,41 +11,45 @@ import numpy as np
 
 from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.widgets.landmark_editor_desk import LandmarkDesk, Shown
-from dflcolab.widgets.plain_button import plain_button
+from dflcolab.widgets.page_progress import PageProgress
+from dflcolab.widgets.plain_button import plain_bar, plain_button
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-class PlainLandmarkEditor:
+class PlainLandmarkEditor(ipywidgets.VBox):
     """The controls and what they do.
 
     Args:
         desk: The faces.
-
-    Attributes:
-        box: The widget to show.
+        changed: Called after face files were changed.
     """
 
-    def __init__(self, desk: LandmarkDesk) -> None:
+    def __init__(self, desk: LandmarkDesk, *, changed: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self.add_class("dfl-landmarks-plain")
         self._desk = desk
+        self._changed = changed
+        self._filling = False
+        self._progress = PageProgress(self._say)
         self.name = ipywidgets.Dropdown(options=desk.names, description="Face")
         self.picture = ipywidgets.Image(format="jpeg")
         self.points = ipywidgets.Textarea(layout={"width": "16em", "height": "520px"})
         self.status = ipywidgets.Label()
-        self.name.observe(lambda _change: self._draw(""), names="value")
+        self.name.observe(lambda _change: self._chosen(), names="value")
+        self.between = self._button("Fill the frames between", self._fill_between)
         buttons = [
             self._button("Previous", lambda: self._go(-1)),
             self._button("Next", lambda: self._go(1)),
             self._button("Show points", lambda: self._draw("Not saved.", keep=True)),
             self._button("Save", self._save),
+            self.between,
             self._button("Undo save", self._undo),
         ]
-        self.box = ipywidgets.VBox(
-            [
-                ipywidgets.HBox([self.name, *buttons]),
-                self.status,
-                ipywidgets.HBox([self.picture, self.points]),
-            ]
+        self.children = (
+            plain_bar([self.name, *buttons]),
+            self.status,
+            ipywidgets.HBox([self.picture, self.points]),
         )
         self._draw("One line per point: x y, in pixels of the frame.")
 
@@ -55,16 +59,37 @@ class PlainLandmarkEditor:
     def _say(self, text: str) -> None:
         self.status.value = text
 
+    def _chosen(self) -> None:
+        if not self._filling:
+            self._draw("")
+
     def _go(self, by: int) -> None:
         place = self._desk.names.index(str(self.name.value)) + by
         self.name.value = self._desk.names[min(max(0, place), len(self._desk.names) - 1)]
 
     def _save(self) -> None:
         self._desk.save(self.name.value, self._typed())
-        self._draw("Saved: the face was cut out anew; the earlier file is in the trash.")
+        self._after("Saved: the face was cut out anew; the earlier file is in the trash.")
+
+    def _fill_between(self) -> None:
+        n = self._desk.fill_between(self.name.value, progress=self._progress)
+        self._after(f"Faces set between the two: {n}; look through them.")
 
     def _undo(self) -> None:
-        self._draw(f"Faces taken back: {self._desk.undo()}.")
+        self._after(f"Faces taken back: {self._desk.undo()}.")
+
+    def _after(self, text: str) -> None:
+        """Show what a change has left; filling frames makes new faces, and taking back removes them."""
+        names = self._desk.names
+        if not names:
+            raise FacesetError("No face is left to edit; run the editor's cell again.")
+        kept = self.name.value if self.name.value in names else names[0]
+        self._filling = True
+        self.name.options = names
+        self.name.value = kept
+        self._filling = False
+        self._draw(text)
+        self._changed()
 
     def _typed(self) -> list[list[float]]:
         try:
@@ -83,6 +108,7 @@ class PlainLandmarkEditor:
         except DFLColabError as error:
             self._say(str(error))
             return
+        self.between.disabled = shown.before is None
         if not keep:
             self.points.value = "\n".join(f"{x:.2f} {y:.2f}" for x, y in points)
         self._say(text)

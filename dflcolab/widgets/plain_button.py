@@ -1,8 +1,8 @@
-"""A button of the plain forms, whose failures are told and not raised."""
+"""Buttons of the plain forms, whose failures are told and not raised, and the rows they stand in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
@@ -18,7 +18,7 @@ def plain_button(text: str, clicked: Callable[[], None], *, failed: Callable[[st
         clicked: What it does.
         failed: Takes the sentence of a failure.
     """
-    button = ipywidgets.Button(description=text)
+    button = ipywidgets.Button(description=text, layout={"width": "auto"})
 
     def work(_button: Any) -> None:
         try:
@@ -28,3 +28,8 @@ def plain_button(text: str, clicked: Callable[[], None], *, failed: Callable[[st
 
     button.on_click(work)
     return button
+
+
+def plain_bar(controls: Sequence[Any]) -> Any:
+    """Controls in a row, in several where the page is narrow."""
+    return ipywidgets.HBox(list(controls), layout={"flex_flow": "row wrap"})

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
+import ipywidgets
 import numpy as np
 import pytest
 
@@ -22,6 +25,7 @@ from dflcolab.pipeline.pack import pack
 from dflcolab.pipeline.sort import sort
 from dflcolab.progress import Progress
 from dflcolab.widgets import patience
+from dflcolab.widgets.face_review import face_review
 from dflcolab.widgets.gallery_answers import Answers
 from dflcolab.widgets.gallery_desk import FACES, TRASH, GalleryDesk
 from dflcolab.widgets.gallery_facts import MEASURES
@@ -222,20 +226,90 @@ def test_measures_tell_a_face_turned_left_from_one_turned_right(desk):
     assert np.abs(pitch).max() < 60
 
 
+def buttons_of(widget: Any) -> dict[str, Any]:
+    """The buttons below a widget, by what stands on them."""
+    found = {widget.description: widget} if isinstance(widget, ipywidgets.Button) else {}
+    for child in getattr(widget, "children", ()):
+        found |= buttons_of(child)
+    return found
+
+
 def test_without_anywidget_a_page_of_faces_can_be_deleted_and_brought_back(desk):
     before = contents(desk)
     plain = PlainGallery(desk)
     assert plain.sheet.value[:2] == b"\xff\xd8"
     chosen = names(desk)[:2]
-    buttons = {button.description: button for button in plain.box.children[0].children[1:]}
+    buttons = buttons_of(plain)
 
+    buttons["Delete"].click()
+    assert "No face is selected" in plain.status.value
     plain.names.value = chosen
     buttons["Delete"].click()
     assert set(before) - set(contents(desk)) == set(chosen)
     plain.where.value = TRASH
     assert len(plain.names.options) == 2
+    plain.only.value = "by hand"
+    assert [label.partition(" · ")[2] for label, _ in plain.names.options] == ["by hand"] * 2
     buttons["Undo"].click()
     assert contents(desk) == before
+
+
+def test_without_anywidget_people_and_reasons_can_be_chosen_and_stay_after_a_sort(desk):
+    plain = PlainGallery(desk)
+    buttons = buttons_of(plain)
+
+    buttons["Find people"].click()
+    buttons["Check faces"].click()
+    groups = {name: text for text, name in plain.only.options}
+    assert {"", "person 1", "person 2", "person 3"} <= set(groups)
+    reason = next(name for name in groups if name.startswith("doubtful: "))
+    keys = {one.name: one.key for one in desk.faces.items}
+    plain.only.value = "person 1"
+    first = {keys[name] for _, name in plain.names.options}
+    assert groups["person 1"] == f"person 1 ({len(first)})"
+    plain.kind.value = "brightness"
+    buttons["Sort"].click()
+
+    assert set(names(desk)) != set(keys)
+    assert {one.key for one in desk.faces.chosen([n for _, n in plain.names.options])} == first
+    plain.only.value = reason
+    assert all(" · " in label for label, _ in plain.names.options)
+    assert groups[reason] == f"{reason} ({len(plain.names.options)})"
+
+
+def test_without_anywidget_the_review_compares_and_corrects_landmarks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    for kind in ("gallery", "landmark_editor"):
+        monkeypatch.delitem(sys.modules, f"dflcolab.widgets.{kind}_anywidget", raising=False)
+    workspace = framed_workspace(tmp_path / "workspace")
+    (workspace.aligned_dir(Side.DST) / "00002_0.jpg").unlink()
+    review = face_review(workspace, Side.DST)
+    plain, place = review.children
+    buttons = buttons_of(plain)
+
+    plain.names.value = ["00001_0.jpg"]
+    buttons["Compare with frame"].click()
+    assert plain.frame.value[:2] == b"\xff\xd8"
+    assert plain.caption.value == "00001_0.jpg from 00001.png"
+    plain.names.value = ["00001_0.jpg", "00003_0.jpg"]
+    buttons["Correct landmarks"].click()
+
+    editor = place.children[0]
+    assert editor.name.options == ("00001_0.jpg", "00003_0.jpg")
+    assert editor.between.disabled
+    for name in editor.name.options:
+        editor.name.value = name
+        buttons_of(editor)["Save"].click()
+    assert not editor.between.disabled
+    editor.between.click()
+    assert "00002_0.jpg" in editor.name.options
+    assert "00002_0.jpg" in [name for _, name in plain.names.options]
+    editor.name.value = "00002_0.jpg"
+    buttons_of(editor)["Undo save"].click()
+    assert editor.name.value == "00001_0.jpg"
+    assert "00002_0.jpg" not in [name for _, name in plain.names.options]
 
 
 def test_people_and_doubtful_faces_are_those_of_clean_and_nothing_moves(desk):

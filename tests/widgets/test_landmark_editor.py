@@ -193,7 +193,7 @@ def test_names_from_the_page_that_are_no_faces_change_nothing(desk):
 def test_without_anywidget_points_are_lines_of_text(desk):
     before = contents(desk)
     plain = PlainLandmarkEditor(desk)
-    buttons = {button.description: button for button in plain.box.children[0].children[1:]}
+    buttons = {button.description: button for button in plain.children[0].children[1:]}
     plain.points.value = "\n".join(f"{x} {y}" for x, y in shifted(desk, NAMES[0], 9, 0))
     buttons["Save"].click()
     assert desk.face(NAMES[0]).by_hand
