@@ -3,30 +3,37 @@
 
 New faces are written to a hidden folder beside the faceset's. After an interruption the ones that
 are there already stay, if their originals are the same files as before. At the end the new folder
-takes the place of the old one, which is kept and can be brought back.
+takes the place of the old one, which is kept; `resize_undo` brings it back.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from dflcolab.errors import FacesetError, FormatError
+from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.convert import ConvertedFace, convert_face
 from dflcolab.faceset.face_files import FaceFile, for_each_face
 from dflcolab.faceset.folder_swap import swap_in
 from dflcolab.files import storage_errors, write_bytes, write_text
-from dflcolab.formats.dfl_jpeg import face_from_bytes
+from dflcolab.formats.dfl_jpeg import face_from_bytes, read_record_bytes
+from dflcolab.formats.jpeg_segments import read_header
 from dflcolab.progress import Progress
 from dflcolab.workspace.moving import free_name
 
-_NOTE_NAME = ".resize.json"
+NOTE_NAME = ".resize.json"
+"""The note in a kept folder: what its faces became, by which an undo knows them again."""
+
 _DONE_NAME = ".done.jsonl"
 
 
@@ -54,6 +61,7 @@ class ResizedFaces:
 @dataclass(frozen=True)
 class _Outcome:
     name: str
+    keys: tuple[str, str] = ("", "")
     changed: bool = False
     enlarged: bool = False
     border: bool = False
@@ -66,6 +74,8 @@ class _Done:
 
     name: str
     stamp: str
+    picture: str
+    record: str
     changed: bool
     enlarged: bool
     border: bool
@@ -102,7 +112,7 @@ def resize_faces(
         name, stamp = file.path.name, _stamp(file.path)
         earlier = done.get(name)
         if earlier is not None and earlier.stamp == stamp and (staged / name).exists():
-            return _Outcome(name, earlier.changed, earlier.enlarged, earlier.border)
+            return _outcome(earlier)
         try:
             if file.problem:
                 return _Outcome(name, problem=file.problem)
@@ -111,10 +121,11 @@ def resize_faces(
         except (FacesetError, FormatError) as error:
             return _Outcome(name, problem=str(error))
         write_bytes(staged / name, new.data, durable=False)
-        line = _Done(name, stamp, new.changed, new.enlarged, _has_border(new))
+        picture, record = face_keys(new.data, read_record_bytes(new.data, str(file.path)))
+        line = _Done(name, stamp, picture, record, new.changed, new.enlarged, _has_border(new))
         with (staged / _DONE_NAME).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(asdict(line)) + "\n")
-        return _Outcome(name, line.changed, line.enlarged, line.border)
+        return _outcome(line)
 
     outcomes = list(for_each_face(paths, work, progress=progress, title="Resizing"))
     changed = sum(outcome.changed for outcome in outcomes)
@@ -127,7 +138,7 @@ def resize_faces(
         )
     kept = None
     if changed:
-        kept = _put_in_place(folder, staged, [o.name for o in outcomes if not o.problem])
+        kept = _put_in_place(folder, staged, {o.name: o.keys for o in outcomes if not o.problem})
     else:
         _discard(staged)
     return ResizedFaces(
@@ -140,54 +151,15 @@ def resize_faces(
     )
 
 
-def undo_resize(folder: Path) -> tuple[Path, int]:
-    """Bring the former faces back; the resized ones are kept in their turn.
-
-    Files that no resize made (a video's new faces) stay with the resized ones.
-
-    Returns:
-        Where the resized faces are now, and how many files came since the resize.
-
-    Raises:
-        FacesetError: There is nothing to bring back.
-        StorageError: The disk is full or read-only.
-    """
-    candidates = [
-        path
-        for path in folder.parent.glob(f"{folder.name}_before_resize*")
-        if (path / _NOTE_NAME).is_file()
-    ]
-    if not candidates:
-        raise FacesetError(
-            f"There are no faces from before a resize beside {folder}; nothing was changed."
-        )
-    former = max(candidates, key=lambda path: (path / _NOTE_NAME).stat().st_mtime_ns)
-    try:
-        note: Any = json.loads((former / _NOTE_NAME).read_text(encoding="utf-8"))
-        made, carried = set(map(str, note["made"])), list(map(str, note["carried"]))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FacesetError(
-            f"{former / _NOTE_NAME} is damaged; exchange the folders by hand."
-        ) from error
-    now = _visible(folder) if folder.is_dir() else []
-    kept = folder.with_name(free_name(folder.parent, f"{folder.name}_after_resize"))
-    carry = [name for name in carried if name in now and not (former / name).exists()]
-    since = len(set(now) - made - set(carried))
-    swap_in(folder, former, kept, carry=carry)
-    with storage_errors(folder):
-        (folder / _NOTE_NAME).unlink(missing_ok=True)
-    return kept, since
-
-
-def _put_in_place(folder: Path, staged: Path, made: Sequence[str]) -> Path:
+def _put_in_place(folder: Path, staged: Path, made: Mapping[str, tuple[str, str]]) -> Path:
     kept = folder.with_name(free_name(folder.parent, f"{folder.name}_before_resize"))
-    carried = sorted(set(_visible(folder)) - set(made))
+    carried = sorted(set(visible_names(folder)) - set(made))
     with storage_errors(staged):
-        stale = set(_visible(staged)) - set(made)  # faces that went since an earlier run
+        stale = set(visible_names(staged)) - set(made)  # faces that went since an earlier run
         for name in [*stale, _DONE_NAME]:
             (staged / name).unlink(missing_ok=True)
-        (staged / _NOTE_NAME).unlink(missing_ok=True)
-        write_text(folder / _NOTE_NAME, json.dumps({"made": list(made), "carried": carried}))
+        (staged / NOTE_NAME).unlink(missing_ok=True)
+        write_text(folder / NOTE_NAME, json.dumps({"version": 2, "made": dict(made)}))
         os.sync()  # one for all files; the folder may take its place only when they are on the disk
     swap_in(folder, staged, kept, carry=carried)
     return kept
@@ -195,7 +167,7 @@ def _put_in_place(folder: Path, staged: Path, made: Sequence[str]) -> Path:
 
 def _open_staging(staged: Path, wish: str) -> dict[str, _Done]:
     """Make the hidden folder; what an earlier run with the same wish has done, by name."""
-    note = staged / _NOTE_NAME
+    note = staged / NOTE_NAME
     with storage_errors(staged):
         try:
             same = json.loads(note.read_text(encoding="utf-8")) == wish
@@ -222,13 +194,41 @@ def _stamp(path: Path) -> str:
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
 
 
+def _outcome(done: _Done) -> _Outcome:
+    keys = done.picture, done.record
+    return _Outcome(done.name, keys, done.changed, done.enlarged, done.border)
+
+
 def _has_border(face: ConvertedFace) -> bool:
     return face.covered < 0.995  # half a percent: rounding, and the slant of a crop's edge
 
 
-def _visible(folder: Path) -> list[str]:
+def visible_names(folder: Path) -> list[str]:
+    """All entries of a folder that are not hidden."""
     with os.scandir(folder) as entries:
         return [entry.name for entry in entries if not entry.name.startswith(".")]
+
+
+def face_keys(data: bytes, record: FaceRecord | None) -> tuple[str, str]:
+    """What a face keeps under every name: its picture, and its frame with its landmarks there.
+
+    The first stays whatever mask it gets, the second where another program has worked on the
+    picture. "" for what the file does not have.
+
+    Args:
+        data: The face file.
+        record: Its face data.
+    """
+    try:
+        scan = read_header(io.BytesIO(data), "").scan_offset
+    except FormatError:
+        return "", ""
+    picture = hashlib.sha256(data[scan:]).hexdigest()
+    if record is None:
+        return picture, ""
+    frame = (record.source_filename or "").encode(errors="surrogatepass")
+    points = np.ascontiguousarray(record.landmarks, dtype=np.float32).tobytes()
+    return picture, hashlib.sha256(frame + points).hexdigest()
 
 
 def _discard(staged: Path) -> None:

@@ -9,9 +9,12 @@ from dflcolab.errors import FacesetError
 from dflcolab.faceset.face_files import loose_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.renaming import recover
-from dflcolab.faceset.resize import resize_faces, undo_resize
+from dflcolab.faceset.resize import resize_faces
+from dflcolab.faceset.resize_undo import undo_resize
 from dflcolab.faceset.tools_config import ResizeConfig
 from dflcolab.progress import Progress
+from dflcolab.sync.words import counted
+from dflcolab.workspace.trash import Trash
 from dflcolab.workspace.workspace import Workspace
 
 
@@ -29,7 +32,9 @@ class ResizeReport:
         with_border: Faces with an empty border, which their old picture did not reach.
         kept: The folder with the former faces (after `--undo`: with the resized ones).
         undone: True if the former faces were brought back.
-        since_then: After `--undo`: files that came after the resize and lie in `kept`.
+        restored: After `--undo`: faces of the set that have their former picture again.
+        removed: After `--undo`: faces that were removed since the resize, and stay removed.
+        since_then: After `--undo`: face files that came since, and stay as they are.
         problems: Files that stayed as they were, and why.
     """
 
@@ -41,17 +46,16 @@ class ResizeReport:
     enlarged: int
     with_border: int
     kept: Path | None
-    undone: bool
-    since_then: int
-    problems: tuple[str, ...]
+    undone: bool = False
+    restored: int = 0
+    removed: int = 0
+    since_then: int = 0
+    problems: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """The report in a few lines."""
         if self.undone:
-            text = f"The faces of {self.side} are as before the resize; the resized ones are in {self.kept}."
-            if self.since_then:
-                text += f"\n{self.since_then} files that came after the resize are there, too."
-            return text
+            return "\n".join(self._undo_lines())
         kind = f" as {self.face_type}" if self.face_type else ""
         lines = [f"{self.resized} faces of {self.side} have {self.size} pixels{kind} now."]
         if self.unchanged:
@@ -70,6 +74,25 @@ class ResizeReport:
             )
         return "\n".join([*lines, *self.problems])
 
+    def _undo_lines(self) -> list[str]:
+        former = counted(self.restored, "face")
+        lines = [
+            f"As before the resize, in the present order: {former} of {self.side}.",
+            f"The resized ones, with what was drawn on them, are in {self.kept}.",
+        ]
+        if self.removed:
+            lines.append(
+                f"Removed since, and in the trash as before the resize: "
+                f"{counted(self.removed, 'face')} (`dflcolab clean --side {self.side} --undo` "
+                "brings them back)."
+            )
+        if self.since_then:
+            lines.append(
+                f"Unchanged in the set: {counted(self.since_then, 'face')} that came since the "
+                "resize."
+            )
+        return lines
+
 
 @alone_with_faces
 def resize(
@@ -86,10 +109,21 @@ def resize(
     if config.undo:
         folder = workspace.aligned_dir(config.side)
         recover(folder)
-        kept, since = undo_resize(folder)
+        undone = undo_resize(folder, Trash.of(workspace, config.side), progress=progress)
         return ResizeReport(
-            config.side.value, config.size, None, 0, 0, 0, 0, kept, True, since, ()
-        )  # fmt: skip
+            side=config.side.value,
+            size=config.size,
+            face_type=None,
+            resized=0,
+            unchanged=0,
+            enlarged=0,
+            with_border=0,
+            kept=undone.kept,
+            undone=True,
+            restored=undone.restored,
+            removed=undone.removed,
+            since_then=undone.since,
+        )
     if config.face_type is not None and not config.face_type.is_crop:
         raise FacesetError(
             "A crop cannot become mark_only, which means the whole frame; extract with that type."
@@ -111,7 +145,5 @@ def resize(
         enlarged=found.enlarged,
         with_border=found.with_border,
         kept=found.kept,
-        undone=False,
-        since_then=0,
         problems=found.problems,
     )

@@ -30,6 +30,7 @@ from dflcolab.faces.face_record import Polygon
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset import folder_swap
 from dflcolab.faceset.config import (
+    CleanConfig,
     PackConfig,
     SortConfig,
     SortKind,
@@ -41,6 +42,7 @@ from dflcolab.formats import pickle_writer
 from dflcolab.formats.dfl_jpeg import encode_xseg_mask, read_face, read_record, replace_record
 from dflcolab.formats.faceset_pak import PAK_NAME
 from dflcolab.formats.jpeg_segments import read_header
+from dflcolab.pipeline.clean import clean
 from dflcolab.pipeline.mask import masks as mask
 from dflcolab.pipeline.metadata import metadata
 from dflcolab.pipeline.pack import pack, unpack
@@ -48,6 +50,7 @@ from dflcolab.pipeline.resize import resize
 from dflcolab.pipeline.sort import sort
 from dflcolab.progress import Progress, Task
 from dflcolab.workspace.settings import WorkspaceSettings, write_settings
+from dflcolab.workspace.trash import Removal, Trash
 from dflcolab.workspace.workspace import Side, Workspace
 from dflcolab.xseg.config import MaskConfig
 from tests.formats.face_files import VECTORS, face_file
@@ -237,6 +240,42 @@ def test_a_faceset_is_resized_and_brought_back(workspace: Workspace):
     ]
     with pytest.raises(FacesetError, match="nothing was changed"):
         resize(workspace, ResizeConfig(side=Side.SRC, undo=True))
+
+
+def test_undoing_a_resize_keeps_what_was_done_since(workspace: Workspace):
+    folder, trash = aligned(workspace), Trash.of(workspace, Side.SRC)
+    before = contents(folder)
+    resize(workspace, ResizeConfig(side=Side.SRC, size=64))
+    former = {small: before[name] for name, small in contents(folder).items()}
+    paths = sorted(folder.glob("*.jpg"))
+    trash.move([Removal(path, "blur: much less sharp than the others") for path in paths[:3]])
+    paths[3].unlink()
+    sort(workspace, SortConfig(side=Side.SRC, by=SortKind.FACE_YAW))
+    wanted = {name: former[small] for name, small in contents(folder).items()}
+    wanted["later.jpg"] = face_file(folder, "later.jpg").read_bytes()
+
+    report = resize(workspace, ResizeConfig(side=Side.SRC, undo=True))
+
+    assert (report.restored, report.removed, report.since_then) == (len(paths) - 4, 4, 1)
+    assert "4 faces (`dflcolab clean --side src --undo`" in report.summary()
+    assert contents(folder) == wanted  # the order of the sort, the pictures from before
+    assert not (folder.parent / "aligned_before_resize").exists()
+    assert len(list((folder.parent / "aligned_after_resize").iterdir())) == len(paths) - 1
+
+    clean(workspace, CleanConfig(side=Side.SRC, undo=True))
+
+    back = contents(folder)
+    del back["later.jpg"]
+    assert sorted(back.values()) == sorted(before.values())
+
+
+def test_undoing_a_resize_of_a_deleted_set_brings_all_of_it_back(workspace: Workspace):
+    folder = aligned(workspace)
+    before = contents(folder)
+    resize(workspace, ResizeConfig(side=Side.SRC, size=64))
+    shutil.rmtree(folder)
+    resize(workspace, ResizeConfig(side=Side.SRC, undo=True))
+    assert contents(folder) == before
 
 
 def test_another_face_type_says_what_it_costs(workspace: Workspace):
