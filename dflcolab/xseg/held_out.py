@@ -2,7 +2,8 @@
 """Which labelled faces are kept away from training, to judge the masks.
 
 Labels are few, and neighbouring frames are near-copies, so whole cells of neighbouring frames are
-kept out. A cell that was kept out once stays so: later labels change nothing about it.
+kept out. A cell that was kept out once stays so. When labels are added, further cells are kept out
+among those that hold new labels only: what was learned from judges nothing any more.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ def cell_of(key: str) -> str:
 
 
 def choose_cells(
-    cells: Sequence[str], share: float, *, seed: int, learned: Collection[str] = ()
+    cells: Sequence[str],
+    share: float,
+    *,
+    seed: int,
+    held_out: Collection[str] = (),
+    learned: Collection[str] = (),
 ) -> frozenset[str]:
     """Cells to keep out of training.
 
@@ -34,19 +40,20 @@ def choose_cells(
         cells: The cell of each labelled face.
         share: Part of the faces that should be held out, 0..0.5.
         seed: Another seed, another choice.
+        held_out: Cells that were kept out before, and stay so.
         learned: Cells that the network has learned from; they judge nothing any more.
 
     Returns:
-        Cells with about that share of the faces; none of them if there are fewer than 20 faces or
-        they all lie in one cell.
+        `held_out`, and with it so many more that about that share of the faces lies in them; no more
+        if there are fewer than 20 faces or they all lie in one cell.
     """
+    chosen = set(held_out)
     wanted = round(share * len(cells))
     counts = {cell: cells.count(cell) for cell in set(cells)}
     if len(cells) < FEWEST_LABELS or wanted == 0 or len(counts) < 2:
-        return frozenset()
-    chosen: set[str] = set()
-    held = 0
-    for cell in sorted(counts.keys() - set(learned), key=lambda cell: _rank(cell, seed)):
+        return frozenset(chosen)
+    held = sum(counts.get(cell, 0) for cell in chosen)
+    for cell in sorted(counts.keys() - {*chosen, *learned}, key=lambda cell: _rank(cell, seed)):
         if held >= wanted:
             break
         # Never more than half, which a single large cell could be.

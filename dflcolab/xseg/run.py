@@ -304,9 +304,8 @@ def _material(
         )
     own = [cell_of(keys[index]) for index in pool]
     learned = set(state.get("learned_cells", ()))
-    chosen = frozenset(state.get("held_out_cells", ())) or choose_cells(
-        own, config.holdout_share, seed=seed, learned=learned
-    )
+    before = state.get("held_out_cells", ())
+    chosen = choose_cells(own, config.holdout_share, seed=seed, held_out=before, learned=learned)
     kept, apart = split(own, chosen)
     if not kept:  # all labels lie where nothing may be learned from: they have changed since
         kept, apart, chosen = list(range(len(pool))), [], frozenset[str]()
