@@ -44,6 +44,7 @@ class FaultKind(enum.StrEnum):
     NOT_A_NUMBER = "not a number"
     EXPLOSION = "explosion"
     COLLAPSE = "collapse"
+    DECLINE = "decline"
     OVERFLOW = "overflow"
 
 

@@ -7,16 +7,23 @@ import functools
 import pytest
 
 from benchmarks.bench_watch import LATEST, Told, stop_by_training_loss, told
-from benchmarks.watch_toy import FEW_BOTH, FEW_SRC, MANY, Problem, train
+from benchmarks.watch_toy import FEW_BOTH, FEW_SRC, MANY, Curves, Problem, train
+from dflcolab.training.decline import decline_in_looks
 
 SEEDS = (20, *(pytest.param(seed, marks=pytest.mark.long) for seed in (21, 22)))
 """None of those that the watch's rules were made on, nor of those that the tables count."""
 
 
 @functools.cache
-def toy(problem: Problem, seed: int) -> Told:
+def curves(problem: Problem, seed: int) -> Curves:
     """One training of 600 iterations, looked at every tenth."""
-    return told(train(problem, seed, iterations=600, every=10), problem, seed)
+    return train(problem, seed, iterations=600, every=10)
+
+
+@functools.cache
+def toy(problem: Problem, seed: int) -> Told:
+    """What the watch said of it."""
+    return told(curves(problem, seed), problem, seed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -54,3 +61,9 @@ def test_the_training_loss_falls_on_while_the_truth_rises(seed: int) -> None:
     # Nobody who waits for it to stop falling would stop in time.
     stop = stop_by_training_loss(run.training, 40, 0.0)
     assert stop is None or stop / run.every - min(run.turns.values()) > LATEST
+
+
+@pytest.mark.parametrize("problem", [FEW_BOTH, FEW_SRC, MANY], ids=lambda problem: problem.name)
+def test_over_fitting_is_no_decline_that_training_goes_back_for(problem: Problem) -> None:
+    looks = curves(problem, 20).looks
+    assert all(decline_in_looks(looks[:end]) is None for end in range(1, len(looks) + 1))
