@@ -126,7 +126,7 @@ COMMANDS: dict[str, Command] = {
         "dflcolab.media.config:EncodeConfig",
     ),
     "model": Command(
-        "List models, show what one holds, bring them from and to DeepFaceLab",
+        "List models, show what one holds, bring one back to its best state, or from and to DeepFaceLab",
         "dflcolab.pipeline.model:model",
         "dflcolab.training.config:ModelConfig",
     ),

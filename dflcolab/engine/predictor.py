@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from dflcolab.arrays import Array
 from dflcolab.backend import tf
-from dflcolab.engine.checkpoint import WEIGHTS, latest_checkpoint
+from dflcolab.engine.checkpoint import WEIGHTS
+from dflcolab.engine.checkpoint_choice import CheckpointChoice
+from dflcolab.engine.chosen_checkpoint import chosen_checkpoint
 from dflcolab.engine.precision import prepare_device
 from dflcolab.errors import ModelError
 from dflcolab.faces.face_type import FaceType
@@ -88,34 +90,38 @@ class Predictor:
 
 
 def load_predictor(
-    model_dir: Path, *, on_problem: Callable[[str], None] | None = None
+    model_dir: Path,
+    *,
+    checkpoint: CheckpointChoice = "latest",
+    on_problem: Callable[[str], None] | None = None,
 ) -> Predictor:
-    """The predictor of a model's latest whole checkpoint.
+    """The predictor of one of a model's checkpoints.
 
     Args:
         model_dir: `model/<name>` of a workspace.
+        checkpoint: Which one; `latest` is the latest whole one.
         on_problem: Gets a sentence for each broken checkpoint that was passed over.
 
     Raises:
         ModelError: There is no such model, or it does not swap faces.
-        CheckpointError: No checkpoint is whole, or it does not fit its own options.
+        CheckpointError: That checkpoint is not there or not whole, or it does not fit its own options.
     """
     prepare_device()
-    checkpoint = latest_checkpoint(model_dir, on_problem=on_problem)
-    if checkpoint is None:
+    found = chosen_checkpoint(model_dir, checkpoint, on_problem=on_problem)
+    if found is None:
         raise ModelError(
             f"There is no trained model {model_dir.name!r} in {model_dir.parent}; train it first "
             "with `dflcolab train`, or see `dflcolab model list`."
         )
-    state = checkpoint.state()
-    source = str(checkpoint.folder)
+    state = found.state()
+    source = str(found.folder)
     options = swap_options_of(state["architecture"], state["options"], source=source)
     model = swap_model(options)
-    weights = checked_weights(model.shapes(), checkpoint.weights(), source=source)
+    weights = checked_weights(model.shapes(), found.weights(), source=source)
     return Predictor(
         model,
         weights,
         face_type=options.face_type,
-        iteration=checkpoint.iteration,
-        identity=checkpoint.parts[WEIGHTS][1],
+        iteration=found.iteration,
+        identity=found.parts[WEIGHTS][1],
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dflcolab.config import Config, option
+from dflcolab.engine.checkpoint_choice import CheckpointChoice
 from dflcolab.errors import ConfigError
 
 
@@ -31,6 +32,10 @@ class MergeConfig(Config):
     """A model for one person as NAME=MODEL, once for each: NAME is a number, a picture, auto or chosen, as
     `clean --identity` takes it. Looks at every dst face once, about 20 ms each."""
 
+    checkpoint: CheckpointChoice = "latest"
+    """Which state of the model, and of those of `person`: latest, best (the lowest score on held-out
+    faces; look at both after an over-training), or the iteration of one that `model info` lists."""
+
     config: Path | None = None
     """TOML file with options of the look (mode, mask_mode, erode_mask_modifier …), for all frames, for
     ranges of them ([[range]]) and changing from frame to frame ([[keyframe]]). Without it, `merge.toml`
@@ -47,6 +52,9 @@ class MergeConfig(Config):
 
     xseg: str = "xseg"
     """Name of the XSeg model behind the mask modes with XSeg, a folder under `model/`."""
+
+    xseg_checkpoint: CheckpointChoice = "latest"
+    """Which state of the XSeg model, as `checkpoint` takes it."""
 
     enhancer: Path | None = None
     """FaceEnhancer.npy of a DeepFaceLab installation, for super_resolution_power. Without it faces are

@@ -10,6 +10,7 @@ import numpy as np
 
 from dflcolab.arrays import Mask
 from dflcolab.engine.checkpoint import list_checkpoints
+from dflcolab.engine.chosen_checkpoint import better_state
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.guesses import guess_kind
 from dflcolab.faces.part_masks import FacePart, part_mask
@@ -42,6 +43,7 @@ class MaskApplyReport:
         parts: Parts of the face that the masks are limited to; none: whole masks.
         suspects: Masks that do not fit their faces (see `mask_quality`), the worst first.
         problems: Faces that got none, one sentence each.
+        better: A sentence where another state has the lower held-out loss; else empty.
     """
 
     side: str
@@ -52,13 +54,15 @@ class MaskApplyReport:
     suspects: tuple[BadMask, ...]
     problems: tuple[str, ...]
     parts: tuple[str, ...] = ()
+    better: str = ""
 
     def summary(self) -> str:
         """The report in a few lines."""
         network = f"{self.model} (iteration {self.iteration})" if self.model else "the landmarks"
         parts = f" for {', '.join(self.parts)} only" if self.parts else ""
         first = f"{self.masked} of {self.faces} faces of {self.side} have masks of {network}{parts} now."
-        return "\n".join([first, *told(self.suspects), *self.problems])
+        better = filter(None, [self.better])
+        return "\n".join([first, *better, *told(self.suspects), *self.problems])
 
 
 @alone_with_faces
@@ -73,6 +77,7 @@ def apply_masks(
 
     Raises:
         ModelError: There is no such network.
+        CheckpointError: The checkpoint that is asked for is not there or not whole.
         FacesetError: There are no faces.
         DownloadError: The network of `from_` cannot be fetched.
         StorageError: The disk is full or read-only.
@@ -90,7 +95,12 @@ def apply_masks(
 
     bring_model(workspace, config, progress)
     problems: list[str] = []
-    predictor = load_mask_predictor(model_dir, on_problem=problems.append)
+    predictor = load_mask_predictor(
+        model_dir, checkpoint=config.checkpoint, on_problem=problems.append
+    )
+    better = better_state(model_dir, config.checkpoint, predictor.iteration)
+    if better:
+        progress.message(better)
     folder = workspace.aligned_dir(config.side)
     masked, looks = 0, []
     records: dict[Path, FaceRecord] = {}
@@ -124,6 +134,7 @@ def apply_masks(
         suspects=tuple(bad_masks(looks)),
         problems=tuple(problems),
         parts=config.part,
+        better=better,
     )
 
 

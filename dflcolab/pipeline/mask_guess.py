@@ -119,6 +119,7 @@ def guess_labels(
         ConfigError: A face named by `only` does not exist.
         FacesetError: There are no faces.
         ModelError: There is no trained XSeg network, and it was asked for.
+        CheckpointError: Its checkpoint is not there or not whole.
         StorageError: The disk is full or read-only.
         Interrupted: The user asked to stop.
     """
@@ -186,7 +187,9 @@ def _by_model(
     from dflcolab.xseg.predictor import load_mask_predictor
 
     bring_model(workspace, config, progress)
-    predictor = load_mask_predictor(workspace.model_dir(config.model), on_problem=problems.append)
+    predictor = load_mask_predictor(
+        workspace.model_dir(config.model), checkpoint=config.checkpoint, on_problem=problems.append
+    )
     found: dict[Path, tuple[Polygon, ...]] = {}
     paths = [head.path for head in chosen]
     for face in predicted_faces(

@@ -86,7 +86,7 @@ def next_labels(
 
     Raises:
         FacesetError: There are no faces.
-        CheckpointError: No checkpoint of the network is whole.
+        CheckpointError: The network's checkpoint is not there or not whole.
         Interrupted: The user asked to stop.
     """
     progress = progress or Progress()
@@ -174,7 +174,9 @@ def _doubts(
     from dflcolab.pipeline.mask_predict import predicted_faces
     from dflcolab.xseg.predictor import load_mask_predictor
 
-    predictor = load_mask_predictor(workspace.model_dir(config.model), on_problem=problems.append)
+    predictor = load_mask_predictor(
+        workspace.model_dir(config.model), checkpoint=config.checkpoint, on_problem=problems.append
+    )
     found: dict[Path, float] = {}
     for face in predicted_faces(
         faces,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dflcolab.engine.chosen_checkpoint import better_state
 from dflcolab.errors import WorkspaceError
 from dflcolab.files import storage_errors, write_bytes
 from dflcolab.media.frame_sequence import encode_image
@@ -22,6 +23,7 @@ from dflcolab.merging.stretches import Jitter
 from dflcolab.pipeline.encode_video import EncodedVideo
 from dflcolab.pipeline.merge_faces import FacesToMerge
 from dflcolab.pipeline.merge_opening import (
+    load_segmenter,
     modes_with_xseg,
     open_merge,
     require_permission,
@@ -56,6 +58,7 @@ class MergeReport:
         preview: The picture that was made instead of merging; None if there was none.
         preview_frame: The frame that it shows.
         problems: What was left out, one sentence each.
+        better: Sentences about models of which another state has the lower held-out score.
         videos: Videos that were made straight from the dst video.
     """
 
@@ -78,6 +81,7 @@ class MergeReport:
     preview_frame: str | None = None
     problems: tuple[str, ...] = field(default=())
     videos: tuple[EncodedVideo, ...] = ()
+    better: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -103,7 +107,7 @@ class MergeReport:
                 f"Trembling of the landmarks {before.landmarks:.2f} px as found, {after.landmarks:.2f} px "
                 f"as merged; of the whole face {before.box:.2f} px, {after.box:.2f} px."
             )
-        lines.extend(self.problems[:5])
+        lines += [*self.better, *self.problems[:5]]
         if len(self.problems) > 5:
             lines.append(f"… and {len(self.problems) - 5} more problems.")
         return "\n".join(lines)
@@ -124,7 +128,7 @@ def merge(
     Args:
         workspace: Its dst footage, dst faces and model are read; `data_dst/merged` and
             `data_dst/merged_mask` are written, or with `video` the result.
-        config: Which model, which frames, which look; or a preview of it, which writes nothing else.
+        config: Which state of which model, which frames, which look; or a preview of it, which writes nothing else.
         progress: Shown to the user, and asked for a wish to stop.
         where: Kind of place; found out when None.
 
@@ -136,6 +140,7 @@ def merge(
         WorkspaceError: There is no dst footage, or no frame in the wanted range.
         FacesetError: There is no dst face.
         ModelError: The model was not trained, or an XSeg model is asked for that is not there.
+        CheckpointError: The checkpoint that is asked for is not there or not whole.
         FormatError: The file of `enhancer` is missing or no weights.
         MediaError: The dst video is none.
         Interrupted: Stopped as asked; finished frames are kept.
@@ -148,11 +153,16 @@ def merge(
     require_xseg(workspace, config.xseg, look)
     how = video_options(workspace, config) if config.video else None
 
+    better: list[str] = []
+
     def helpers(problems: list[str]) -> tuple[Segmenter | None, Enhancer | None]:
-        return _segmenter(workspace, config, look, problems), _enhancer(config, look)
+        return _segmenter(workspace, config, look, problems, better), _enhancer(config, look)
 
     opened = open_merge(workspace, config, look, helpers, progress=progress)
     job, models, found, problems = opened.job, opened.models, opened.found, opened.problems
+    better += opened.better
+    for sentence in better:
+        progress.message(sentence)
     frames = job.frames
     usual = next(iter(models.values()))
     merging_begin = time.perf_counter()
@@ -201,6 +211,7 @@ def merge(
         preview_frame=shown,
         problems=tuple(problems),
         videos=tuple(videos),
+        better=tuple(better),
     )
 
 
@@ -231,14 +242,24 @@ def _write_preview(job: MergeJob, path: Path) -> str:
 
 
 def _segmenter(
-    workspace: Workspace, config: MergeConfig, look: Look, problems: list[str]
+    workspace: Workspace,
+    config: MergeConfig,
+    look: Look,
+    problems: list[str],
+    better: list[str],
 ) -> Segmenter | None:
     """The XSeg network, if the look asks for one."""
     if not modes_with_xseg(look):
         return None
-    from dflcolab.xseg.predictor import load_mask_predictor
-
-    return load_mask_predictor(workspace.model_dir(config.xseg), on_problem=problems.append)
+    network = load_segmenter(workspace, config, problems)
+    sentence = better_state(
+        workspace.model_dir(config.xseg),
+        config.xseg_checkpoint,
+        network.iteration,
+        option="--xseg-checkpoint",
+    )
+    better += [sentence] if sentence else []
+    return network
 
 
 def _enhancer(config: MergeConfig, look: Look) -> Enhancer | None:

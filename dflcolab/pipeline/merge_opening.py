@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dflcolab.engine.chosen_checkpoint import better_state
 from dflcolab.errors import ModelError
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.merging.config import MergeConfig
@@ -32,6 +33,7 @@ from dflcolab.workspace.workspace import Side, Workspace, require_rights
 
 if TYPE_CHECKING:
     from dflcolab.media.certificate import Identity
+    from dflcolab.xseg.predictor import MaskPredictor
 
 Helpers = Callable[[list[str]], tuple[Segmenter | None, Enhancer | None]]
 """Gives the networks beside the swap model; sentences about broken checkpoints go into the list."""
@@ -46,12 +48,14 @@ class OpenedMerge:
         models: All swap models by name, the usual one first.
         found: What is known of the faces.
         problems: What was left out, one sentence each.
+        better: Sentences about models of which another state has the lower held-out score.
     """
 
     job: MergeJob
     models: dict[str, PersonModel]
     found: FacesToMerge
     problems: list[str]
+    better: list[str]
 
 
 def require_permission(workspace: Workspace, where: Where | None) -> None:
@@ -98,6 +102,10 @@ def open_merge(
     segmenter, enhancer = helpers(problems)
     models = _models(workspace, config, wishes, segmenter, enhancer, problems)
     usual = next(iter(models.values()))
+    better = [
+        better_state(workspace.model_dir(name), config.checkpoint, model.iteration)
+        for name, model in models.items()
+    ]
     check_content(frames, workspace.history_dir / VERDICTS_FILE, progress=progress)
     found = faces_to_merge(
         workspace,
@@ -132,7 +140,23 @@ def open_merge(
         people={name: models[wish.model] for name, wish in found.people.items()},
         signer=signer,
     )
-    return OpenedMerge(job, models, found, problems)
+    return OpenedMerge(job, models, found, problems, list(filter(None, better)))
+
+
+def load_segmenter(workspace: Workspace, config: MergeConfig, problems: list[str]) -> MaskPredictor:
+    """The XSeg network; sentences about broken checkpoints go into the list.
+
+    Raises:
+        ModelError: It was not trained, or has only been pretrained.
+        CheckpointError: The checkpoint that is asked for is not there or not whole.
+    """
+    from dflcolab.xseg.predictor import load_mask_predictor
+
+    return load_mask_predictor(
+        workspace.model_dir(config.xseg),
+        checkpoint=config.xseg_checkpoint,
+        on_problem=problems.append,
+    )
 
 
 def require_xseg(workspace: Workspace, xseg: str, look: Look) -> None:
@@ -193,7 +217,9 @@ def _models(
     names += [wish.model for wish in wishes]
     found: dict[str, PersonModel] = {}
     for name in dict.fromkeys(names):
-        predictor = load_predictor(workspace.model_dir(name), on_problem=problems.append)
+        predictor = load_predictor(
+            workspace.model_dir(name), checkpoint=config.checkpoint, on_problem=problems.append
+        )
         batch = 1 if config.preview else config.batch
         networks = Networks(predictor, segmenter, enhancer, batch=batch)
         found[name] = PersonModel(name, networks, predictor.identity, predictor.iteration)

@@ -26,7 +26,12 @@ from dflcolab.merging.options import CompositeOptions
 from dflcolab.merging.preview import frame_at, frames_with_faces, merged_frame
 from dflcolab.merging.remembered import RememberedEnhancer, RememberedPredictor, RememberedSegmenter
 from dflcolab.merging.segments import Segmenter
-from dflcolab.pipeline.merge_opening import open_merge, require_permission, require_xseg
+from dflcolab.pipeline.merge_opening import (
+    load_segmenter,
+    open_merge,
+    require_permission,
+    require_xseg,
+)
 from dflcolab.progress import Progress
 from dflcolab.runtime.where import Where
 from dflcolab.workspace.workspace import Workspace
@@ -46,6 +51,7 @@ class Tuning:
         look: As the file says it.
         frames: Number → name of the frames with faces, in order.
         problems: What was left out, one sentence each.
+        better: Sentences about models of which another state has the lower held-out score.
     """
 
     workspace: Workspace
@@ -55,6 +61,7 @@ class Tuning:
     look: Look
     frames: dict[int, str]
     problems: list[str]
+    better: list[str]
     _decoded: OrderedDict[int, DstFrame] = field(default_factory=OrderedDict[int, DstFrame])
     _is_kept: bool = False
 
@@ -140,7 +147,7 @@ def open_tuning(
 
     Args:
         workspace: Its dst footage, dst faces and model are read.
-        config: Which model, whose XSeg model.
+        config: Which state of which model, whose XSeg model.
         progress: Shown to the user, and asked for a wish to stop.
         where: Kind of place; found out when None.
 
@@ -152,6 +159,7 @@ def open_tuning(
         WorkspaceError: There is no dst footage, or no frame of it has a face.
         FacesetError: There is no dst face.
         ModelError: The model was not trained.
+        CheckpointError: The checkpoint that is asked for is not there or not whole.
         MediaError: The dst video is none.
         Interrupted: Stopped as asked.
     """
@@ -161,9 +169,7 @@ def open_tuning(
 
     def helpers(problems: list[str]) -> tuple[Segmenter | None, Enhancer | None]:
         def load() -> Segmenter:
-            from dflcolab.xseg.predictor import load_mask_predictor
-
-            return load_mask_predictor(workspace.model_dir(config.xseg), on_problem=problems.append)
+            return load_segmenter(workspace, config, problems)
 
         return RememberedSegmenter(load), _enhancer(config)
 
@@ -171,7 +177,7 @@ def open_tuning(
     opened = open_merge(workspace, config, Look(), helpers, progress=progress or Progress())
     job = _remembering(opened.job)
     frames = frames_with_faces(job)
-    return Tuning(workspace, config.xseg, job, path, look, frames, opened.problems)
+    return Tuning(workspace, config.xseg, job, path, look, frames, opened.problems, opened.better)
 
 
 def _enhancer(config: MergeConfig) -> Enhancer | None:

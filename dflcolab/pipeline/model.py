@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dflcolab.engine.checkpoint import (
-    latest_checkpoint,
-    list_checkpoints,
-    read_index,
-)
+from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint, list_checkpoints
+from dflcolab.engine.chosen_checkpoint import best_checkpoint
 from dflcolab.errors import CheckpointError, DFLColabError, ModelError
 from dflcolab.exporting.dfl_folder import dfl_models, dfl_target
 from dflcolab.exporting.dfl_origin import read_origin
 from dflcolab.models.kinds import options_of
+from dflcolab.pipeline.model_restore import RestoreReport, restore_state
+from dflcolab.pipeline.training_report import SavedState
 from dflcolab.pipeline.undo_switch import UndoReport, undo_switch
 from dflcolab.progress import Progress
 from dflcolab.training.config import ModelConfig
@@ -37,6 +36,7 @@ class ModelInfo:
         checkpoint: Name of its folder.
         checkpoints: All complete ones, latest last.
         best: The one with the lowest held-out loss, if that is known.
+        states: What is known of each, in the same order.
         held_out_losses: Losses on the faces kept out of training, if there are some.
         size_bytes: Of the checkpoint.
         saved_at: UTC.
@@ -53,6 +53,7 @@ class ModelInfo:
     checkpoint: str
     checkpoints: tuple[str, ...]
     best: str | None
+    states: tuple[SavedState, ...]
     held_out_losses: dict[str, float] | None
     size_bytes: int
     saved_at: str
@@ -69,10 +70,18 @@ class ModelInfo:
         )
         lines = [
             first,
-            f"Checkpoints: {', '.join(self.checkpoints)}; best: {self.best or 'not known'}.",
+            "Checkpoints (--checkpoint of merge, mask, model export and model restore takes one):",
+            *map(self._state_line, self.states),
             f"Options: {options}",
         ]
         return "\n".join([*lines, *self.problems, *_hint(self.not_imported)])
+
+    def _state_line(self, state: SavedState) -> str:
+        score = "not known" if state.held_out_loss is None else f"{state.held_out_loss:.4g}"
+        words = {self.checkpoint: "latest", self.best: "best"}
+        called = " and ".join(word for name, word in words.items() if name == state.name)
+        line = f"  iteration {state.iteration}, held-out score {score}"
+        return f"{line}: {called}" if called else line
 
 
 @dataclass(frozen=True)
@@ -98,8 +107,8 @@ class ModelList:
 
 def model(
     workspace: Workspace, config: ModelConfig, *, progress: Progress | None = None
-) -> ModelInfo | ModelList | UndoReport | ImportReport | ExportReport:
-    """List the models, say what one holds, or bring one from or to DeepFaceLab.
+) -> ModelInfo | ModelList | UndoReport | RestoreReport | ImportReport | ExportReport:
+    """List the models, say what one holds, bring one from or to DeepFaceLab, or back to an earlier state.
 
     Raises:
         ModelError: There is no such model, it is not said which of several, or its files do not fit.
@@ -115,6 +124,8 @@ def model(
         return model_info(workspace, config.model or _only_model(workspace))
     if config.action == "undo":
         return undo_switch(workspace, config.model or _only_model(workspace))
+    if config.action == "restore":
+        return restore_state(workspace, config.model or _only_model(workspace), config.checkpoint)
     # Only here: it loads TensorFlow.
     from dflcolab.pipeline.model_files import export_model, import_model
 
@@ -169,6 +180,8 @@ def model_info(workspace: Workspace, name: str) -> ModelInfo:
         known = ", ".join(model_names(workspace)) or "none yet"
         raise ModelError(f"There is no model {name!r} in {workspace.root}; known are: {known}.")
     state = checkpoint.state()
+    checkpoints = list_checkpoints(model_dir)
+    best = best_checkpoint(model_dir)
     return ModelInfo(
         name=name,
         iteration=checkpoint.iteration,
@@ -177,13 +190,27 @@ def model_info(workspace: Workspace, name: str) -> ModelInfo:
         verified=True,
         pretraining=state["pretraining"],
         checkpoint=checkpoint.folder.name,
-        checkpoints=tuple(c.folder.name for c in list_checkpoints(model_dir)),
-        best=read_index(model_dir).get("best"),
+        checkpoints=tuple(c.folder.name for c in checkpoints),
+        best=None if best is None else best.folder.name,
+        states=tuple(map(_saved_state, checkpoints)),
         held_out_losses=state.get("held_out"),
         size_bytes=sum(size for size, _ in checkpoint.parts.values()),
         saved_at=state.get("saved_at", ""),
         problems=tuple(problems),
         not_imported=not_imported(workspace),
+    )
+
+
+def _saved_state(checkpoint: Checkpoint) -> SavedState:
+    try:
+        state = checkpoint.state()
+    except CheckpointError:
+        state = {}
+    return SavedState(
+        checkpoint.folder.name,
+        checkpoint.iteration,
+        state.get("held_out_loss"),
+        str(state.get("saved_at", "")),
     )
 
 

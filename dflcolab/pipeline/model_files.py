@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 import dflcolab
-from dflcolab.engine.checkpoint import Checkpoint, latest_checkpoint, write_checkpoint
+from dflcolab.engine.checkpoint import Checkpoint, write_checkpoint
+from dflcolab.engine.chosen_checkpoint import better_state, chosen_checkpoint
 from dflcolab.engine.loss_history import LossHistory, losses_name, read_losses
 from dflcolab.errors import ModelError
 from dflcolab.exporting.dfl_export import write_dfl_model
@@ -78,6 +79,7 @@ class ExportReport:
         iteration: Of the checkpoint that was exported.
         files: All files.
         replaced: Folder that keeps an older set of the same name; None without.
+        better: A sentence where another state has the lower held-out score; else empty.
         size_bytes: Of all files.
         problems: Sentences about what the other program will not know.
     """
@@ -89,6 +91,7 @@ class ExportReport:
     replaced: Path | None
     size_bytes: int
     problems: tuple[str, ...]
+    better: str = ""
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -100,7 +103,7 @@ class ExportReport:
         lines = [first]
         if self.replaced:
             lines.append(f"The older files of that name are in {self.replaced}.")
-        return "\n".join([*lines, *self.problems])
+        return "\n".join([*lines, *filter(None, [self.better]), *self.problems])
 
 
 def import_model(workspace: Workspace, config: ModelConfig, progress: Progress) -> ImportReport:
@@ -146,15 +149,16 @@ def import_model(workspace: Workspace, config: ModelConfig, progress: Progress) 
 def export_model(
     workspace: Workspace, name: str, config: ModelConfig, progress: Progress
 ) -> ExportReport:
-    """Write the latest whole checkpoint of a model for another program.
+    """Write a checkpoint of a model for another program.
 
     Raises:
         ModelError: There is no such model, or the format cannot hold it.
+        CheckpointError: That checkpoint is not there or not whole.
         StorageError: The disk is full.
     """
     model_dir = workspace.model_dir(name)
     problems: list[str] = []
-    checkpoint = latest_checkpoint(model_dir, on_problem=problems.append)
+    checkpoint = chosen_checkpoint(model_dir, config.checkpoint, on_problem=problems.append)
     if checkpoint is None:
         raise ModelError(
             f"There is no model {name!r} in {workspace.root}; see `dflcolab model list`."
@@ -192,6 +196,7 @@ def export_model(
         replaced=replaced,
         size_bytes=sum(path.stat().st_size for path in files),
         problems=tuple(problems),
+        better=better_state(model_dir, config.checkpoint, checkpoint.iteration),
     )
 
 

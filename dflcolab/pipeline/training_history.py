@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dflcolab.engine.checkpoint import Checkpoint, best_of, list_checkpoints, read_index
+from dflcolab.engine.checkpoint import Checkpoint, best_of, list_checkpoints
 from dflcolab.engine.loss_history import read_losses
 from dflcolab.errors import CheckpointError, FormatError, ModelError
 from dflcolab.watch.looks import Look
@@ -92,7 +92,7 @@ def read_history(workspace: Workspace, name: str) -> ModelHistory:
     problems: list[str] = []
     latest = _latest(checkpoints, problems)
     pretraining = bool(latest.state.get("pretraining"))
-    best_name = read_index(folder).get("best") or best_of(checkpoints)
+    best_name = best_of(checkpoints)
     best = next((_saved(c) for c in checkpoints if c.folder.name == best_name), None)
     look_lines, event_lines = records_of(folder, pretraining=pretraining)
     lines = _lines(look_lines, problems)

@@ -5,19 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dflcolab.engine.checkpoint import (
-    PREVIEW,
-    Contents,
     latest_checkpoint,
     list_checkpoints,
-    write_checkpoint,
 )
+from dflcolab.engine.chosen_checkpoint import write_again
 from dflcolab.engine.model_lock import training_alone
 from dflcolab.errors import ModelError
 from dflcolab.watch.schedule import ScheduleState
 from dflcolab.watch.state import STATE_KEY, records_of
 from dflcolab.workspace.workspace import Workspace
-
-_WRITTEN_ANEW = ("format_version", "iteration", "serial")
 
 
 @dataclass(frozen=True)
@@ -79,21 +75,11 @@ def undo_switch(workspace: Workspace, name: str) -> UndoReport:
         entry = {"iteration": now["iteration"], "kind": "undo", "text": switch.reason}
         events.append({**entry, "back_to": before.iteration})
         events.flush()
-        state = before.state()
-        state[STATE_KEY] = {
-            **state.get(STATE_KEY, {}),
+        remembered = {
+            **before.state().get(STATE_KEY, {}),
             "events": len(events.read()),
             "schedule": schedule.to_plain(),
             "before_switch": "",
         }
-        preview = before.folder / PREVIEW
-        contents = Contents(
-            iteration=before.iteration,
-            weights=before.weights(),
-            optimizer=before.optimizer(),
-            state={key: value for key, value in state.items() if key not in _WRITTEN_ANEW},
-            preview=preview.read_bytes() if PREVIEW in before.parts else b"",
-        )
-        everything = len(list_checkpoints(model_dir)) + 1
-        write_checkpoint(model_dir, contents, keep=everything)
+        write_again(model_dir, before, {STATE_KEY: remembered})
     return UndoReport(name, before.iteration, str(schedule.phase), switch.reason)

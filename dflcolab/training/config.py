@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from dflcolab.config import Config, option, with_assignments
+from dflcolab.engine.checkpoint_choice import CheckpointChoice
 from dflcolab.errors import ConfigError
 from dflcolab.models.presets import Preset
 
@@ -180,15 +181,20 @@ class PretrainConfig(TrainConfig):
 class ModelConfig(Config):
     """What to do with the workspace's models."""
 
-    action: Literal["list", "info", "import", "export", "undo"] = "list"
+    action: Literal["list", "info", "import", "export", "undo", "restore"] = "list"
     """list: all models, and DeepFaceLab's that were not imported yet. info: what the latest
-    checkpoint of one holds, every byte verified. import: make a model of a DeepFaceLab model's
-    files. export: write a model for DeepFaceLab and other programs. undo: back
-    to before the latest switch of the schedule."""
+    checkpoint of one holds, every byte verified, and which checkpoints stand. import: make a model of
+    a DeepFaceLab model's files. export: write a model for DeepFaceLab and other programs. undo: back
+    to before the latest switch of the schedule. restore: training goes on from the state that
+    --checkpoint names."""
 
     model: str | None = None
     """Name of the model; needed where there are several. import: its name or id in DeepFaceLab, for
     example new or new_SAEHD."""
+
+    checkpoint: CheckpointChoice = "latest"
+    """export, restore: which state of the model: latest, best (the lowest score on held-out faces), or
+    the iteration of one that `model info` lists."""
 
     from_: Path | None = None
     """import: folder with DeepFaceLab's files. Without it, the workspace's model folder. Nothing in
@@ -210,6 +216,14 @@ class ModelConfig(Config):
     """export: folder to write to (dfm, onnx, keras: or the file's name). Without it, the
     workspace's model folder, where DeepFaceLab looks. An older export of that name is kept beside
     the new one (dfl) or replaced."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.action == "restore" and self.checkpoint == "latest":
+            raise ConfigError(
+                "It is not said to which state the model is to go back; add --checkpoint best, or the "
+                "iteration of one that `dflcolab model info` lists."
+            )
 
 
 def with_settings(config: TrainConfig) -> tuple[TrainConfig, dict[str, str]]:

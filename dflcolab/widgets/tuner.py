@@ -27,7 +27,7 @@ def merge_tuner(
 
     Args:
         workspace: Its dst footage, dst faces and model are read; `merge.toml` is written.
-        config: Which model, whose XSeg model.
+        config: Which state of which model, whose XSeg model.
         progress: Shows what opening it takes and carries the wish to stop.
         where: Kind of place; found out when None.
 

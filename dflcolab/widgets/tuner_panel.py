@@ -61,7 +61,7 @@ class TunerPanel:
             ),
             "tuner",
         )
-        self._draw()
+        self._draw(" ".join(desk.tuning.better))
 
     def _frames_bar(self) -> Any:
         desk = self._desk

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from dflcolab.config import Config, option
+from dflcolab.engine.checkpoint_choice import CheckpointChoice
 from dflcolab.errors import ConfigError
 from dflcolab.workspace.workspace import Side
 
@@ -27,6 +28,10 @@ class MaskConfig(Config):
 
     model: str = "xseg"
     """train, apply, next, labels --guess: name of the XSeg model; a folder of that name under model/."""
+
+    checkpoint: CheckpointChoice = "latest"
+    """apply, next, labels --guess model: which state of the XSeg model: latest, best (the lowest loss on
+    held-out labels), or the iteration of one that `model info` lists."""
 
     what: Literal["xseg", "polygons", "guesses", "all"] = option("xseg")
     """What remove takes out: trained masks (xseg), all outlines (polygons), outlines that were guessed

@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from dflcolab.arrays import Array, Image, Mask, Transform
 from dflcolab.backend import tf
-from dflcolab.engine.checkpoint import WEIGHTS, latest_checkpoint
+from dflcolab.engine.checkpoint import WEIGHTS
+from dflcolab.engine.checkpoint_choice import CheckpointChoice
+from dflcolab.engine.chosen_checkpoint import chosen_checkpoint
 from dflcolab.engine.precision import prepare_device
 from dflcolab.errors import ModelError
 from dflcolab.faces.conversion import between_crops, conversion_matrix
@@ -78,22 +80,30 @@ class MaskPredictor:
 
 
 def load_mask_predictor(
-    model_dir: Path, *, on_problem: Callable[[str], None] | None = None
+    model_dir: Path,
+    *,
+    checkpoint: CheckpointChoice = "latest",
+    on_problem: Callable[[str], None] | None = None,
 ) -> MaskPredictor:
-    """The predictor of a network's latest whole checkpoint.
+    """The predictor of one of a network's checkpoints.
+
+    Args:
+        model_dir: `model/<name>` of a workspace.
+        checkpoint: Which one; `latest` is the latest whole one.
+        on_problem: Gets a sentence for each broken checkpoint that was passed over.
 
     Raises:
         ModelError: There is no such model, or it swaps faces, or has only been pretrained.
-        CheckpointError: No checkpoint is whole, or it does not fit its own options.
+        CheckpointError: That checkpoint is not there or not whole, or it does not fit its own options.
     """
     prepare_device()
-    checkpoint = latest_checkpoint(model_dir, on_problem=on_problem)
-    if checkpoint is None:
+    found = chosen_checkpoint(model_dir, checkpoint, on_problem=on_problem)
+    if found is None:
         raise ModelError(
             f"There is no XSeg model {model_dir.name!r} in {model_dir.parent}; train one with "
             "`dflcolab mask train`, or bring a trained one with --from."
         )
-    state = checkpoint.state()
+    state = found.state()
     if state["architecture"] != "xseg":
         raise ModelError(
             f"{model_dir.name} is a {state['architecture']} model, which makes no XSeg masks; name an "
@@ -104,14 +114,14 @@ def load_mask_predictor(
             f"{model_dir.name} was only pretrained and knows no masks yet; label faces and run "
             "`dflcolab mask train`."
         )
-    source = str(checkpoint.folder)
+    source = str(found.folder)
     options = xseg_options(state["options"], source=source)
-    weights = checked_weights(XSeg(options.base).shapes(), checkpoint.weights(), source=source)
+    weights = checked_weights(XSeg(options.base).shapes(), found.weights(), source=source)
     return MaskPredictor(
         options,
         weights,
-        iteration=checkpoint.iteration,
-        identity=checkpoint.parts[WEIGHTS][1],
+        iteration=found.iteration,
+        identity=found.parts[WEIGHTS][1],
     )
 
 
