@@ -139,15 +139,19 @@ _MORE_FACES = (
     "Add faces, from other parts of the footage, until stretches can be held out; until then judge "
     "by the previews."
 )
-_UNSTABLE = "Go back to the best state and train on with clipgrad, a lower learning_rate or a lower gan_power."
+_UNSTABLE = (
+    "Go back to the best state (`dflcolab model restore --checkpoint best`) and train on with clipgrad, "
+    "a lower learning_rate or a lower gan_power."
+)
+_TAKES_IT = "--checkpoint best takes it (in the notebook's form: checkpoint)"
 _PLATEAU = {
     "warp": "Switch learning-rate dropout on (lr_dropout=y).",
     "lr_dropout": "Switch the warp off (random_warp=no).",
     "no_warp": "Stop, or switch GAN on for the last detail (gan_power=0.1).",
-    "gan": "Stop; the best state is kept.",
+    "gan": f"Stop; the best state is kept: {_TAKES_IT}.",
     "pretraining": "End pretraining and train on src and dst.",
 }
-_PLATEAU_ELSE = "Stop; the best state is kept."
+_PLATEAU_ELSE = f"Stop; the best state is kept: {_TAKES_IT}."
 
 
 def _too_few(look: Look, side: str) -> str:
@@ -270,7 +274,9 @@ def _overfit_advice(
         of = " of both sides" if len(trends.sides) == len(SIDES) else ""
         said.append(f"The score{of} still falls, so training on still pays.")
     else:
-        said.append(f"Without more faces, stop and take the best state (iteration {best:,}).")
+        said.append(
+            f"Without more faces, stop and look at the best state, of about iteration {best:,}: {_TAKES_IT}."
+        )
     return " ".join(said)
 
 
