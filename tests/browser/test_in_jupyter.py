@@ -10,8 +10,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from dflcolab.engine.checkpoint import list_checkpoints
 from dflcolab.formats.dfl_jpeg import read_face
@@ -20,6 +22,7 @@ from dflcolab.watch.verdicts import Call
 from dflcolab.workspace.workspace import Side
 from tests.browser.chrome import PATIENCE_MS
 from tests.browser.mask_hand import BAR, SQUARE, Hand, stored
+from tests.material import WEBCAM_MAN, frame_of
 from tests.widgets.framed_workspace import framed_workspace
 from tests.xseg.label_files import face_paths, sample_workspace
 
@@ -103,6 +106,10 @@ def test_a_training_is_watched_asked_left_found_again_and_stopped(jupyter, train
         assert newest_save(trained)
         page.locator(".dfl-preview-now").last.click()
         expect(picture).not_to_have_attribute("src", first or "")
+        title = page.locator(".dfl-title").last
+        expect(title).to_contain_text("phase: random warp")
+        page.locator(".dfl-next-phase").last.click()
+        expect(title).to_contain_text("phase: learning-rate dropout")
         # The asked one is kept: as soon as there is a newer one, the slider leads back to it.
         handle = page.locator(".dfl-history .noUi-handle, .dfl-history .ui-slider-handle").last
         expect(handle).to_be_visible()
@@ -187,14 +194,21 @@ def test_faces_deleted_in_the_gallery_are_in_the_trash_and_come_back(jupyter, tm
 
 
 REVIEW = """
+import sys
 from dflcolab.widgets.face_review import face_review
 from dflcolab.workspace.workspace import Side, Workspace
-face_review(Workspace.open({root!r}), Side.DST)
+if "review" in globals():  # run again, as if anywidget were missing
+    for kind in ("gallery", "landmark_editor"):
+        sys.modules[f"dflcolab.widgets.{{kind}}_anywidget"] = None
+review = face_review(Workspace.open({root!r}), Side.DST)
+review
 """
 
 
 def test_a_face_chosen_in_the_gallery_gets_other_landmarks_and_its_old_ones_back(jupyter, tmp_path):
+    """Seen beside its frame before that; then the same with the plain widgets."""
     workspace = framed_workspace(tmp_path / "workspace")
+    shutil.rmtree(workspace.debug_dir(Side.DST))
     path = workspace.aligned_dir(Side.DST) / "00001_0.jpg"
     before = read_face(path).record.source_landmarks
     with jupyter.open("landmarks", [REVIEW.format(root=str(workspace.root))]) as book:
@@ -202,6 +216,10 @@ def test_a_face_chosen_in_the_gallery_gets_other_landmarks_and_its_old_ones_back
         editor = book.page.get_by_test_id("landmarks")
         status = book.page.get_by_test_id("landmarks-status")
         book.page.locator(f".dfl-gallery-tile[data-name='{path.name}']").click()
+        book.page.get_by_test_id("gallery-look").click()
+        frame = book.page.get_by_test_id("gallery-debug")
+        expect(frame).to_have_js_property("naturalWidth", 640)
+        assert is_frame_with_landmarks(frame)
         book.page.get_by_test_id("gallery-correct").click()
         expect(editor).to_have_attribute("data-face", path.name)
         for key in ("Shift+ArrowDown", "s"):
@@ -215,6 +233,35 @@ def test_a_face_chosen_in_the_gallery_gets_other_landmarks_and_its_old_ones_back
         editor.press("z")
         expect(status).to_contain_text("Taken back: 1 face")
         assert (read_face(path).record.source_landmarks == before).all()
+
+        book.run_all()
+        plain = book.page.locator(".dfl-gallery-plain")
+        plain.locator("option").filter(has_text=path.name).click()
+        press(plain, "Compare with frame")
+        assert is_frame_with_landmarks(
+            plain.locator("img.dfl-gallery-frame, .dfl-gallery-frame img")
+        )
+        press(plain, "Correct landmarks")
+        editor = book.page.locator(".dfl-landmarks-plain")
+        press(editor, "Save")
+        expect(editor).to_contain_text("Saved: the face was cut out anew")
+        assert read_face(path).record.provenance["landmarks"] == "by hand"
+
+
+def press(where: Locator, text: str) -> None:
+    """Press a button of the plain widgets."""
+    where.get_by_role("button", name=text, exact=True).click()
+
+
+def is_frame_with_landmarks(picture: Locator) -> bool:
+    """Whether the page shows the sample clip's frame with a face drawn on, which darkens what is inside."""
+    expect(picture).to_have_js_property("naturalWidth", 640)
+    seen = cv2.imdecode(np.frombuffer(picture.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    frame = cv2.resize(frame_of(WEBCAM_MAN, 2), seen.shape[1::-1], interpolation=cv2.INTER_AREA)
+    differs = np.abs(seen.astype(int) - frame)
+    return bool(
+        np.median(differs) < 4 and differs.mean() > 5
+    )  # 1 and 11; 1 and 1 if nothing is drawn
 
 
 MASKS = [
