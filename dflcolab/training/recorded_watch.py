@@ -18,6 +18,10 @@ from dflcolab.watch.records import UnwrittenLines
 from dflcolab.watch.state import STATE_KEY, read_looks, records_of
 from dflcolab.watch.verdicts import Call, Verdict, stops
 
+StopOn = Literal["never", "plateau", "overfit"]
+"""When a watch ends a training."""
+
+_SHARE_OF_STALLS = 0.005
 _SHARE_OF_SAVES = 0.05
 _SHORTEST_PAUSE_S = 20.0
 
@@ -42,12 +46,12 @@ class RecordedWatch(abc.ABC):
         session: ReturningSession,
         progress: Progress,
         *,
-        stop_on: Literal["never", "plateau", "overfit"],
+        stop_on: StopOn,
         board: TensorBoardLog | None = None,
     ) -> None:
         self._trained = session
         self._progress = progress
-        self._stop_on: Literal["never", "plateau", "overfit"] = stop_on
+        self._stop_on: StopOn = stop_on
         self._board = board
         looks, events = records_of(session.model_dir, pretraining=session.options.pretrain)
         writes = session.devices.is_chief
@@ -57,8 +61,8 @@ class RecordedWatch(abc.ABC):
         self.verdicts: tuple[Verdict, ...] = ()
         self.stopped_because = ""
         self._n_events = 0
-        self._best_saved = math.inf
         self._best_saved_at = -math.inf
+        self._best_stalled = 0.0
 
     @abc.abstractmethod
     def _judge(self) -> tuple[Verdict, ...]:
@@ -107,15 +111,26 @@ class RecordedWatch(abc.ABC):
             self._board.look(look)
 
     def _save_best(self, loop: TrainingLoop) -> None:
-        """Save a state that does better on the held-out faces than all saved ones, now and then."""
-        score = self._trained.held_out_score()
-        pause = max(_SHORTEST_PAUSE_S, loop.save_seconds / _SHARE_OF_SAVES)
+        """Save a state that does better on the held-out faces than all saved ones, now and then.
+
+        These saves together keep the steps waiting for a two-hundredth of the time at most, and are
+        written beside them for a twentieth.
+        """
+        pauses = (
+            _SHORTEST_PAUSE_S,
+            self._best_stalled / _SHARE_OF_STALLS,
+            loop.save_seconds / _SHARE_OF_SAVES,
+        )
         waited = time.monotonic() - self._best_saved_at
-        if score is None or score >= self._best_saved or waited < pause:
+        if waited < max(pauses) or self._trained.is_saving:
             return
-        if not self._trained.is_saving:
-            loop.save()
-            self._best_saved, self._best_saved_at = score, time.monotonic()
+        score = self._trained.held_out_score()
+        if score is None or score >= self._trained.best_score():
+            return
+        before = loop.stalled_seconds
+        loop.save()
+        self._best_stalled = loop.stalled_seconds - before
+        self._best_saved_at = time.monotonic()
 
     def _say(self, verdicts: tuple[Verdict, ...]) -> None:
         """Tell of a judgement that is another than before."""
@@ -141,9 +156,13 @@ class RecordedWatch(abc.ABC):
             }
             self._progress.fact("look", iteration=look.iteration, losses=means)
 
+    def _may_end_by(self) -> StopOn:
+        """What the looks must say now for training to end."""
+        return self._stop_on
+
     def _ends(self) -> bool:
         """True if training is to end by what the looks say; tells of it."""
-        reason = stops(self.verdicts, self._stop_on)
+        reason = stops(self.verdicts, self._may_end_by())
         if not reason:
             return False
         plateau = self.verdicts[0].call is Call.PLATEAU
@@ -161,7 +180,6 @@ class RecordedWatch(abc.ABC):
         self._look_lines.start_at(int(plain.get("looks", 0)))
         self.looks = read_looks(self._look_lines)
         self.verdicts = self._judge() if self.looks else ()
-        self._best_saved = math.inf
 
     def _to_plain(self) -> dict[str, Any]:
         self._look_lines.force()

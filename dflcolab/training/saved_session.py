@@ -87,12 +87,16 @@ class SavedSession(abc.ABC):
         """Stands for what the held-out loss means and whose it is (see `SCORED_BY`)."""
         return None
 
-    def best_score(self) -> float:
-        """Lowest held-out loss on disk that is comparable with that of the present state."""
+    def saved_scores(self) -> dict[int, float]:
+        """Held-out losses on disk that are comparable with that of the present state, by iteration."""
+        checkpoints = list_checkpoints(self.model_dir)
         like = {"pretraining": self._pretrains, SCORED_BY: self.scored_by}
-        return min(
-            scores_of(list_checkpoints(self.model_dir), like=like).values(), default=math.inf
-        )
+        scores = scores_of(checkpoints, like=like)
+        return {c.iteration: scores[c.folder.name] for c in checkpoints if c.folder.name in scores}
+
+    def best_score(self) -> float:
+        """The lowest of them; infinite without any."""
+        return min(self.saved_scores().values(), default=math.inf)
 
     def _saved(self, checkpoint: Checkpoint) -> None:
         """Told of each checkpoint that stands."""

@@ -7,19 +7,21 @@ depends on the looks alone: a run that was killed and resumed says and switches 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import math
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint
+from dflcolab.errors import ModelError
+from dflcolab.models.kinds import swap_options_of
 from dflcolab.progress import Progress, Wish
-from dflcolab.training.faults import fault_in_looks
-from dflcolab.training.recorded_watch import RecordedWatch
+from dflcolab.training.decline import decline_in_looks, within_reach
+from dflcolab.training.evaluator import meaning_of
+from dflcolab.training.faults import Fault, fault_in_looks
+from dflcolab.training.recorded_watch import RecordedWatch, StopOn
 from dflcolab.training.session import Session
 from dflcolab.training.tensorboard import TensorBoardLog
 from dflcolab.training.trainer import TrainingLoop
@@ -30,6 +32,7 @@ from dflcolab.watch.schedule import (
     ScheduleState,
     Switch,
     first_state,
+    has_run_out,
     next_switch,
     phase_after,
     phase_of,
@@ -44,10 +47,6 @@ SHARE = 0.02
 _SWAP_EVERY = 5  # looks
 _WARM, _TIMED = 30, 60  # iterations of a run after which a first look compiles, and one is timed
 _SHORTEST = 10  # iterations between two looks that were not asked for
-_LOSS_OPTIONS = (
-    "resolution", "face_type", "masked_training", "eyes_mouth_prio", "blur_out_mask", "morph_factor",
-)  # fmt: skip
-"""Options that decide what a loss of faces as they are means."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class WatchSettings:
         by_hand: As `schedule`, for phases that the user asks for meanwhile.
     """
 
-    stop_on: Literal["never", "plateau", "overfit"] = "never"
+    stop_on: StopOn = "never"
     look_every: int = 0
     schedule: ScheduleSettings | None = None
     phase: str | None = None
@@ -98,6 +97,7 @@ class Watch(RecordedWatch):
         self._every = settings.look_every
         self._state = first_state(to_plain(session.options), session.iteration)
         self._before_switch = ""
+        self._steady_since = 0
         self._at = session.iteration
         self._began_at = session.iteration
         self._step_began = 0.0
@@ -144,6 +144,8 @@ class Watch(RecordedWatch):
             self._state = state.switched(switch, iteration=session.iteration, options=before)
             self._before_switch = checkpoint.folder.name if checkpoint else ""
             self.event("switch", reason, from_=str(state.phase), to=str(now))
+        if session.restored and _restored_options(session) != options:
+            self._steady_since = session.iteration
         if self._settings.phase is not None:
             self._state = self._state.released()
         elif by_hand:
@@ -164,10 +166,13 @@ class Watch(RecordedWatch):
         loop.read_losses()
         swap = len(self.looks) % _SWAP_EVERY == 0
         found = session.look(swap=swap)
-        look = Look(session.iteration, str(self.phase), comparable(session), found.measures)
+        means = meaning_of(session.options, session.looked_at)
+        look = Look(session.iteration, str(self.phase), means, found.measures)
         self._add(look)
-        fault = fault_in_looks(self.looks)
-        if fault is not None and session.devices.workers == 1:
+        fault = self._fault()
+        if fault is not None:
+            if session.devices.workers > 1:
+                raise self._cannot_go_back(fault)
             loop.suspect(fault)
             return
         self._say(self._judge())
@@ -193,7 +198,7 @@ class Watch(RecordedWatch):
             self._state = first_state(to_plain(session.options), session.iteration)
         if gan_off:
             self._state = dataclasses.replace(self._state, held=True)
-        self._at = session.iteration
+        self._at = self._steady_since = session.iteration
         self._tell()
 
     # ---- when ----------------------------------------------------------------------------------
@@ -230,11 +235,44 @@ class Watch(RecordedWatch):
         )
         super()._tell(look)
 
+    def _fault(self) -> Fault | None:
+        """A sudden fault in the last look, or a slow one that there is a saved state from before of."""
+        sudden = fault_in_looks(self.looks)
+        if sudden is not None:
+            return sudden
+        since = max(self._steady_since, self._state.entered_at)
+        steady = [look for look in self.looks if look.iteration > since]
+        slow = decline_in_looks(steady)
+        return None if slow is None else within_reach(slow, steady, self._session.saved_scores())
+
+    def _cannot_go_back(self, fault: Fault) -> ModelError:
+        """The error that ends a run of several workers, which are not at the same save."""
+        good = [at for at in self._session.saved_scores() if at < fault.began]
+        text = (
+            f"The watch saw a fault at iteration {fault.iteration} ({fault.evidence}); several "
+            "workers cannot go back together: start the first one alone, without --hosts, which goes "
+            f"back by itself (the last good state is {f'iteration {max(good)}' if good else 'gone'})."
+        )
+        self.event("stop", text, fault=fault.kind.value)
+        return ModelError(text)
+
+    @property
+    def _schedule(self) -> ScheduleSettings | None:
+        """How phases follow each other by themselves; None if they do not."""
+        return self._settings.schedule if self._session.devices.workers == 1 else None
+
+    def _may_end_by(self) -> StopOn:
+        """A plateau ends what no further phase will follow; over-fitting may end any phase."""
+        schedule = self._schedule
+        if schedule is None or has_run_out(self._state, self._session.iteration, schedule):
+            return self._stop_on
+        return "overfit" if self._stop_on == "plateau" else self._stop_on
+
     def _due(self) -> Switch | None:
-        settings = self._settings.schedule
-        if settings is None or self._session.devices.workers > 1:
+        schedule = self._schedule
+        if schedule is None:
             return None
-        return next_switch(self._state, self.looks, self.verdicts, settings)
+        return next_switch(self._state, self.looks, self.verdicts, schedule)
 
     def _enter_next_phase(self, loop: TrainingLoop) -> None:
         """Do what the user asks for; say so where there is no such phase."""
@@ -279,6 +317,7 @@ class Watch(RecordedWatch):
         plain = state.get(STATE_KEY, {})
         self._every = self._settings.look_every or int(plain.get("look_every", 0))
         self._before_switch = str(plain.get("before_switch", ""))
+        self._steady_since = int(plain.get("steady_since", 0))
         options = state.get("options") or to_plain(self._session.options)
         self._state = (
             ScheduleState.from_plain(plain["schedule"])
@@ -293,15 +332,14 @@ class Watch(RecordedWatch):
             "look_every": self._every,
             "schedule": self._state.to_plain(),
             "before_switch": self._before_switch,
+            "steady_since": self._steady_since,
         }
 
 
-def comparable(session: Session) -> str:
-    """Fingerprint of what a loss means and of whose it is: alike where losses can be compared."""
-    plain = to_plain(session.options)
-    known = {name: plain[name] for name in _LOSS_OPTIONS if name in plain}
-    text = json.dumps([session.options.arch, known, session.looked_at], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def _restored_options(session: Session) -> dict[str, Any]:
+    """The options of the checkpoint that the session goes on from."""
+    state = session.restored
+    return to_plain(swap_options_of(state["architecture"], state["options"]))
 
 
 def _round(count: float) -> int:

@@ -186,6 +186,19 @@ def test_it_ends_training_when_asked_to(workspace: Workspace, monkeypatch: pytes
     assert _train(workspace, target_iter=12, schedule="manual").iteration == 12
 
 
+def test_a_plateau_ends_the_last_phase_and_leads_out_of_the_others(workspace: Workspace, plateau):
+    options = {"phase_iterations": 8, "look_every": 1, "stop_on": "plateau", "target_iter": 40}
+
+    report = _train(workspace, phase="lr_dropout", **options)
+
+    (switch,) = [e for e in _events(workspace) if e["kind"] == "switch"]
+    assert (switch["to"], report.phase) == ("no_warp", "no_warp")
+    assert report.stopped_because == "plateau"
+    assert report.iteration == switch["iteration"] + 4  # the shortest length of that phase
+    again = _train(workspace, **options)
+    assert (again.iteration, again.stopped_because) == (report.iteration, "plateau")
+
+
 def test_over_fitting_is_only_told_of_unless_asked_to_end(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ):
