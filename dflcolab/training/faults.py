@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dflcolab.watch.looks import Look, Sample
+from dflcolab.watch.verdicts import SIDES
 
 RISE = 1.6
 """Losses that are so many times what they were are a fault, if their scatter does not explain it."""
@@ -71,39 +72,43 @@ class LossWatch:
     An explosion is a median of the last 20 losses of a side that lies above the lowest median of the
     hundreds before it by `RISE` and by eight standard errors. What it says of an iteration depends on
     the last `MEMORY` losses only, and not on how many come at once: a resumed run says the same.
+
+    Args:
+        sides: What the losses of an iteration are of.
     """
 
-    def __init__(self) -> None:
-        self._losses = np.zeros((0, 2))
+    def __init__(self, sides: Sequence[str] = SIDES) -> None:
+        self._sides = tuple(sides)
+        self._losses = np.zeros((0, len(sides)))
         self.is_calm = True
         """False while the latest losses have made half of the way to a fault (in logarithms)."""
 
     def restart(self, losses: npt.ArrayLike) -> None:
-        """Forget everything but these losses, `[N, 2]`; those that are lost are NaN."""
-        known = np.asarray(losses, np.float64).reshape(-1, 2)
+        """Forget everything but these losses, `[N, sides]`; those that are lost are NaN."""
+        known = np.asarray(losses, np.float64).reshape(-1, len(self._sides))
         self._losses = known[np.isfinite(known).all(axis=1) & (known > 0).all(axis=1)][-MEMORY:]
         self.is_calm = True
         if len(self._losses):
             self._is_high()
 
     @property
-    def recent(self) -> tuple[float, float] | None:
-        """Median of the latest losses of src and dst; None before there are enough."""
+    def recent(self) -> tuple[float, ...] | None:
+        """Median of the latest losses of each side; None before there are enough."""
         if len(self._losses) < _RECENT:
             return None
-        src, dst = np.median(self._losses[-_RECENT:], axis=0).tolist()
-        return float(src), float(dst)
+        return tuple(float(loss) for loss in np.median(self._losses[-_RECENT:], axis=0))
 
     def add(self, losses: npt.ArrayLike, first: int) -> Fault | None:
-        """Take the next losses `[N, 2]` (src, dst) and say whether one of them is a fault.
+        """Take the next losses `[N, sides]` and say whether one of them is a fault.
 
         Args:
             losses: Of neighbouring iterations.
             first: The iteration of the first of them.
         """
-        for offset, pair in enumerate(np.asarray(losses, np.float64).reshape(-1, 2)):
+        given = np.asarray(losses, np.float64).reshape(-1, len(self._sides))
+        for offset, pair in enumerate(given):
             iteration = first + offset
-            bad = [side for side, loss in zip(("src", "dst"), pair, strict=True)
+            bad = [side for side, loss in zip(self._sides, pair, strict=True)
                    if not math.isfinite(loss)]  # fmt: skip
             if bad:
                 evidence = f"the loss of {' and '.join(bad)} is no number"
@@ -135,7 +140,7 @@ class LossWatch:
         spread = 1.4826 * np.median(np.abs(before - medians[:, None]), axis=(0, 1))
         # 1.2533 is the standard error of a median in units of that of a mean.
         error = 1.2533 * spread * math.sqrt(1 / _RECENT + 1 / _BLOCK)
-        for index, side in enumerate(("src", "dst")):
+        for index, side in enumerate(self._sides):
             if rise[index] > max(math.log(RISE), _ERRORS * error[index]):
                 return (
                     f"the loss of {side} rose from {math.exp(lowest[index]):.3g} to "
@@ -144,12 +149,12 @@ class LossWatch:
         return ""
 
     def _blocks(self) -> npt.NDArray[np.float64] | None:
-        """Logarithms of the losses before the latest ones, `[blocks, 100, 2]`; None at the start."""
+        """Logarithms of the losses before the latest ones, `[blocks, 100, sides]`; None at the start."""
         count = min(_BLOCKS, (len(self._losses) - _RECENT) // _BLOCK)
         if count < 1:
             return None
         chosen = self._losses[-_RECENT - count * _BLOCK : -_RECENT]
-        return np.log(chosen).reshape(count, _BLOCK, 2)
+        return np.log(chosen).reshape(count, _BLOCK, len(self._sides))
 
     def _onset(self, after: int) -> int:
         """The last iteration that left ordinary weights, seen from the losses before `after`.
@@ -175,7 +180,7 @@ class LossWatch:
         return after - 1 - (high + 2 if high else 0)
 
 
-def fault_in_looks(looks: Sequence[Look]) -> Fault | None:
+def fault_in_looks(looks: Sequence[Look], sides: Sequence[str] = SIDES) -> Fault | None:
     """Judge the latest look by those before it that are comparable with it.
 
     A model that has learned to tell faces apart and paints (nearly) one face for all has collapsed;
@@ -184,6 +189,7 @@ def fault_in_looks(looks: Sequence[Look]) -> Fault | None:
 
     Args:
         looks: All so far, the latest last.
+        sides: What the looks are at.
     """
     if not looks:
         return None
@@ -195,7 +201,7 @@ def fault_in_looks(looks: Sequence[Look]) -> Fault | None:
             evidence = f"{_words(name)} is no number"
             return Fault(FaultKind.NOT_A_NUMBER, now.iteration, last_good + 1, evidence)
     recent = before[-_LOOKS_BEFORE:]
-    for side in ("src", "dst"):
+    for side in sides:
         fault = _collapse(side, now, before, recent) or _jump(side, now, recent)
         if fault:
             return fault

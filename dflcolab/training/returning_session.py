@@ -12,6 +12,7 @@ import numpy as np
 
 from dflcolab.engine.checkpoint import Checkpoint
 from dflcolab.engine.loss_history import LossHistory
+from dflcolab.engine.precision import Precision
 from dflcolab.models.kinds import ModelOptions
 from dflcolab.training.devices import Devices
 from dflcolab.training.saved_session import SavedSession, silent
@@ -32,11 +33,13 @@ class ReturningSession(SavedSession):
         options: As given, or what a roll-back made of them.
         seed: As given.
         devices: As given.
+        precision: Type the networks compute in.
         seed_stream: Which of the run's orders of faces and random numbers is in use; a roll-back
             takes the next one, so that it does not meet the same fault again.
         restored: `state.json` of the checkpoint that it goes on from; empty for a new model.
     """
 
+    precision: Precision
     _step: Any
 
     def __init__(
@@ -89,14 +92,17 @@ class ReturningSession(SavedSession):
         """Loss on the held-out faces, all sides together; None where `evaluate` has none."""
         return self._score_of(self.evaluate())
 
-    @property
-    @abc.abstractmethod
-    def skips_all_steps(self) -> bool:
-        """True if the last step overflowed half precision, though the loss scale is at its lowest."""
-
     @abc.abstractmethod
     def _make_samplers(self) -> None:
         """The orders of the faces, by the options and the seed as they are now."""
+
+    @property
+    def skips_all_steps(self) -> bool:
+        """True if the last step overflowed half precision, though the loss scale is at its lowest."""
+        return any(
+            scale.active and float(scale.scale.numpy()) <= 1 and int(scale.good_steps.numpy()) == 0
+            for scale in self._step.loss_scales.values()
+        )
 
     @property
     def can_start_over(self) -> bool:
@@ -143,6 +149,23 @@ class ReturningSession(SavedSession):
         if seed_stream != self.seed_stream:
             self.seed_stream = seed_stream
             self._make_samplers()
+
+    def _scales_to_plain(self) -> dict[str, dict[str, float]]:
+        """The step's loss scales, as a checkpoint holds them."""
+        return {
+            name: {
+                "scale": float(scale.scale.numpy()),
+                "good_steps": int(scale.good_steps.numpy()),
+            }
+            for name, scale in self._step.loss_scales.items()
+        }
+
+    def _restore_scales(self, stored: Mapping[str, Mapping[str, float]]) -> None:
+        """Take over loss scales that a checkpoint holds."""
+        for name, scale in self._step.loss_scales.items():
+            if scale.active and name in stored:
+                scale.scale.assign(stored[name]["scale"])
+                scale.good_steps.assign(stored[name]["good_steps"])
 
     def _give_up(self, options: ModelOptions) -> None:
         """Make room for a state under other options: both together may be too much for a device."""

@@ -15,10 +15,11 @@ from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint, list_checkpoints
 from dflcolab.engine.loss_history import read_losses
 from dflcolab.errors import CheckpointError, ModelError
-from dflcolab.models.kinds import SwapModelOptions, swap_options_of
-from dflcolab.models.quick96 import Quick96Options
+from dflcolab.models.kinds import ModelOptions, options_of
+from dflcolab.models.options import SwapOptions
 from dflcolab.training.faults import MEMORY, RISE, Fault, FaultKind, LossWatch
-from dflcolab.training.session import Session
+from dflcolab.training.returning_session import ReturningSession
+from dflcolab.watch.verdicts import SIDES
 
 STATE_KEY = "roll_back"
 """Where a checkpoint's `state.json` keeps what this module remembers."""
@@ -31,14 +32,14 @@ _OTHER_LOSS = frozenset({
     "tv_axes_of_gpu", "mean_gradient", "reset_moments_after_pretrain", "target_iter",
     "autobackup_hour", "write_preview_history", "models_opt_on_gpu",
 })  # fmt: skip
-"""Options that leave the shown losses what they are: those of both sides' reconstruction."""
+"""Options that leave the shown losses what they are, such as those of both sides' reconstruction."""
 
 
 def _no_event(_kind: str, _text: str, **_facts: object) -> None:
     """Nobody keeps a history."""
 
 
-def _nothing(_session: Session) -> None:
+def _nothing(_session: ReturningSession) -> None:
     """Nobody has to follow."""
 
 
@@ -83,21 +84,24 @@ class RollBack:
         event: Gets the kind of an event, its sentence, and facts.
         rolled_back: Called when the session has gone back, before that state is saved.
         most: Roll-backs without a new good checkpoint in between, after which it gives up.
+        sides: What the losses of an iteration are of.
     """
 
     def __init__(
         self,
         event: Callable[..., None] = _no_event,
         *,
-        rolled_back: Callable[[Session], None] = _nothing,
+        rolled_back: Callable[[Any], None] = _nothing,
         most: int = 5,
+        sides: Sequence[str] = SIDES,
     ) -> None:
         self._event = event
         self._rolled_back = rolled_back
         self._most = most
-        self._losses = LossWatch()
+        self._sides = tuple(sides)
+        self._losses = LossWatch(self._sides)
         self._record = Record()
-        self._options: SwapModelOptions | None = None
+        self._options: ModelOptions | None = None
         self._overflows = 0
         self._pending = False
 
@@ -106,12 +110,12 @@ class RollBack:
         """What is remembered so far."""
         return self._record
 
-    def start(self, session: Session) -> None:
+    def start(self, session: ReturningSession) -> None:
         """Take over what the session's checkpoint remembers; call it when the session stands."""
         state = session.restored
         record = Record.of(state)
         if state:
-            before = swap_options_of(state["architecture"], state["options"])
+            before = options_of(state["architecture"], state["options"])
             if to_plain(before) != to_plain(session.options):
                 # Somebody changed something, perhaps because of the faults: count anew.
                 kept = {name: change for name, change in record.changed.items()
@@ -125,19 +129,19 @@ class RollBack:
         session.also_saved[STATE_KEY] = self._to_plain
         self.refill(session)
 
-    def refill(self, session: Session) -> None:
+    def refill(self, session: ReturningSession) -> None:
         """Begin with the losses of the history; after the session has gone to another iteration."""
         since = self._record.since
         if session.iteration < since:
             since = session.iteration
             self._record = dataclasses.replace(self._record, since=since)
-        known = read_losses(session.history.path)[since : session.iteration]
+        known = read_losses(session.history.path)[since : session.iteration, : len(self._sides)]
         self._losses.restart(known[-MEMORY:])
         self._overflows = 0
         self._pending = False
 
-    def read(self, session: Session, losses: npt.NDArray[np.float32]) -> Fault | None:
-        """Judge the losses `[N, 2]` of the session's last N iterations.
+    def read(self, session: ReturningSession, losses: npt.NDArray[np.float32]) -> Fault | None:
+        """Judge the losses `[N, sides]` of the session's last N iterations.
 
         Raises:
             DivergedError: One is no number, and there are several workers.
@@ -150,13 +154,13 @@ class RollBack:
         if session.options is not self._options:
             if self._options is None or _loss_of(self._options) != _loss_of(session.options):
                 self._record = dataclasses.replace(self._record, since=first - 1)
-                self._losses.restart(np.zeros((0, 2)))
+                self._losses.restart(())
             self._options = session.options
         fault = self._losses.add(losses, first) or self._overflow(session, len(losses))
         self._pending = self._pending or fault is not None
         return fault
 
-    def _overflow(self, session: Session, steps: int) -> Fault | None:
+    def _overflow(self, session: ReturningSession, steps: int) -> Fault | None:
         """Half precision whose every step is left out, though the loss is scaled no more."""
         self._overflows = self._overflows + steps if session.skips_all_steps else 0
         if self._overflows < _OVERFLOWS:
@@ -165,7 +169,7 @@ class RollBack:
         began = session.iteration - self._overflows
         return Fault(FaultKind.OVERFLOW, session.iteration, began, evidence)
 
-    def recover(self, session: Session, fault: Fault) -> str:
+    def recover(self, session: ReturningSession, fault: Fault) -> str:
         """Bring the session back, and say so in one sentence.
 
         The caller is to save at once: the new options would be lost with the process.
@@ -213,13 +217,15 @@ class RollBack:
         )
         return text
 
-    def _gives_up(self, session: Session, fault: Fault) -> ModelError:
+    def _gives_up(self, session: ReturningSession, fault: Fault) -> ModelError:
         checkpoints = list_checkpoints(session.model_dir)
         name = checkpoints[-1].folder.name if checkpoints else "none yet"
+        swaps = isinstance(session.options, SwapOptions)
+        powers = "switch off gan_power and style powers, " if swaps else ""
         text = (
             f"Training failed again at iteration {fault.iteration} ({fault.evidence}) after "
             f"{self._most} roll-backs without a new good checkpoint; the last good one is {name}: "
-            "leave out damaged faces, switch off gan_power and style powers, or set a learning_rate "
+            f"leave out damaged faces, {powers}or set a learning_rate "
             f"below {session.options.learning_rate:.2g}, and run again."
         )
         self._event("stop", text, iteration=fault.iteration, fault=fault.kind.value)
@@ -232,8 +238,8 @@ class RollBack:
 
 
 def gentler_options(
-    options: SwapModelOptions, kind: FaultKind, *, attempt: int, usual_rate: float
-) -> SwapModelOptions:
+    options: ModelOptions, kind: FaultKind, *, attempt: int, usual_rate: float
+) -> ModelOptions:
     """Options that are less likely to meet the fault again.
 
     A patch discriminator is the first suspect: its power is halved, then it is switched off. Otherwise,
@@ -250,7 +256,7 @@ def gentler_options(
     changes: dict[str, Any] = {}
     no_numbers = kind in (FaultKind.NOT_A_NUMBER, FaultKind.OVERFLOW)
     suspect = False
-    if not isinstance(options, Quick96Options):
+    if isinstance(options, SwapOptions):
         suspect = options.uses_gan
         if suspect:
             half = options.gan_power / 2
@@ -286,7 +292,7 @@ def settings_after_roll_backs(
     for name, (was, now) in changed.items():
         if name not in settings:
             continue
-        asked = swap_options_of(state["architecture"], {**state["options"], name: settings[name]})
+        asked = options_of(state["architecture"], {**state["options"], name: settings[name]})
         if to_plain(getattr(asked, name)) == was:
             del kept[name]
             notes.append(
@@ -296,7 +302,9 @@ def settings_after_roll_backs(
     return kept, notes
 
 
-def _candidates(session: Session, fault: Fault) -> tuple[list[Checkpoint], list[Checkpoint]]:
+def _candidates(
+    session: ReturningSession, fault: Fault
+) -> tuple[list[Checkpoint], list[Checkpoint]]:
     """Good checkpoints and the rest of the present line of training, latest first."""
     line: list[tuple[Checkpoint, Mapping[str, Any]]] = []
     for checkpoint in reversed(list_checkpoints(session.model_dir)):
@@ -361,7 +369,7 @@ def _verified(checkpoints: Sequence[Checkpoint], *, skip: int) -> Checkpoint | N
     return None
 
 
-def _loss_of(options: SwapModelOptions) -> dict[str, Any]:
+def _loss_of(options: ModelOptions) -> dict[str, Any]:
     """Options that decide how large losses are."""
     plain = to_plain(options)
     return {"arch": options.arch, **{name: plain[name] for name in _loss_names(plain)}}
@@ -371,14 +379,14 @@ def _loss_names(plain: Mapping[str, Any]) -> list[str]:
     return sorted(set(plain) - _OTHER_LOSS)
 
 
-def _changes(before: SwapModelOptions, after: SwapModelOptions) -> dict[str, Any]:
+def _changes(before: ModelOptions, after: ModelOptions) -> dict[str, Any]:
     """Name to new value of each option that differs, as JSON holds it."""
     old, new = to_plain(before), to_plain(after)
     return {name: value for name, value in new.items() if value != old[name]}
 
 
 def _merged(
-    known: Mapping[str, tuple[Any, Any]], before: SwapModelOptions, changes: Mapping[str, Any]
+    known: Mapping[str, tuple[Any, Any]], before: ModelOptions, changes: Mapping[str, Any]
 ) -> dict[str, tuple[Any, Any]]:
     """Earlier and new changes; what an option was set to by hand stays with it."""
     old = to_plain(before)

@@ -12,16 +12,17 @@ import numpy as np
 
 from dflcolab import __version__
 from dflcolab.backend import tf
-from dflcolab.config import to_plain
-from dflcolab.training.config import PretrainConfig, TrainConfig
+from dflcolab.config import Config, to_plain
+from dflcolab.training.returning_session import ReturningSession
 from dflcolab.training.session import Session
-from dflcolab.training.step_plan import device_name
+from dflcolab.training.step_plan import StepPlan, device_name
 
 _KEPT_OUT = ("remote", "hosts", "worker", "model", "set")
+_ADDRESSES = ("faceset", "from_")
 
 
 def run_facts(
-    session: Session, config: TrainConfig, *, target: int | None, resumed_from: int | None
+    session: ReturningSession, config: Config, *, target: int | None, resumed_from: int | None
 ) -> dict[str, Any]:
     """Everything that somebody would need to make the run again, JSON-ready.
 
@@ -36,9 +37,11 @@ def run_facts(
 
     Returns:
         `architecture`, `options` (the model's, under DeepFaceLab's names), `command` (the options of
-        `train` or `pretrain`), `versions`, `device`, `devices`, `machine`, `seed`, `precision`,
+        `train`, `pretrain` or `mask`), `versions`, `device`, `devices`, `machine`, `seed`, `precision`,
         `batch_size`, `micro_batch`, `xla`, `faces`, `target_iter`, `resumed_from`, `begun_at` (UTC).
     """
+    batch = session.options.batch_size
+    plan = session.plan if isinstance(session, Session) else StepPlan(device_name(), batch, batch)
     return {
         "architecture": session.options.arch,
         "options": to_plain(session.options),
@@ -54,9 +57,9 @@ def run_facts(
         "machine": f"{platform.system()} {platform.machine()}",
         "seed": session.seed,
         "precision": session.precision,
-        "batch_size": session.options.batch_size,
-        "micro_batch": session.plan.micro_batch,
-        "xla": session.plan.jit,
+        "batch_size": batch,
+        "micro_batch": plan.micro_batch,
+        "xla": plan.jit,
         "faces": session.face_counts(),
         "target_iter": target,
         "resumed_from": resumed_from,
@@ -64,15 +67,19 @@ def run_facts(
     }
 
 
-def command_options(config: TrainConfig) -> dict[str, Any]:
-    """The options of `train` or `pretrain`, without addresses.
+def command_options(config: Config) -> dict[str, Any]:
+    """The options of `train`, `pretrain` or `mask`, without addresses.
 
     `--set` entries are left out: they are among the model's options, or applied already.
     """
     plain: dict[str, Any] = to_plain(config)
     kept = {name: value for name, value in plain.items() if name not in _KEPT_OUT}
-    if isinstance(config, PretrainConfig):
-        kept["faceset"] = [_name_of(text) for text in config.faceset]
+    for name in _ADDRESSES:
+        value = kept.get(name)
+        if isinstance(value, str):
+            kept[name] = _name_of(value)
+        elif value:
+            kept[name] = [_name_of(text) for text in value]
     return kept
 
 

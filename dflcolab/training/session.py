@@ -132,11 +132,7 @@ class Session(ReturningSession):
         self._use_stream(state.get("seed_stream", 0) if seed_stream is None else seed_stream)
         self._take(self._loaded(checkpoint, note))
         positions = {side: int(state["sampler"][side]["position"]) for side in self._sides}
-        stored = state.get("loss_scales", {})
-        for name, scale in self._step.loss_scales.items():
-            if scale.active and name in stored:
-                scale.scale.assign(stored[name]["scale"])
-                scale.good_steps.assign(stored[name]["good_steps"])
+        self._restore_scales(state.get("loss_scales", {}))
         self._begin_at(checkpoint.iteration, positions)
         self.restored = state
         if self._start is None and state.get("from_nothing"):
@@ -363,13 +359,6 @@ class Session(ReturningSession):
             preview=preview,
         )
 
-    @property
-    def skips_all_steps(self) -> bool:
-        return any(
-            scale.active and float(scale.scale.numpy()) <= 1 and int(scale.good_steps.numpy()) == 0
-            for scale in self._step.loss_scales.values()
-        )
-
     def diverged(self) -> DivergedError:
         """The error that tells of losses or weights that are no numbers any more."""
         return DivergedError(
@@ -390,13 +379,7 @@ class Session(ReturningSession):
             "step_plan": self.plan.to_plain(),
             "sampler": {side: {"position": at} for side, at in self._positions.items()},
             "loss_history": {"file": self.history.path.name, "count": self.iteration},
-            "loss_scales": {
-                name: {
-                    "scale": float(scale.scale.numpy()),
-                    "good_steps": int(scale.good_steps.numpy()),
-                }
-                for name, scale in self._step.loss_scales.items()
-            },
+            "loss_scales": self._scales_to_plain(),
             "faces": self.face_counts(),
             "held_out": held_out,
             "held_out_loss": self._score_of(held_out),

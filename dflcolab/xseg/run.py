@@ -31,9 +31,12 @@ from dflcolab.training.callbacks import (
 )
 from dflcolab.training.config import parse_duration
 from dflcolab.training.dataset import prepare_faces
+from dflcolab.training.rollback import RollBack, settings_after_roll_backs
 from dflcolab.training.run import Places
+from dflcolab.training.run_record import run_facts
 from dflcolab.training.trainer import Callback, Copies, TrainingLoop
 from dflcolab.watch.state import STATE_KEY
+from dflcolab.watch.verdicts import MASK_SIDES
 from dflcolab.xseg.config import MaskConfig
 from dflcolab.xseg.dataset import Faces, labelled, prepare_mask_faces
 from dflcolab.xseg.held_out import cell_of, choose_cells, split
@@ -113,7 +116,7 @@ class MaskTrainReport:
         elif not self.pretraining and not self.held_out_faces:
             lines.append("No label is held out, so nothing judges the masks but your eyes.")
         if self.verdict:
-            lines.append(f"The watch: {self.verdict}")
+            lines.append(f"The watch: {self.verdict}.")
         if self.copy:
             lines.append(self.copy.sentence())
         return "\n".join([*lines, *self.problems])
@@ -168,13 +171,15 @@ def _run(
 
     checkpoint = latest_checkpoint(places.model_dir, on_problem=note)
     state = checkpoint.state() if checkpoint else None
-    config, options = resolve_options(config, state, face_type=face_type)
+    config, options, overruled = resolve_options(config, state, face_type=face_type)
     leaves = bool(state and state["pretraining"] and not options.pretrain)
     target = config.target_iter or options.target_iter or None
     done = 0 if checkpoint is None or leaves else checkpoint.iteration
     precision = choose_precision(config.precision)
     if checkpoint and not leaves and target is not None and done >= target:
         return _report(config, options, places, checkpoint, notes, began, precision, None, done)
+    for text in overruled:
+        note(text)
     prepare_device()
     unsupported = try_gpus().problem
     if unsupported:
@@ -197,23 +202,27 @@ def _run(
         every=config.preview_every,
         stop_on=config.stop_on,
     )
-    watch.begin(None if leaves else checkpoint)
     loop = TrainingLoop(
         session,
         _callbacks(config, places, progress, target, began, copies, watch),
         keep=config.keep,
         read_every=_READ_EVERY,
         in_use=copies.in_use if copies else tuple,
+        roll_back=RollBack(watch.event, rolled_back=watch.rolled_back, sides=MASK_SIDES),
         loss_names=("loss",),
     )
-    loop.run(progress, target=target)
+    watch.begin(run_facts(session, config, target=target, resumed_from=done or None))
+    loop.stopped_because = watch.stopped_because
+    if not loop.stopped_because:
+        loop.run(progress, target=target)
     if loop.stopped_because == "interrupted":
         raise Interrupted(
             f"Stopped at iteration {session.iteration} and saved; "
             "run the same command again to go on."
         )
-    assert session.checkpoint is not None
-    return _report(config, options, places, session.checkpoint, notes, began, precision, loop, done)
+    saved = loop.checkpoint or checkpoint
+    assert saved is not None
+    return _report(config, session.options, places, saved, notes, began, precision, loop, done)
 
 
 def _callbacks(
@@ -243,8 +252,10 @@ def _callbacks(
 
 def resolve_options(
     config: MaskConfig, state: Mapping[str, Any] | None, *, face_type: FaceType
-) -> tuple[MaskConfig, XSegOptions]:
+) -> tuple[MaskConfig, XSegOptions, list[str]]:
     """The config with its `--set` entries applied, and the network's options.
+
+    The third are sentences about settings that a roll-back has overruled.
 
     Raises:
         ConfigError: An option is unknown or out of range.
@@ -252,13 +263,14 @@ def resolve_options(
             pretraining was asked for.
     """
     fixed = ("set", "model", "action", "side")
-    config, theirs = with_assignments(config, config.set, fixed=fixed)
+    config, settings = with_assignments(config, config.set, fixed=fixed)
+    theirs, overruled = settings_after_roll_backs(settings, state)
     asked: dict[str, object] = {**theirs, "pretrain": config.pretrain}
     if config.batch is not None:
         asked["batch_size"] = config.batch
     name = config.model
     if state is None:
-        return config, xseg_options({"face_type": face_type, **asked})
+        return config, xseg_options({"face_type": face_type, **asked}), overruled
     if state["architecture"] != "xseg":
         raise ModelError(
             f"{name} is a {state['architecture']} model, which swaps faces; give the masks a model "
@@ -278,7 +290,7 @@ def resolve_options(
                 f"{to_plain(options.structure[key])}; leave that option out, or make a new model "
                 "under another --model name."
             )
-    return config, options
+    return config, options, overruled
 
 
 def _material(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ from dflcolab.training.augment import PADDING
 from dflcolab.training.devices import Devices
 from dflcolab.training.model_state import ModelState
 from dflcolab.training.preview import encode_jpeg
+from dflcolab.training.returning_session import ReturningSession
 from dflcolab.training.sampler import Sampler
-from dflcolab.training.saved_session import SavedSession
+from dflcolab.training.saved_session import silent
 from dflcolab.training.session import number_tensor
 from dflcolab.watch.looks import Sample, sample_of
 from dflcolab.xseg.dataset import Faces
@@ -59,7 +61,7 @@ class Material:
     held_out_stretches: tuple[int, ...] = ()
 
 
-class MaskSession(SavedSession):
+class MaskSession(ReturningSession):
     """Everything that changes while a network trains.
 
     Args:
@@ -70,9 +72,11 @@ class MaskSession(SavedSession):
         precision: Type the network computes in.
 
     Attributes:
-        devices: The one there is.
         history: Losses of all iterations, in the first column.
+        precision: As given.
     """
+
+    options: XSegOptions
 
     def __init__(
         self,
@@ -84,41 +88,57 @@ class MaskSession(SavedSession):
         precision: Precision,
     ) -> None:
         losses = LossHistory(model_dir / losses_name(pretraining=options.pretrain))
-        super().__init__(model_dir, losses, pretrain=options.pretrain)
-        self.options = options
-        self.seed = seed
-        self.devices = Devices()
-        self._precision: Precision = precision
+        super().__init__(model_dir, losses, options, seed=seed, devices=Devices())
+        self.precision: Precision = precision
         self._material = material
         self._position = 0
         self._judged: dict[str, npt.NDArray[np.float64]] | None = None
         self._judged_at = -1
-        count, phase = len(material.training), int(options.pretrain)
-        self._order = Sampler(count, [seed, 0, phase])
-        self._backgrounds = Sampler(count, [seed, 1, phase])
+        self._make_samplers()
+
+    def _make_samplers(self) -> None:
+        count, phase = len(self._material.training), int(self.options.pretrain)
+        self._order = Sampler(count, [self._stream_seed, 0, phase])
+        self._backgrounds = Sampler(count, [self._stream_seed, 1, phase])
 
     def start_new(self) -> None:
         """Begin with fresh weights at iteration 0."""
         self._take(ModelState(self.options, seed=self.seed), iteration=0, position=0)
+        self.restored = {}
+        self._start = self.start_new
 
-    def restore(self, checkpoint: Checkpoint) -> None:
+    def restore(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        note: Callable[[str], None] = silent,
+        seed_stream: int | None = None,
+    ) -> None:
         """Go on exactly where a verified checkpoint ended.
+
+        Args:
+            checkpoint: Of this network.
+            note: Gets nothing: no part of the network ever starts anew.
+            seed_stream: Random numbers that differ from the checkpoint's; None: those that it had.
 
         Raises:
             ModelError: Its weights do not fit the network.
             CheckpointError: Its optimizer does not fit the network.
         """
         stored = checkpoint.state()
+        self._use_stream(stored.get("seed_stream", 0) if seed_stream is None else seed_stream)
         position = stored.get("sampler", {}).get("masks", {}).get("position", 0)
         self._take(self._loaded(checkpoint), iteration=checkpoint.iteration, position=int(position))
-        scale = stored.get("loss_scales", {}).get("masks")
-        if scale and self._step.loss_scale.active:
-            self._step.loss_scale.scale.assign(scale["scale"])
-            self._step.loss_scale.good_steps.assign(scale["good_steps"])
+        self._restore_scales(stored.get("loss_scales", {}))
+        self.restored = stored
+        if self._start is None and stored.get("from_nothing"):
+            self._start = self.start_new
 
     def leave_pretraining(self, checkpoint: Checkpoint) -> None:
         """Keep all that was learned, and start at iteration 0 with the labels, as DeepFaceLab does."""
         self._take(self._loaded(checkpoint), iteration=0, position=0)
+        self.restored = {}
+        self._start = functools.partial(self.leave_pretraining, checkpoint)
 
     def train_one(self) -> Tensor:
         """One step; its mean loss `[1]`, still on the device."""
@@ -131,14 +151,23 @@ class MaskSession(SavedSession):
         return self._step.step(batch, others, number_tensor(self.iteration))[None]
 
     def evaluate(self) -> dict[str, float] | None:
-        """Held-out faces as they are: `loss`, `iou`, `boundary_f`; None where none are held out.
+        """Held-out faces as they are: `loss`, `iou`, `boundary_f`; in pretraining the loss alone.
 
-        In pretraining the loss alone.
+        None where none are held out, or where one is no number.
         """
         judged = self._judge_held_out()
         if judged is None:
             return None
-        return {name: float(values.mean()) for name, values in judged.items()}
+        means = {name: float(values.mean()) for name, values in judged.items()}
+        return means if np.isfinite(list(means.values())).all() else None
+
+    def _score_of(self, measures: Mapping[str, float] | None) -> float | None:
+        return None if measures is None else measures["loss"]
+
+    def face_counts(self) -> dict[str, dict[str, int]]:
+        held = self._material.held_out
+        n_held = 0 if held is None else len(held)
+        return {"masks": {"training": len(self._material.training), "held_out": n_held}}
 
     def look(self) -> dict[str, Sample] | None:
         """What the watch sees: measures of held-out and of training faces, by stretch of frames.
@@ -150,11 +179,10 @@ class MaskSession(SavedSession):
         if judged is None:
             return None
         material = self._material
-        step = -(-len(material.training) // _MOST_LOOKED_AT)
-        known = self._judge(material.training.faces[::step])
+        known = self._judge(self._looked_at)
         groups = {
             "held_out": (judged, material.held_out_stretches),
-            "training": (known, material.training_stretches[::step]),
+            "training": (known, material.training_stretches[:: self._look_step]),
         }
         return {
             f"masks/{group}/{name}": sample_of(values, stretches)
@@ -163,10 +191,27 @@ class MaskSession(SavedSession):
         }
 
     @property
+    def _look_step(self) -> int:
+        return -(-len(self._material.training) // _MOST_LOOKED_AT)
+
+    @property
+    def _looked_at(self) -> npt.NDArray[np.uint8]:
+        """Training faces that a look is at."""
+        return self._material.training.faces[:: self._look_step]
+
+    @functools.cached_property
     def comparable(self) -> str:
-        """Differs between looks whose losses are not to be compared."""
-        cells = ",".join(self._material.held_out_cells)
-        digest = hashlib.sha256(f"{self.options.face_type} {cells}".encode())
+        """Differs between looks whose losses are not to be compared: those at other faces or masks."""
+        digest = hashlib.sha256(self.scored_by.encode())
+        digest.update(self._looked_at.tobytes())
+        return digest.hexdigest()[:16]
+
+    @functools.cached_property
+    def scored_by(self) -> str:
+        held_out = self._material.held_out
+        digest = hashlib.sha256(str(self.options.face_type).encode())
+        if held_out is not None:
+            digest.update(held_out.faces.tobytes())
         return digest.hexdigest()[:16]
 
     def _judge_held_out(self) -> dict[str, npt.NDArray[np.float64]] | None:
@@ -239,31 +284,22 @@ class MaskSession(SavedSession):
         )
 
     def _summary(self, held_out: Mapping[str, float] | None) -> dict[str, Any]:
-        held = self._material.held_out
         return {
             "architecture": self.options.arch,
             "options": to_plain(self.options),
             "pretraining": self.options.pretrain,
             "seed": self.seed,
-            "precision": self._precision,
+            "seed_stream": self.seed_stream,
+            "from_nothing": self._start == self.start_new,
+            "precision": self.precision,
             "sampler": {"masks": {"position": self._position}},
             "loss_history": {"file": self.history.path.name, "count": self.iteration},
-            "loss_scales": {
-                "masks": {
-                    "scale": float(self._step.loss_scale.scale.numpy()),
-                    "good_steps": int(self._step.loss_scale.good_steps.numpy()),
-                }
-            },
-            "faces": {
-                "masks": {
-                    "training": len(self._material.training),
-                    "held_out": 0 if held is None else len(held),
-                }
-            },
+            "loss_scales": self._scales_to_plain(),
+            "faces": self.face_counts(),
             "held_out_cells": list(self._material.held_out_cells),
             "learned_cells": list(self._material.learned_cells),
             "held_out": held_out,
-            "held_out_loss": None if held_out is None else held_out["loss"],
+            "held_out_loss": self._score_of(held_out),
             **{name: value() for name, value in self.also_saved.items()},
             "saved_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
@@ -279,6 +315,7 @@ class MaskSession(SavedSession):
 
     def _take(self, state: ModelState, *, iteration: int, position: int) -> None:
         self._state = state
-        self._step = MaskStep(self.options, state, precision=self._precision, seed=self.seed)
+        self._step = MaskStep(self.options, state, precision=self.precision, seed=self._stream_seed)
         self.iteration, self._position = iteration, position
+        self._judged_at = -1
         self.history.start_at(iteration)

@@ -24,7 +24,7 @@ class MaskStep:
         seed: Root of all random numbers of the run.
 
     Attributes:
-        loss_scale: Factor on the loss; 1 but for float16.
+        loss_scales: Factor on the loss, under `masks`; 1 but for float16.
         step: Draw views of faces `[B, 262, 262, 4]` uint8 before other faces, train on them; the
             mean loss before the update. Arguments: faces, other faces, iteration (int64).
         compare: Of faces `[B, 256, 256, 4]` uint8 as they are: masks `[B, 256, 256, 1]` in 0..1 and
@@ -41,7 +41,8 @@ class MaskStep:
         self._settings = optimizer_settings(options)
         self._dtype = compute_dtype(precision)
         self._seed = seed & 0x7FFFFFFF
-        self.loss_scale = LossScale(precision)
+        self._loss_scale = LossScale(precision)
+        self.loss_scales = {"masks": self._loss_scale}
         self.step = tf.function(self._step, autograph=False)
         self.compare = tf.function(self._compare, autograph=False)
 
@@ -60,7 +61,7 @@ class MaskStep:
             total = tf.reduce_sum(losses)
             if self._options.mean_gradient:
                 total /= tf.cast(tf.size(losses), tf.float32)
-            scaled = total * self.loss_scale.scale if self.loss_scale.active else total
+            scaled = total * self._loss_scale.scale if self._loss_scale.active else total
         gradients = dict(zip(self._names, tape.gradient(scaled, trained), strict=True))  # pyright: ignore[reportArgumentType]
         self._apply(gradients, seeds[1])
         return tf.reduce_mean(losses)
@@ -70,7 +71,7 @@ class MaskStep:
         return grey_loss(pictures, logits) if masks is None else mask_loss(masks, logits)
 
     def _apply(self, gradients: dict[str, Tensor], seed: Tensor) -> None:
-        optimizer, scale = self._state.optimizers[XSEG_OPTIMIZER], self.loss_scale
+        optimizer, scale = self._state.optimizers[XSEG_OPTIMIZER], self._loss_scale
         if not scale.active:
             optimizer.apply(gradients, self._settings, seed=seed)
             return

@@ -17,9 +17,12 @@ from dflcolab.formats.dfl_jpeg import read_record, replace_record
 from dflcolab.pipeline.mask import mask
 from dflcolab.pipeline.mask_train import train_masks
 from dflcolab.progress import Progress, Task
+from dflcolab.watch.verdicts import Call, Verdict
 from dflcolab.workspace.workspace import Side, Workspace
+from dflcolab.xseg import watching
 from dflcolab.xseg.config import MaskConfig
 from dflcolab.xseg.run import MaskTrainReport
+from dflcolab.xseg.session import MaskSession
 from tests.xseg.label_files import face_paths, label, sample_workspace
 
 SMALL = ("base=1", "face_type=whole_face")
@@ -118,6 +121,99 @@ def test_pretraining_needs_no_labels_and_is_left_for_good(tmp_path: Path, eager)
     assert max(np.abs(trained[n] - v).max() for n, v in pretrained.items()) < 4e-4
     with pytest.raises(ModelError, match="already trained"):
         train(workspace, 2, pretrain=True)
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def more_labels(workspace: Workspace, count: int) -> None:
+    """Copies of labelled faces, as if from far later frames."""
+    for number, path in enumerate(face_paths(workspace)[:count]):
+        copy = path.with_name(f"more_{path.name}")
+        copy.write_bytes(path.read_bytes())
+        own = read_record(path)
+        assert own is not None
+        replace_record(copy, own.replace(source_filename=f"{9000 + 60 * number:05d}.png"))
+
+
+def test_going_on_with_more_labels_holds_out_more_and_cuts_what_a_killed_run_wrote(
+    workspace: Workspace, eager
+):
+    first = train(workspace, 1, preview_every=1)
+    folder, history = workspace.model_dir("xseg"), workspace.history_dir / "xseg"
+    before = latest_checkpoint(folder)
+    assert before is not None
+    for path in (folder / "events.jsonl", folder / "looks.jsonl", history / "held_out.jsonl"):
+        path.write_text(path.read_text() + '{"iteration": 7, "kind": "lost"}\n')
+    more_labels(workspace, 10)
+
+    second = train(workspace, 2, preview_every=1)
+
+    assert (first.held_out_faces, second.held_out_faces) == (2, 3)
+    _, _, state = state_of(workspace, "xseg")
+    earlier = before.state()
+    assert set(earlier["held_out_cells"]) < set(state["held_out_cells"])
+    assert not set(earlier["learned_cells"]) & set(state["held_out_cells"])
+    assert earlier["scored_by"] != state["scored_by"]
+    events = lines_of(folder / "events.jsonl")
+    assert [event["kind"] for event in events] == ["start", "verdict", "resume"]
+    assert events[2]["resumed_from"] == 1
+    assert events[2]["faces"] == {"masks": {"training": 27, "held_out": 3}}
+    for path in (folder / "looks.jsonl", history / "held_out.jsonl"):
+        assert [line["iteration"] for line in lines_of(path)] == [1, 2]
+
+
+def test_a_loss_that_is_no_number_brings_training_back(
+    workspace: Workspace, eager, monkeypatch: pytest.MonkeyPatch
+):
+    step = MaskSession.train_one
+
+    def poisoned(session: MaskSession) -> Any:
+        losses = step(session)
+        return losses * np.nan if (session.iteration, session.seed_stream) == (2, 0) else losses
+
+    monkeypatch.setattr(MaskSession, "train_one", poisoned)
+
+    report = train(workspace, 3, preview_every=1, save_minutes=0)
+
+    folder = workspace.model_dir("xseg")
+    assert report.iteration == 3
+    assert report.options["learning_rate"] == 5e-5
+    assert report.held_out is not None
+    losses = read_losses(folder / "losses.bin")[:, 0]
+    assert len(losses) == 3
+    assert np.isfinite(losses).all()
+    (event,) = [line for line in lines_of(folder / "events.jsonl") if line["kind"] == "rollback"]
+    assert (event["fault"], event["back_to"]) == ("not a number", 0)
+    assert "the loss of masks is no number" in event["text"]
+    for path in (folder / "looks.jsonl", workspace.history_dir / "xseg" / "held_out.jsonl"):
+        assert [line["iteration"] for line in lines_of(path)] == [1, 2, 3]
+    # What it went back to is saved, and the first look's state, the best so far.
+    assert {c.iteration for c in list_checkpoints(folder)} == {0, 1, 3}
+    # The same command again does not bring back the rate that led there; another one counts.
+    again = train(workspace, 4, set=(*SMALL, "learning_rate=1e-4"))
+    assert again.options["learning_rate"] == 5e-5
+    assert "a roll-back put it" in again.summary()
+    _, _, state = state_of(workspace, "xseg")
+    assert state["seed_stream"] == 1
+
+
+def test_what_the_looks_say_ends_the_same_command_again_but_not_with_new_labels(
+    workspace: Workspace, eager, monkeypatch: pytest.MonkeyPatch
+):
+    bad = Verdict(Call.OVERFIT_MASKS, "The labels are known by heart.", "Label more.")
+    monkeypatch.setattr(watching, "judge", lambda _looks, **_sides: (bad,))
+    wishes = {"preview_every": 1, "stop_on": "overfit"}
+
+    runs = [train(workspace, 9, **wishes) for _ in range(2)]
+
+    assert [(run.iteration, run.iterations_done) for run in runs] == [(1, 1), (1, 0)]
+    assert {run.stopped_because for run in runs} == {"overfit"}
+    kinds = [line["kind"] for line in lines_of(workspace.model_dir("xseg") / "events.jsonl")]
+    assert kinds == ["start", "verdict", "stop", "resume", "stop"]
+    more_labels(workspace, 1)
+    assert train(workspace, 9, **wishes).iteration == 2
 
 
 class Facts(Progress):
