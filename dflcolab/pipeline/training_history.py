@@ -22,6 +22,7 @@ from dflcolab.workspace.workspace import Workspace
 
 _PREVIEW = re.compile(r"preview-(\d{9,})\.jpg")
 _PRETRAINING = "pretraining"
+_GOES_BACK = ("undo", "restore")
 
 T = TypeVar("T")
 
@@ -101,7 +102,12 @@ def read_history(workspace: Workspace, name: str) -> ModelHistory:
         problems.append(
             f"{len(lines) - len(looks)} lines of {look_lines.path} are no looks and were left out."
         )
-    history = folder / ("losses-pretraining.bin" if pretraining else "losses.bin")
+    events = _lines(event_lines, problems)
+    losses = read_losses(folder / ("losses-pretraining.bin" if pretraining else "losses.bin"))
+    if events and events[-1].get("kind") in _GOES_BACK:
+        # Training has not gone on since, and takes the rest away when it does.
+        looks = [look for look in looks if look.iteration <= latest.iteration]
+        losses = losses[: latest.iteration]
     previews = workspace.history_dir / name
     return ModelHistory(
         name=name,
@@ -110,8 +116,8 @@ def read_history(workspace: Workspace, name: str) -> ModelHistory:
         latest=latest,
         best=best,
         looks=tuple(still_valid(looks, lambda look: look.iteration)),
-        events=tuple(_lines(event_lines, problems)),
-        losses=read_losses(history),
+        events=tuple(events),
+        losses=losses,
         previews=tuple(read_previews(previews / _PRETRAINING if pretraining else previews)),
         problems=tuple(problems),
     )

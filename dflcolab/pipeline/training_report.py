@@ -115,7 +115,7 @@ class TrainingReport:
         if latest.held_out_loss:
             less = 100 * (1 - best.held_out_loss / latest.held_out_loss)
             words += f": its held-out loss is {less:.1f} % below that of the latest one"
-        return f"{words}."
+        return f"{words}; --checkpoint best (in the notebook's form: checkpoint) takes it."
 
 
 def training_report(history: ModelHistory) -> TrainingReport:

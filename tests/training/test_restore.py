@@ -12,6 +12,7 @@ from dflcolab.config import from_mapping
 from dflcolab.engine.checkpoint import list_checkpoints
 from dflcolab.pipeline.model import model
 from dflcolab.pipeline.train import train
+from dflcolab.pipeline.training_history import read_history
 from dflcolab.training.config import ModelConfig, TrainConfig
 from dflcolab.workspace.workspace import Workspace
 
@@ -33,6 +34,8 @@ def test_training_goes_on_from_the_restored_state_in_the_same_numbers(face_works
 
     assert restored.summary().startswith("m is back at iteration 3 (it was at 6)")
     assert {c.iteration for c in list_checkpoints(folder)} == {3, 6}
+    seen = read_history(workspace, "m")
+    assert ([look.iteration for look in seen.looks], len(seen.losses)) == ([3], 3)
     again = _train(workspace, target_iter=6)
     assert again.resumed_from == 3
     assert (folder / "losses.bin").read_bytes() == losses
