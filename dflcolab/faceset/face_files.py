@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from dflcolab.arrays import Image
-from dflcolab.errors import FacesetError, FormatError, WorkspaceError
+from dflcolab.errors import FacesetError, FormatError, UnsafeFileError, WorkspaceError
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faceset.person_folders import person_folders
 from dflcolab.faceset.renaming import recover
+from dflcolab.faceset.whole_picture import (
+    PART_IS_MISSING,
+    PartMissingError,
+    ends_in_nothing,
+    is_whole,
+)
 from dflcolab.files import list_files, storage_errors
 from dflcolab.formats.dfl_jpeg import decode_picture, record_of
 from dflcolab.formats.faceset_pak import PAK_NAME
@@ -25,6 +31,10 @@ from dflcolab.progress import Progress, Task
 from dflcolab.workspace.workspace import Side, Workspace
 
 FACE_SUFFIXES = (".jpg", ".jpeg", ".png")
+NO_FACE_DATA = "no face data"
+NOT_READABLE = "not readable"
+UNSAFE = "asks for more than data, and was not opened"
+
 _HEAD = 16384
 """Bytes read at once; a head with a mask in it takes up to four times as many."""
 
@@ -41,6 +51,7 @@ class FaceFile:
         record: Its face data; None for a picture without.
         size: Width of the picture in pixels; 0 for a picture without face data.
         problem: A sentence if the file is damaged.
+        reason: The same in a few words that are the same for all such files.
     """
 
     path: Path
@@ -48,16 +59,34 @@ class FaceFile:
     record: FaceRecord | None
     size: int = 0
     problem: str = ""
+    reason: str = ""
 
     def decode(self) -> Image:
         """The picture, `[H, W, 3]`, uint8, BGR.
 
         Raises:
-            FormatError: It does not decode.
+            FormatError: It does not decode, or its end is not there.
         """
         if not self.data:
             raise FormatError(f"{self.path} is empty; use another copy of the file.")
-        return decode_picture(self.data, str(self.path))
+        image = decode_picture(self.data, str(self.path))
+        if ends_in_nothing(image) and not is_whole(self.data):
+            raise PartMissingError(
+                f"A part of the picture in {self.path} is missing; use another copy of the file."
+            )
+        return image
+
+
+def reason_of(error: FormatError) -> str:
+    """A few words on a file that cannot be used, the same for all of one kind."""
+    if isinstance(error, UnsafeFileError):
+        return UNSAFE
+    return PART_IS_MISSING if isinstance(error, PartMissingError) else NOT_READABLE
+
+
+def why_not(face: FaceFile) -> str:
+    """Why a file has no face data that could be used."""
+    return face.reason or NO_FACE_DATA
 
 
 def loose_faces(workspace: Workspace, side: Side) -> list[Path]:
@@ -113,7 +142,7 @@ def _face_file(path: Path, data: bytes, stream: BinaryIO) -> FaceFile:
         header = read_header(stream, str(path))
         record = record_of(header, str(path))
     except FormatError as error:
-        return FaceFile(path, data, None, problem=str(error))
+        return FaceFile(path, data, None, problem=str(error), reason=reason_of(error))
     return FaceFile(path, data, record, 0 if record is None else header.width)
 
 

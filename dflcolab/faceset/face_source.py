@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dflcolab.errors import DFLColabError, FacesetError
+from dflcolab.errors import DFLColabError, FacesetError, FormatError
 from dflcolab.faceset.face_files import (
     FACE_SUFFIXES,
+    NOT_READABLE,
     FaceFile,
     for_each_face,
     read_face_file,
     read_face_head,
+    reason_of,
 )
 from dflcolab.faceset.folder_lock import using
 from dflcolab.faceset.person_folders import person_folders
@@ -57,8 +59,10 @@ class FaceSource:
         try:
             face = self._reader.read(index)
             return FaceFile(path, face.jpeg(), face.record, face.width)
+        except FormatError as error:
+            return FaceFile(path, b"", None, problem=str(error), reason=reason_of(error))
         except DFLColabError as error:
-            return FaceFile(path, b"", None, problem=str(error))
+            return FaceFile(path, b"", None, problem=str(error), reason=NOT_READABLE)
 
     def read_head(self, path: Path) -> FaceFile:
         """As `read`, for its face data alone: of a loose file no more than the head is read."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from dflcolab.arrays import Image, Landmarks
 from dflcolab.errors import FacesetError, FormatError
 from dflcolab.faceset import limits
-from dflcolab.faceset.face_files import FaceFile, for_each_face
+from dflcolab.faceset.face_files import FaceFile, for_each_face, reason_of, why_not
 from dflcolab.faceset.vector_cache import VectorCache
 from dflcolab.progress import Progress
 
@@ -77,7 +77,7 @@ def identity_vector(
         cache: Where the vector is looked up first, and kept.
     """
     if face.record is None:
-        return face.problem or "no face data"
+        return why_not(face)
     key = VectorCache.key(face.data) if cache is not None else b""
     known = cache.get(key) if cache is not None else None
     if known is not None:
@@ -85,7 +85,7 @@ def identity_vector(
     try:
         found = np.asarray(embed(face.decode(), face.record.landmarks), dtype=np.float32)
     except FormatError as error:
-        return str(error)
+        return reason_of(error)
     length = float(np.linalg.norm(found))
     if not (math.isfinite(length) and length > 0):
         return "no likeness can be measured"

@@ -18,7 +18,7 @@ from dflcolab.arrays import Image, Landmarks
 from dflcolab.errors import FacesetError, FormatError
 from dflcolab.faces.alignment import alignment_matrix
 from dflcolab.faces.face_type import FaceType
-from dflcolab.faceset.face_files import FaceFile, for_each_face
+from dflcolab.faceset.face_files import FaceFile, for_each_face, reason_of, why_not
 from dflcolab.progress import Progress
 
 INNER = slice(17, 68)
@@ -82,11 +82,11 @@ def judge_faces(
 
     def look(face: FaceFile) -> LandmarkVerdict | str:
         if face.record is None:
-            return face.problem or "no face data"
+            return why_not(face)
         try:
             return judge(face.decode(), face.record.landmarks)
         except FormatError as error:
-            return str(error)
+            return reason_of(error)
 
     results = for_each_face(paths, look, progress=progress, title="Checking landmarks")
     verdicts: dict[str, LandmarkVerdict] = {}

@@ -30,7 +30,8 @@ from dflcolab.faceset.clean_checks import (
     share_outside,
     thumbnail,
 )
-from dflcolab.faceset.face_files import FaceFile, for_each_face
+from dflcolab.faceset.face_files import NO_FACE_DATA, NOT_READABLE, FaceFile, for_each_face
+from dflcolab.faceset.whole_picture import PART_IS_MISSING, is_whole
 from dflcolab.progress import Progress
 
 _LOOK = 128
@@ -71,6 +72,7 @@ class FaceMeasure:
     Attributes:
         path: The file.
         problem: Why the file cannot be judged; "" if it can. All else is then None or empty.
+        reason: The same in words shared by all such files; "" where the face data are at fault.
         record: Its face data.
         size: Width of the picture in pixels.
         pose: Pitch, yaw and roll in radians, signs as in `faces.pose`.
@@ -87,6 +89,7 @@ class FaceMeasure:
 
     path: Path
     problem: str = ""
+    reason: str = ""
     record: FaceRecord | None = None
     size: int = 0
     pose: Pose | None = None
@@ -122,16 +125,23 @@ def measure_faces(paths: Sequence[Path], *, progress: Progress) -> list[FaceMeas
 def measure_face(face: FaceFile) -> FaceMeasure:
     """The numbers of one face file; a damaged one comes back with its `problem`."""
     if face.problem:
-        return FaceMeasure(face.path, problem=face.problem)
+        return FaceMeasure(face.path, problem=face.problem, reason=face.reason)
+    if not is_whole(face.data):
+        return FaceMeasure(face.path, problem=PART_IS_MISSING, reason=PART_IS_MISSING)
     try:
         image = face.decode()
     except FormatError:
-        return FaceMeasure(face.path, problem="not a readable picture")
+        return FaceMeasure(face.path, problem="not a readable picture", reason=NOT_READABLE)
     height, width = image.shape[:2]
     record = face.record
     problem = landmark_problem(record, width, height)
     if problem or record is None:
-        return FaceMeasure(face.path, problem=problem, record=record)
+        return FaceMeasure(
+            face.path,
+            problem=problem,
+            reason=NO_FACE_DATA if record is None else "",
+            record=record,
+        )
     try:
         points = face_points(record.landmarks)
     except FacesetError:

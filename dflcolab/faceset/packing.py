@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dflcolab.errors import FacesetError, FormatError
 from dflcolab.faceset.person_folders import person_folders
+from dflcolab.faceset.whole_picture import is_whole
 from dflcolab.files import list_files, storage_errors
 from dflcolab.formats.dfl_jpeg import SUFFIXES, read_face
 from dflcolab.formats.faceset_pak import PakItem, PakReader
@@ -88,7 +89,14 @@ def read_loose(
                 problems.append(f"{path} has a name that cannot be packed; rename it.")
                 continue
             try:
-                faces.append((path, PakItem(path.name, read_face(path), person)))
+                face = read_face(path)
+                if not is_whole(face.jpeg()):
+                    problems.append(
+                        f"{path} stayed loose, because a part of its picture is missing; use "
+                        "another copy of it, or delete it."
+                    )
+                    continue
+                faces.append((path, PakItem(path.name, face, person)))
             except FormatError as error:
                 problems.append(str(error))
     return faces, problems

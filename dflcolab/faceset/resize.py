@@ -25,6 +25,7 @@ from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.convert import ConvertedFace, convert_face
 from dflcolab.faceset.face_files import FaceFile, for_each_face
 from dflcolab.faceset.folder_swap import swap_in
+from dflcolab.faceset.whole_picture import PartMissingError, is_whole
 from dflcolab.files import storage_errors, write_bytes, write_text
 from dflcolab.formats.dfl_jpeg import face_from_bytes, read_record_bytes
 from dflcolab.formats.jpeg_segments import read_header
@@ -117,6 +118,11 @@ def resize_faces(
             if file.problem:
                 return _Outcome(name, problem=file.problem)
             face = face_from_bytes(file.data, str(file.path))
+            if not is_whole(file.data):  # afterwards nothing would tell
+                raise PartMissingError(
+                    f"A part of the picture in {file.path} is missing; it was left as it is. Use "
+                    "another copy of the file."
+                )
             new = convert_face(face, size=size, face_type=face_type, jpeg_quality=jpeg_quality)
         except (FacesetError, FormatError) as error:
             return _Outcome(name, problem=str(error))

@@ -13,7 +13,14 @@ from dflcolab.faces.pose import pose
 from dflcolab.faceset import sort_by_measure, sort_keys
 from dflcolab.faceset.config import SortKind
 from dflcolab.faceset.cpbd import sharpness
-from dflcolab.faceset.face_files import FaceFile, for_each_face, read_face_file, read_face_head
+from dflcolab.faceset.face_files import (
+    FaceFile,
+    for_each_face,
+    read_face_file,
+    read_face_head,
+    reason_of,
+    why_not,
+)
 from dflcolab.faceset.identity import Embedder, Vector
 from dflcolab.faceset.landmark_quality import LandmarkJudge
 from dflcolab.faceset.sort_by_best import by_best_faces, source_area
@@ -21,10 +28,8 @@ from dflcolab.faceset.sort_by_likeness import by_histograms, by_pixels, masked_p
 from dflcolab.faceset.sort_by_name import one_face, recovered_names
 from dflcolab.faceset.sort_result import (
     NO_SHARPNESS,
-    NOT_READABLE,
     SortedFaces,
     checked,
-    why_not,
 )
 from dflcolab.faceset.vector_cache import VectorCache
 from dflcolab.progress import Progress
@@ -144,8 +149,8 @@ def _by_score(paths: Sequence[Path], kind: SortKind, progress: Progress) -> Sort
     def measure(face: FaceFile) -> tuple[float | str | None, str]:
         try:
             return score_of(face), why_not(face)
-        except FormatError:
-            return None, NOT_READABLE
+        except FormatError as error:
+            return None, face.reason or reason_of(error)
 
     scores: dict[str, float | str] = {}
     rejected: dict[str, str] = {}

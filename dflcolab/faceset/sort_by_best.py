@@ -16,9 +16,9 @@ from dflcolab.faceset import sort_keys
 from dflcolab.faceset.best_faces import SMALLEST_TARGET, Candidate, best_faces
 from dflcolab.faceset.config import SortKind
 from dflcolab.faceset.cpbd import sharpness
-from dflcolab.faceset.face_files import FaceFile, for_each_face
+from dflcolab.faceset.face_files import FaceFile, for_each_face, reason_of, why_not
 from dflcolab.faceset.sort_by_likeness import hull_of
-from dflcolab.faceset.sort_result import NOT_READABLE, SortedFaces, checked, why_not
+from dflcolab.faceset.sort_result import SortedFaces, checked
 from dflcolab.progress import Progress
 
 NO_FRAME_SIZE = "its size in the frame is not known"
@@ -77,8 +77,8 @@ def _look_at_sharpness(face: FaceFile) -> _Look | str:
         return why_not(face)
     try:
         image = face.decode()
-    except FormatError:
-        return NOT_READABLE
+    except FormatError as error:
+        return reason_of(error)
     turned = pose(face.record.landmarks, face.size)
     quality = sharpness(sort_keys.masked(image, hull_of(face.record, image)))
     return _Look(Candidate(turned.yaw, turned.pitch, quality), sort_keys.gray_histogram(image))
@@ -92,8 +92,8 @@ def _look_at_size(face: FaceFile) -> _Look | str:
         return NO_FRAME_SIZE
     try:
         image = face.decode()
-    except FormatError:
-        return NOT_READABLE
+    except FormatError as error:
+        return reason_of(error)
     turned = pose(face.record.landmarks, face.size)
     return _Look(Candidate(turned.yaw, turned.pitch, area), sort_keys.gray_histogram(image))
 

@@ -20,12 +20,12 @@ from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.hull_masks import hull_mask
 from dflcolab.faceset import sort_keys
 from dflcolab.faceset.config import SortKind
-from dflcolab.faceset.face_files import FaceFile, for_each_face
+from dflcolab.faceset.face_files import FaceFile, for_each_face, reason_of
 from dflcolab.faceset.farthest_chain import FarthestChain
 from dflcolab.faceset.histogram_chain import histogram_chain
 from dflcolab.faceset.pivot_limits import AreaLayout
 from dflcolab.faceset.pixel_chain import PixelChain
-from dflcolab.faceset.sort_result import NOT_READABLE, SortedFaces, checked
+from dflcolab.faceset.sort_result import SortedFaces, checked
 from dflcolab.files import storage_errors
 from dflcolab.progress import Progress, Task
 
@@ -56,18 +56,18 @@ def hull_of(record: FaceRecord, image: Image) -> Mask:
 def by_histograms(paths: Sequence[Path], kind: SortKind, progress: Progress) -> SortedFaces:
     """The chain of like colors (`HIST`), or unlike histograms first (`HIST_DISSIM`)."""
 
-    def measure(face: FaceFile) -> npt.NDArray[np.float64] | None:
+    def measure(face: FaceFile) -> npt.NDArray[np.float64] | str:
         try:
             if kind is SortKind.HIST:
                 return sort_keys.color_histograms(face.decode())
             return sort_keys.gray_histogram(masked_picture(face))
-        except FormatError:
-            return None
+        except FormatError as error:
+            return face.reason or reason_of(error)
 
     results = for_each_face(paths, measure, progress=progress, title=f"Sorting by {kind.value}")
     found = {path.name: counts for path, counts in zip(paths, results, strict=True)}
-    usable = {name: counts for name, counts in found.items() if counts is not None}
-    rejected = {name: NOT_READABLE for name in found if name not in usable}
+    usable = {name: counts for name, counts in found.items() if not isinstance(counts, str)}
+    rejected = {name: reason for name, reason in found.items() if isinstance(reason, str)}
     names = list(usable)
     if not names:
         return checked(SortedFaces((), {}, rejected), paths)
@@ -100,32 +100,34 @@ def by_pixels(paths: Sequence[Path], progress: Progress, *, dissimilar: bool) ->
         pixels = room.reshape(-1, *stored)
         chain = FarthestChain(layout, pixels) if dissimilar else PixelChain(pixels)
 
-        def take(face: FaceFile) -> tuple[int, ...] | None:
+        def take(face: FaceFile) -> tuple[int, ...] | str:
             try:
                 image = face.decode()
-            except FormatError:
-                return None
+            except FormatError as error:
+                return reason_of(error)
             if image.shape == shape:
                 chain.put(places[face.path], image)
             return image.shape
 
         usable: list[int] = []
+        rejected: dict[str, str] = {}
         results = for_each_face(
             paths, take, progress=progress, title="Sorting by absdiff", read=_without_face_data
         )
         for place, found in enumerate(results):
-            if found is None:
+            if isinstance(found, str):
+                rejected[paths[place].name] = found
                 continue
             if found != shape:
                 raise FacesetError(
                     f"{paths[place].name} has {found[1]} x {found[0]} pixels and the first face "
-                    f"{shape[1]} x {shape[0]}; absdiff needs faces of one size."
+                    f"{shape[1]} x {shape[0]}; absdiff needs faces of one size. Run "
+                    f"`dflcolab resize` with --size {min(found[1], shape[1])} for that side first, "
+                    "or sort by hist or dissimilar-face."
                 )
             usable.append(place)
         with progress.task("Chaining faces", total=len(usable), unit="faces") as task:
             order = chain.order(usable, step=lambda: _step(progress, task))
-    kept = set(usable)
-    rejected = {path.name: NOT_READABLE for place, path in enumerate(paths) if place not in kept}
     return SortedFaces(tuple(paths[place].name for place in order), {}, rejected)
 
 

@@ -19,11 +19,11 @@ from dflcolab.errors import FacesetError
 from dflcolab.faceset.clean_checks import landmark_problem
 from dflcolab.faceset.config import SortKind
 from dflcolab.faceset.duplicates import duplicate_groups, find_duplicates
-from dflcolab.faceset.face_files import FaceFile, for_each_face, read_face_head
+from dflcolab.faceset.face_files import FaceFile, for_each_face, read_face_head, why_not
 from dflcolab.faceset.identity import Embedder, Vector, embed_faces, likeness, main_person
 from dflcolab.faceset.landmark_quality import LandmarkJudge, judge_faces
 from dflcolab.faceset.measures import expression, face_points, measure_faces
-from dflcolab.faceset.sort_result import SortedFaces, checked, why_not
+from dflcolab.faceset.sort_result import SortedFaces, checked
 from dflcolab.faceset.vector_cache import VectorCache
 from dflcolab.progress import Progress
 
@@ -67,7 +67,7 @@ def by_duplicates(paths: Sequence[Path], progress: Progress) -> SortedFaces:
     """
     measures = measure_faces(paths, progress=progress)
     groups = duplicate_groups(find_duplicates(measures), len(measures))
-    rejected = {m.name: m.problem for m in measures if m.thumbnail is None and m.record is None}
+    rejected = {m.name: m.reason for m in measures if m.thumbnail is None and m.record is None}
     scores: dict[str, float] = {}
     incomparable: list[str] = []
     for keeper, copies in groups:

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dflcolab.errors import FacesetError
-from dflcolab.faceset.face_files import FaceFile
 
-NO_FACE_DATA = "no face data"
-NOT_READABLE = "not readable"
 NO_SHARPNESS = "sharpness cannot be measured"
 
 
@@ -30,11 +27,6 @@ class SortedFaces:
     scores: Mapping[str, float | str]
     rejected: Mapping[str, str]
     renamed: Mapping[str, str] | None = None
-
-
-def why_not(face: FaceFile) -> str:
-    """Why a file without face data cannot be sorted by it."""
-    return NOT_READABLE if face.problem else NO_FACE_DATA
 
 
 def checked(found: SortedFaces, paths: Sequence[Path]) -> SortedFaces:

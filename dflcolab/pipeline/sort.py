@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dflcolab.errors import ConfigError
 from dflcolab.faceset.config import SortConfig, SortKind
-from dflcolab.faceset.face_files import loose_faces
+from dflcolab.faceset.face_files import NO_FACE_DATA, NOT_READABLE, UNSAFE, loose_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.renaming import rename_all
 from dflcolab.faceset.sort import SortedFaces, sort_faces
-from dflcolab.faceset.sort_result import NO_FACE_DATA, NO_SHARPNESS, NOT_READABLE
+from dflcolab.faceset.sort_result import NO_SHARPNESS
 from dflcolab.faceset.vector_cache import FILE_NAME, VectorCache
+from dflcolab.faceset.whole_picture import PART_IS_MISSING
 from dflcolab.progress import Progress
+from dflcolab.sync.words import counted
 from dflcolab.workspace.trash import Removal, Trash
 from dflcolab.workspace.workspace import Workspace
+
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class SortReport:
         by: What the order follows.
         faces: Number of files in the new order.
         trashed: Number of files moved to the trash, by reason.
+        examples: The first of them by name, by reason.
         first_score: Score of the first file; None where faces were chained.
         last_score: Score of the last file.
         note: A sentence on the outcome; "" if it is as expected.
@@ -41,13 +47,20 @@ class SortReport:
     first_score: float | str | None
     last_score: float | str | None
     note: str = ""
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def summary(self) -> str:
         """The report in a line or two."""
-        text = f"{self.faces} faces of {self.side} are in order by {self.by}."
+        lines = [f"In order by {self.by}: {counted(self.faces, 'face')} of {self.side}."]
         for reason, number in self.trashed.items():
-            text += f"\n{number} moved to the trash: {reason} (`dflcolab clean --side {self.side} --undo` brings them back)."
-        return f"{text}\n{self.note}" if self.note else text
+            names = ", ".join(self.examples.get(reason, ()))
+            more = " …" if number > len(self.examples.get(reason, ())) else ""
+            lines.append(f"{number} moved to the trash: {reason} ({names}{more}).")
+        if self.trashed:
+            lines.append(
+                f"`dflcolab clean --side {self.side} --undo --only sort` brings back what went."
+            )
+        return "\n".join([*lines, self.note] if self.note else lines)
 
 
 @alone_with_faces
@@ -90,6 +103,7 @@ def sort(
         by=config.by.value,
         faces=len(found.order),
         trashed=dict(Counter(found.rejected.values())),
+        examples=_examples(found),
         first_score=ends[0],
         last_score=ends[1],
         note=_note(config, found),
@@ -120,10 +134,23 @@ def _networks(config: SortConfig, folder: Path) -> dict[str, Any]:
             return {}
 
 
+def _examples(found: SortedFaces) -> dict[str, tuple[str, ...]]:
+    names: dict[str, list[str]] = {}
+    for name, reason in sorted(found.rejected.items()):
+        names.setdefault(reason, []).append(name)
+    return {reason: tuple(first[:_EXAMPLES]) for reason, first in names.items()}
+
+
 def _note(config: SortConfig, found: SortedFaces) -> str:
     """Why `final` kept far fewer faces than asked for, as DeepFaceLab does."""
     final = config.by in (SortKind.FINAL, SortKind.FINAL_FASTER)
-    left_out = set(found.rejected.values()) - {NO_FACE_DATA, NOT_READABLE, NO_SHARPNESS}
+    left_out = set(found.rejected.values()) - {
+        NO_FACE_DATA,
+        NOT_READABLE,
+        UNSAFE,
+        PART_IS_MISSING,
+        NO_SHARPNESS,
+    }
     if not final or not left_out or len(found.order) >= 0.75 * config.target:
         return ""
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dflcolab.faces.face_record import FaceRecord
@@ -41,6 +41,7 @@ def naive_duplicates(measures, threshold: float) -> dict[int, tuple[int, float]]
     return found
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(1, 40),
