@@ -81,16 +81,20 @@ def check_identities(sources: Sequence[Source], journal: Journal, aligned_dir: P
             )
 
 
+def is_packed(workspace: Workspace, side: Side) -> bool:
+    """True where the faces of a side are in a `faceset.pak`."""
+    return (workspace.aligned_dir(side) / PAK_NAME).exists()
+
+
 def faces_stay(workspace: Workspace, side: Side) -> bool:
     """True where a side's faces are to be used as they are: packed, or extracted by another program.
 
     Whoever brought them may have deleted some on purpose; extraction would look at those frames again.
     """
-    aligned_dir = workspace.aligned_dir(side)
-    if (aligned_dir / PAK_NAME).exists():
+    if is_packed(workspace, side):
         return True
     journal = workspace.frames_dir(side) / FILE_NAME
-    return not journal.exists() and bool(list_files(aligned_dir, (".jpg",)))
+    return not journal.exists() and bool(list_files(workspace.aligned_dir(side), (".jpg",)))
 
 
 def foreign_faces(aligned_dir: Path, face_type: FaceType) -> dict[str, int]:

@@ -11,49 +11,50 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dflcolab.errors import ConfigError, DFLColabError, WorkspaceError
+from dflcolab.faces.face_type import FaceType
 from dflcolab.runtime import rules
 from dflcolab.runtime.advice import runtime_advice
-from dflcolab.runtime.bring import download, show_where
 from dflcolab.runtime.cells import awaited_cell, cell, stop_button
 from dflcolab.runtime.description import Runtime, find_runtime
 from dflcolab.runtime.drive import drive_for
-from dflcolab.runtime.results import show_faces, show_made_by_merge, show_merged, show_report
-from dflcolab.runtime.session_state import DECISIONS, SessionState
+from dflcolab.runtime.model_cells import ModelCells, duration
+from dflcolab.runtime.model_export import NO_EXPORT
+from dflcolab.runtime.results import show_faces, show_report
+from dflcolab.runtime.session_state import AS_IT_IS, DECISIONS, SAMPLE
 from dflcolab.runtime.show import (
     StoppedCellError,
     show_box,
     show_failure,
     show_page,
     show_text,
-    show_video,
 )
 from dflcolab.runtime.storage import Storage
 from dflcolab.workspace.workspace import RightsBasis, Side, Workspace
 
 VARIABLE = "DFLCOLAB_NOTEBOOK"
-DEMO = "demo"
 _FINISHING_ROUNDS = 3
 """What is found damaged is copied again, and that may rely on other damage."""
-_WISHES = {"over-training": "overfit", "nothing improves": "plateau", "never by itself": "never"}
 NO_MASKS = "not now"
 LABEL_MASKS = "draw outlines"
 LEARN_MASKS = "learn the outlines"
 APPLY_MASKS = "apply to all faces"
+REPORTS: Mapping[str, Literal["all", "faces", "training"]] = {
+    "faces": "faces",
+    "training": "training",
+    "faces and training": "all",
+}
+"""What the cell of the report looks at, as `report` takes it."""
 MASK_STEPS = (NO_MASKS, LABEL_MASKS, LEARN_MASKS, APPLY_MASKS)
 """What the cell of the masks does, in the order of the work."""
-VIDEO = "video"
-LOSSLESS_VIDEO = "lossless video"
-SINGLE_FRAMES = "single frames"
-MERGE_INTO = (VIDEO, LOSSLESS_VIDEO, SINGLE_FRAMES)
-"""What the cell of the merge writes."""
 
 
-class Session(SessionState):
+class Session(ModelCells):
     """One method per cell."""
 
     @cell
@@ -99,6 +100,7 @@ class Session(SessionState):
         src_rights: str,
         dst_rights: str,
         rights_note: str,
+        face_type: str = AS_IT_IS,
         existing_workspace: str = "",
         local_folder: str = "",
     ) -> None:
@@ -117,7 +119,7 @@ class Session(SessionState):
         source = self._given_source(existing_workspace)
         if source is not None and brought_before(Workspace(root), source):
             source = None
-        if name == DEMO and not src_video and not dst_video and not existing_workspace:
+        if name == SAMPLE and not src_video and not dst_video and not existing_workspace:
             # Brought once: what the user changed later stays.
             config = InitConfig() if (root / "workspace.toml").exists() else sample_workspace()
         else:
@@ -129,21 +131,34 @@ class Session(SessionState):
                 dst_rights=_basis(dst_rights),
                 note=rights_note or None,
             )
-        config = replace(config, platform_choice=DECISIONS[self._choice])
+        config = replace(
+            config,
+            face_type=None if face_type == AS_IT_IS else FaceType.parse(face_type),
+            platform_choice=DECISIONS[self._choice],
+        )
         show_text(init(root, config, progress=self.progress, where=self.where).summary())
         self._workspace = Workspace.open(root)
         self._copy()
 
     @cell
     def extract(
-        self, *, src_frames_per_second: float, dst_debug_pictures: bool, max_faces: int
+        self,
+        *,
+        src_frames_per_second: float,
+        dst_debug_pictures: bool,
+        max_faces: int,
+        unpack_faces: bool = False,
     ) -> None:
         """Find the faces of both sides."""
         from dflcolab.extraction.config import ExtractConfig
+        from dflcolab.faceset.config import UnpackConfig
         from dflcolab.pipeline.extract import extract
-        from dflcolab.pipeline.extract_steps import faces_stay
+        from dflcolab.pipeline.extract_steps import faces_stay, is_packed
+        from dflcolab.pipeline.pack import unpack
 
         for side in Side:
+            if unpack_faces and is_packed(self.workspace, side):
+                show_report(unpack(self.workspace, UnpackConfig(side=side), progress=self.progress))
             if faces_stay(self.workspace, side):
                 show_text(f"The faces of {side.value} are here already and are used as they are.")
                 show_faces(self.workspace, side)
@@ -165,6 +180,8 @@ class Session(SessionState):
         from dflcolab.pipeline.sort import sort
 
         for side, kind in ((Side.SRC, src_by), (Side.DST, dst_by)):
+            if self._stays_packed(side):
+                continue
             config = SortConfig(side=side, by=SortKind(kind))
             show_report(sort(self.workspace, config, progress=self.progress))
             show_faces(self.workspace, side)
@@ -179,6 +196,8 @@ class Session(SessionState):
         from dflcolab.pipeline.clean import clean, usual_checks
 
         for side, person in ((Side.SRC, src_person), (Side.DST, dst_person)):
+            if self._stays_packed(side):
+                continue
             named: dict[str, Any] = {}
             if person and not undo:
                 # A person alone would be the only check; the usual ones are wanted besides.
@@ -195,12 +214,15 @@ class Session(SessionState):
         self._copy()
 
     @cell
-    def report(self) -> None:
-        """Say what the facesets show and lack, and whether they fit together."""
+    def report(self, *, about: str) -> None:
+        """Say what facesets and trainings show and lack, and whether src and dst fit together."""
         from dflcolab.faceset.report_config import ReportConfig
         from dflcolab.pipeline.report import report
 
-        found = report(self.workspace, ReportConfig(), progress=self.progress)
+        if about not in REPORTS:
+            raise ConfigError(f"{about!r} is no choice; take one from the list of the form.")
+        config = ReportConfig(about=REPORTS[about])
+        found = report(self.workspace, config, progress=self.progress)
         show_report(found)
         show_page(found.html)
         self._copy()
@@ -229,6 +251,7 @@ class Session(SessionState):
         self, *, mask_step: str, mask_side: str, mask_model: str, mask_minutes: float
     ) -> None:
         """Outlines by hand, a network that learns them, its masks into the faces: one step a run."""
+        from dflcolab.training.config import TrainConfig
         from dflcolab.xseg.config import MaskConfig
 
         if mask_step not in MASK_STEPS:
@@ -239,174 +262,27 @@ class Session(SessionState):
         if mask_step == LABEL_MASKS:
             self.label_masks(side=mask_side, mask_model=mask_model)
             return
-        config = MaskConfig(action="train", model=mask_model, deadline=_duration(mask_minutes))
-        configs = [config]
-        if mask_step == APPLY_MASKS:
-            configs = [replace(config, action="apply", side=side) for side in Side]
-        for chosen in configs:
-            await self._show_job("mask", chosen)
+        if mask_step == LEARN_MASKS:
+            await self._train_in_a_job(
+                "train",
+                TrainConfig(
+                    model=mask_model,
+                    arch="xseg",
+                    deadline=duration(mask_minutes),
+                    remote=self._copies_address(),
+                ),
+            )
+            return
+        for chosen in Side:
+            await self._show_job("mask", MaskConfig(action="apply", model=mask_model, side=chosen))
         with stop_button(self.progress):
             self._copy()
 
     @cell
-    def import_model(self, *, model_name: str, dfl_model: str, dfl_folder: str) -> None:
-        """Make a model of DeepFaceLab's files; what was imported already is left as it is."""
-        from dflcolab.pipeline.model import model, not_imported
-        from dflcolab.training.config import ModelConfig
-
-        if self._has_checkpoint(model_name):
-            show_text(f"There is a model {model_name} already; training goes on with it.")
-            return
-        folders = self._given_paths(dfl_folder)
-        if not folders and not not_imported(self.workspace):
-            show_text(
-                "There is no model of DeepFaceLab in the workspace; training begins a new one. Give "
-                "the folder with its files, or a workspace that has them as `existing_workspace`."
-            )
-            return
-        config = ModelConfig(
-            action="import",
-            model=dfl_model.strip() or None,
-            from_=folders[0] if folders else None,
-            as_=model_name,
-        )
-        show_report(model(self.workspace, config, progress=self.progress))
-        self._copy()
-
-    @awaited_cell
-    async def pretrain(
-        self,
-        *,
-        model_name: str,
-        preset: str,
-        pretrain_minutes: float,
-        pretrain_iterations: int,
-        faceset: str,
-    ) -> None:
-        """Give a new model a start; a model that was trained already is left as it is."""
-        from dflcolab.training.config import PretrainConfig
-
-        if self._has_checkpoint(model_name):
-            show_text(
-                f"The model {model_name} has its start already; give another name to begin anew."
-            )
-            return
-        if not pretrain_minutes and not pretrain_iterations:
-            show_text("Pretraining is left out, as chosen.")
-            return
-        config = PretrainConfig(
-            model=model_name,
-            preset=preset,  # pyright: ignore[reportArgumentType]
-            deadline=_duration(pretrain_minutes),
-            target_iter=pretrain_iterations or None,
-            faceset=(faceset,) if faceset else (),
-            remote=self._copies_address(),
-        )
-        await self._train_in_a_job("pretrain", config)
-
-    @awaited_cell
-    async def train(
-        self,
-        *,
-        model_name: str,
-        preset: str,
-        train_minutes: float,
-        target_iterations: int,
-        end_when: str,
-        options: str,
-        copy_every_minutes: float,
-        choose_more_options: bool = False,
-    ) -> None:
-        """Train, or go on training; copies of the saved state go to the storage meanwhile."""
-        from dflcolab.training.config import TrainConfig
-
-        config = TrainConfig(
-            model=model_name,
-            # An existing model keeps its sizes.
-            preset=None if self._has_checkpoint(model_name) else preset,  # pyright: ignore[reportArgumentType]
-            deadline=_duration(train_minutes),
-            target_iter=target_iterations or None,
-            stop_on=_WISHES[end_when],  # pyright: ignore[reportArgumentType]
-            set=tuple(options.split()),
-            remote=self._copies_address(),
-            push_minutes=copy_every_minutes,
-        )
-        if choose_more_options:
-            config = await self._with_more_options(config)
-        await self._train_in_a_job("train", config)
-
-    @cell
-    def tune(self, *, model_name: str) -> None:
-        """Show the merge tuner; what is saved in it is in `merge.toml`, which merging reads."""
-        from IPython.display import display
-
-        from dflcolab.merging.config import MergeConfig
-        from dflcolab.widgets.tuner import merge_tuner
-
-        config = MergeConfig(model=model_name)
-        display(merge_tuner(self.workspace, config, progress=self.progress, where=self.where))
-
-    @awaited_cell
-    async def merge(
-        self,
-        *,
-        model_name: str,
-        merge_options: str,
-        show_tuner: bool = False,
-        merge_into: str = VIDEO,
-    ) -> None:
-        """Put the trained face into the dst frames, or show the tuner for their look instead."""
-        if merge_into not in MERGE_INTO:
-            raise ConfigError(f"{merge_into!r} is no choice; take one from the list of the form.")
-        if show_tuner:
-            self.tune(model_name=model_name)
-            return
-        from dflcolab.merging.config import MergeConfig
-
-        video = merge_into != SINGLE_FRAMES and self._can_merge_straight()
-        config = MergeConfig(
-            model=model_name,
-            set=tuple(merge_options.split()),
-            video=video,
-            encode=("lossless=true",) if video and merge_into == LOSSLESS_VIDEO else (),
-        )
-        await self._show_job("merge", config)
-        with stop_button(self.progress):
-            show_merged(self.workspace)
-            self._copy()
-
-    @cell
-    def encode(self, *, lossless: bool, download_result: bool = False) -> None:
-        """Make the video, if the merge has not done so; show it, and say where it is."""
-        from dflcolab.media.config import EncodeConfig
-        from dflcolab.pipeline.encode import encode
-        from dflcolab.pipeline.merged_straight import merged_straight, straight_results
-
-        result = self.workspace.result_path()
-        if merged_straight(self.workspace):
-            videos = straight_results(self.workspace)
-            show_made_by_merge(videos)
-            result = videos[0]
-            if lossless:
-                show_text(
-                    f"lossless counts for {SINGLE_FRAMES}; take “{LOSSLESS_VIDEO}” in the cell “Merge” instead."
-                )
-        else:
-            config = EncodeConfig(lossless=lossless)
-            show_report(encode(self.workspace, config, progress=self.progress))
-        if result.exists():
-            show_video(result)
-        self._copy()
-        if result.exists():
-            storage = self._storage
-            copy = None if storage is None else storage.place_of(self.workspace, result.name)
-            show_where(result, copy)
-            if download_result:
-                download(result, self.where)
-
-    @cell
-    def finish(self, *, disconnect_drive: bool) -> None:
+    def finish(self, *, disconnect_drive: bool, export_model_as: str = NO_EXPORT) -> None:
         """Copy everything to the storage, and read it back from there over the network."""
+        if export_model_as != NO_EXPORT:
+            self._export_model(export_model_as)
         if self._storage is None:
             show_text(
                 f"No storage is connected; the workspace is in {self.workspace.root}, "
@@ -425,6 +301,18 @@ class Session(SessionState):
             self._storage.disconnect()
             self._storage = None
             show_text("The storage has taken everything and is disconnected.")
+
+    def _stays_packed(self, side: Side) -> bool:
+        """Whether the faces of a side are in a pack, whose order and faces stay; says so."""
+        from dflcolab.pipeline.extract_steps import is_packed
+
+        packed = is_packed(self.workspace, side)
+        if packed:
+            show_text(
+                f"The faces of {side.value} are packed and stay as they are; to change them, run the "
+                "cell “Extract faces” with unpack_faces."
+            )
+        return packed
 
 
 _started: Session | None = None
@@ -475,7 +363,3 @@ def _values() -> dict[str, Any]:
 
 def _basis(text: str) -> RightsBasis | None:
     return RightsBasis(text) if text in tuple(RightsBasis) else None
-
-
-def _duration(minutes: float) -> str | None:
-    return f"{max(1, round(60 * minutes))}s" if minutes else None

@@ -24,7 +24,15 @@ from dflcolab.workspace.workspace import Side, Workspace
 
 if TYPE_CHECKING:
     from dflcolab.config import Config
+    from dflcolab.runtime.job import JobEnd
+    from dflcolab.runtime.model_choice import ModelChoice
     from dflcolab.training.config import TrainConfig
+
+SAMPLE = "demo"
+"""Name of the workspace that gets the sample clips when no videos are given."""
+
+AS_IT_IS = "as it is"
+"""A choice that changes nothing."""
 
 DECISIONS = {rules.NOT_CHOSEN: None, rules.GO_ON: "go-on", rules.STOP: "stop"}
 """The choices of the first cell, as `init` takes them."""
@@ -54,6 +62,7 @@ class SessionState:
         self._storage: Storage | None = None
         self._choice = rules.NOT_CHOSEN
         self._workspace: Workspace | None = None
+        self._model: ModelChoice | None = None
 
     @property
     def workspace(self) -> Workspace:
@@ -155,7 +164,7 @@ class SessionState:
         form = TrainingForm(config, checkpoint and checkpoint.state())
         return await ask(form, label="Start", progress=self.progress, where=self.where)
 
-    async def _train_in_a_job(self, verb: str, config: TrainConfig) -> None:
+    async def _train_in_a_job(self, verb: str, config: TrainConfig) -> JobEnd:
         """Train in a process of its own, or join one that does so already.
 
         What it saved goes to the storage, however it ends.
@@ -173,6 +182,7 @@ class SessionState:
             show_text(end.summary)
             show_preview(workspace, config.model)
             self._copy()
+        return end
 
     async def _show_job(self, verb: str, config: Config) -> None:
         """A verb in a process of its own, so that it leaves the memory of the card when it ends."""

@@ -10,15 +10,18 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from dflcolab.engine.checkpoint import list_checkpoints
 from dflcolab.errors import SyncError
 from dflcolab.faceset.config import PackConfig
 from dflcolab.media.provenance import sign_file
 from dflcolab.merging.config import MergeConfig
+from dflcolab.pipeline.mask_train import mask_config_of
 from dflcolab.pipeline.pack import pack
 from dflcolab.runtime import notebook as notebook_module
 from dflcolab.runtime import rules, session_state, show, storage
@@ -27,8 +30,10 @@ from dflcolab.runtime.job import JobEnd
 from dflcolab.runtime.notebook import Session
 from dflcolab.runtime.show import StoppedCellError
 from dflcolab.sync import prune as prune_module
+from dflcolab.training.config import TrainConfig
 from dflcolab.workspace.workspace import Side
 from tests.runtime.runtimes import COLAB, JUPYTER, KAGGLE
+from tests.runtime.saved_models import save_model
 from tests.runtime.test_drive import colab_over
 from tests.sync.faults import Fault, Strike
 from tests.sync.faulty import FaultyStore
@@ -42,9 +47,15 @@ FORM = {
     "dst_rights": "not said yet",
     "rights_note": "",
 }
-TRAINING = {
+MODEL = {
     "model_name": "m",
     "preset": "tiny",
+    "arch": "saehd",
+    "pretrain_minutes": 0,
+    "pretrain_iterations": 0,
+    "faceset": "",
+}
+TRAINING = {
     "train_minutes": 0,
     "target_iterations": 1,
     "end_when": "over-training",
@@ -94,6 +105,7 @@ def test_on_hosted_colab_nothing_trains_before_the_choice(tmp_path: Path, shown:
     session.show_rules(my_choice=rules.NOT_CHOSEN)
     session.connect(storage_folder="")
     session.open(**FORM)
+    asyncio.run(session.choose_model(**MODEL))
 
     with pytest.raises(StoppedCellError, match="have not chosen yet"):
         asyncio.run(session.train(**TRAINING))
@@ -115,9 +127,12 @@ def test_a_choice_made_for_one_kind_of_machine_does_not_hold_for_another(
     first.open(**FORM)
     second = Session(KAGGLE, values=values)
     second.open(**FORM)
+    asyncio.run(second.choose_model(**MODEL))
 
     with pytest.raises(StoppedCellError, match="rules of Kaggle"):
         asyncio.run(second.train(**TRAINING))
+    with pytest.raises(StoppedCellError, match="rules of Kaggle"):
+        asyncio.run(second.choose_model(**{**MODEL, "pretrain_iterations": 1}))
 
 
 def test_the_demo_workspace_brings_its_clips_and_their_rights(session: Session):
@@ -162,12 +177,12 @@ def test_a_wrong_workspace_name_is_one_sentence(session: Session):
 
 def test_a_cell_before_its_turn_says_which_one_comes_first(session: Session):
     with pytest.raises(StoppedCellError, match="Open a workspace"):
-        session.report()
+        session.report(about="faces")
 
 
 def test_a_failure_shows_one_red_sentence_and_folds_the_rest(session: Session, shown: list[str]):
     with pytest.raises(StoppedCellError):
-        session.report()
+        session.report(about="faces")
 
     assert "<b>No workspace is open" in shown[-1]
     assert "<details>" in shown[-1]
@@ -286,28 +301,35 @@ def test_masks_are_left_as_they_are_unless_a_step_is_chosen(session: Session, sh
         asyncio.run(session.masks(mask_step="draw outlines", **form))
 
 
-def test_masks_are_learned_once_and_applied_to_both_sides(
-    session: Session, shown: list[str], monkeypatch: pytest.MonkeyPatch
+def test_masks_are_learned_once_with_copies_meanwhile_and_applied_to_both_sides(
+    session: Session, shown: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    asked: list[tuple[str, Side | None, str, str | None]] = []
+    learned: list[TrainConfig] = []
+    applied: list[tuple[str, Side | None, str]] = []
+
+    async def train(workspace, verb, config, *, where):
+        assert verb == "train"
+        learned.append(config)
+        return JobEnd({}, "done")
 
     async def run(workspace, verb, config, *, where):
         assert verb == "mask"
-        asked.append((config.action, config.side, config.model, config.deadline))
+        applied.append((config.action, config.side, config.model))
         return JobEnd({}, "done")
 
+    monkeypatch.setattr(session_state, "run_training_job", train)
     monkeypatch.setattr(session_state, "run_job", run)
     form = {"mask_side": "dst", "mask_model": "hands", "mask_minutes": 1.5}
+    session.connect(storage_folder=str(tmp_path / "shelf"))
     session.open(**FORM)
     asyncio.run(session.masks(mask_step="learn the outlines", **form))
     asyncio.run(session.masks(mask_step="apply to all faces", **form))
 
-    assert [step[:3] for step in asked] == [
-        ("train", None, "hands"),
-        ("apply", Side.SRC, "hands"),
-        ("apply", Side.DST, "hands"),
-    ]
-    assert asked[0][3] == "90s"
+    (config,) = learned
+    assert (config.model, config.arch, config.deadline) == ("hands", "xseg", "90s")
+    assert config.remote == str(tmp_path / "shelf" / "dflcolab" / "demo")
+    assert mask_config_of(config).deadline == "90s"  # all of it means something to such a network
+    assert applied == [("apply", Side.SRC, "hands"), ("apply", Side.DST, "hands")]
 
 
 @pytest.mark.parametrize(
@@ -413,7 +435,7 @@ def test_the_stop_button_asks_for_a_safe_stop(session: Session, monkeypatch: pyt
 
     monkeypatch.setattr("dflcolab.pipeline.report.report", slow)
     with pytest.raises(StoppedCellError, match="everything is saved"):
-        session.report()
+        session.report(about="faces")
 
     # The next cell begins without that wish, and Ctrl-C means what it meant before.
     session.show_machine()
@@ -448,3 +470,126 @@ def test_a_replaced_numpy_asks_for_a_restart(monkeypatch: pytest.MonkeyPatch, sh
 
     with pytest.raises(StoppedCellError, match="Restart"):
         notebook_module.start()
+
+
+class Jobs:
+    """Stands for the processes: what was asked of them, in place of their work."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.asked: list[tuple[str, TrainConfig]] = []
+        self.because = "deadline"
+
+    async def run(self, workspace, verb, config, *, where):
+        self.asked.append((verb, config))
+        folder = workspace.model_dir(config.model)
+        iteration = len(list_checkpoints(folder)) + 1
+        save_model(folder, iteration, config.preset or "tiny", pretraining=verb == "pretrain")
+        return JobEnd({"stopped_because": self.because}, "done")
+
+
+@pytest.fixture
+def jobs(session: Session, monkeypatch: pytest.MonkeyPatch) -> Jobs:
+    jobs = Jobs(session)
+    monkeypatch.setattr(session_state, "run_training_job", jobs.run)
+    session.open(**FORM)
+    return jobs
+
+
+def test_train_takes_the_model_that_was_chosen(session: Session, jobs: Jobs, shown: list[str]):
+    with pytest.raises(StoppedCellError, match="run the cell “Choose a model”"):
+        asyncio.run(session.train(**TRAINING))
+
+    asyncio.run(session.choose_model(**{**MODEL, "preset": "auto", "arch": "amp"}))
+    asyncio.run(session.train(**{**TRAINING, "train_minutes": 5}))
+    asyncio.run(session.train(**TRAINING))
+
+    assert "preset demo, which fits this machine" in "".join(shown)
+    assert "The 5 minutes of this run are over" in "".join(shown)
+    (_, new), (_, old) = jobs.asked
+    assert (new.model, new.arch, new.preset) == ("m", "amp", "demo")
+    assert (old.model, old.arch, old.preset) == ("m", None, None)  # it keeps what it has
+
+
+def test_after_a_training_its_report_stands_below(session: Session, jobs: Jobs, shown: list[str]):
+    asyncio.run(session.choose_model(**MODEL))
+    asyncio.run(session.train(**TRAINING))
+
+    assert "<iframe" in shown[-1]
+    assert "training-m.html" in shown[-1]
+    session.report(about="training")
+    assert "<iframe" in shown[-1]
+
+
+def test_a_pretraining_that_was_cut_off_goes_on_for_what_is_left(
+    session: Session, jobs: Jobs, shown: list[str]
+):
+    form = {**MODEL, "pretrain_minutes": 10}
+    asyncio.run(session.choose_model(**form))  # "cut off" at once
+    asyncio.run(session.choose_model(**form))
+    asyncio.run(session.choose_model(**{**MODEL, "pretrain_iterations": 3}))
+    asyncio.run(session.choose_model(**{**MODEL, "pretrain_iterations": 3}))
+
+    assert [verb for verb, _ in jobs.asked] == ["pretrain"] * 3
+    assert [config.preset for _, config in jobs.asked] == ["tiny", None, None]
+    assert all(config.deadline in ("599s", "600s", None) for _, config in jobs.asked)
+    assert "Its pretraining is done" in shown[-1]
+
+    asyncio.run(session.train(**TRAINING))
+    asyncio.run(session.choose_model(**form))
+    assert len(jobs.asked) == 4
+    assert "nothing is pretrained" in shown[-1]
+
+
+@pytest.mark.parametrize("verb", ["pretrain", "train"])
+def test_after_a_restart_of_the_kernel_a_running_training_is_found(
+    session: Session, jobs: Jobs, shown: list[str], monkeypatch: pytest.MonkeyPatch, verb: str
+):
+    running = SimpleNamespace(name="m", verb=verb, title=lambda: "The training of m")
+    monkeypatch.setattr("dflcolab.runtime.model_cells.Job.running_in", lambda root: running)
+    asyncio.run(session.choose_model(**{**MODEL, "preset": "high"}))
+
+    assert [asked for asked, _ in jobs.asked] == ["pretrain"] * (verb == "pretrain")
+    assert ("the cell “Train” shows it" in shown[-1]) == (verb == "train")
+    assert session.model.name == "m"
+
+
+def test_packed_faces_are_unpacked_on_request_and_do_not_end_run_all(
+    session: Session, shown: list[str]
+):
+    session.open(**FORM)
+    for side in Side:
+        shutil.copy(MASKED, session.workspace.aligned_dir(side) / "00001_0.jpg")
+        pack(session.workspace, PackConfig(side=side))
+    form = {"src_frames_per_second": 0, "dst_debug_pictures": False, "max_faces": 0}
+
+    session.sort(src_by="blur", dst_by="blur")
+    session.clean(src_person="", dst_person="", only_show=False, undo=False, undo_only="")
+    assert "".join(shown).count("with unpack_faces") == 4
+    session.extract(**form, unpack_faces=True)
+
+    assert (session.workspace.aligned_dir(Side.SRC) / "00001_0.jpg").exists()
+    session.sort(src_by="blur", dst_by="blur")
+
+
+def test_the_face_type_of_the_form_is_kept_until_another_is_chosen(session: Session):
+    session.open(**FORM, face_type="full_face")
+    session.open(**FORM)
+
+    assert session.workspace.settings.face_type.value == "full_face"
+
+
+def test_a_model_goes_to_another_program_from_the_last_cell(
+    session: Session, shown: list[str], trained_workspace: Path, tmp_path: Path
+):
+    session.values["local_folder"] = str(trained_workspace.parent)
+    session.connect(storage_folder=str(tmp_path / "shelf"))
+    session.open(**{**FORM, "workspace_name": trained_workspace.name})
+    for _ in range(2):
+        session.finish(disconnect_drive=False, export_model_as="DeepFaceLab")
+
+    exported = tmp_path / "shelf" / "dflcolab" / "workspace" / "exported"
+    names = ["tiny 6 for DeepFaceLab", "tiny 6 for DeepFaceLab (2)"]  # nothing is overwritten
+    assert sorted(path.name for path in exported.iterdir()) == names
+    assert (exported / names[0] / "tiny_SAEHD_data.dat").exists()
+    assert not (session.workspace.root / ".export").exists()

@@ -4,50 +4,73 @@ from __future__ import annotations
 
 from typing import get_args
 
-from dflcolab.models.presets import Preset
-from dflcolab.runtime.notebook import MERGE_INTO, VIDEO
+from dflcolab.models.presets import PRESETS, Preset
+from dflcolab.runtime.model_cells import MERGE_INTO, VIDEO
+from dflcolab.runtime.model_choice import AUTO
 from tools.notebook_source.parts import Cell, Field, Text
 
-_PRESETS = ("demo", "light", "standard", "high", "tiny")
+_PRESETS = (AUTO, "demo", "light", "standard", "high", "tiny")
 
-assert set(_PRESETS) == set(get_args(Preset))
+assert set(_PRESETS) == {AUTO, *get_args(Preset)}
 
 _MODEL_NAME = Field(
     "model_name",
     "first",
     Text(
-        "the model's name; a new name makes a new model.",
-        "モデルの名前。新しい名前なら新しく作ります。",
+        "the model's name. A new name makes a new model; a name that is there goes on with that model.",
+        "モデルの名前。新しい名前なら新しく作り、すでにある名前ならそのモデルの続きになります。",
     ),
 )
 
-_PRESET = Field(
-    "preset",
-    "demo",
+CHOOSE = Cell(
+    Text("Choose a model", "モデルを選ぶ"),
     Text(
-        "sizes of a new model: `demo` is for trying, `light` suits small GPUs, `standard` a T4, `high` 24 GB and more.",
-        "新しいモデルの大きさ。`demo` はお試し用、`light` は小さな GPU、`standard` は T4、`high` は 24 GB 以上の GPU 向けです。",
-    ),
-    _PRESETS,
-)
-
-PRETRAIN = Cell(
-    Text("Pretrain", "事前学習"),
-    Text(
-        "A model that has seen many faces learns yours sooner. A model that was trained already is left as it is.",
-        "たくさんの顔を見たモデルは、目的の顔を早く学習します。すでに学習したモデルは、そのままにします。",
+        "The cells below work on this model. A model keeps the sizes that it was made with: for other sizes give a new name. A new "
+        "model may begin with pretraining on the faces of many people, after which it learns yours sooner; a pretraining that was cut off "
+        "goes on, and a model that was trained already is left as it is. **What comes first?** The sample clips take minutes; for your own videos leave "
+        "`preset` at `auto`.",
+        "以下のセルは、ここで選んだモデルを使います。モデルの大きさは後から変えられません。別の大きさにするときは、新しい名前を付けてください。新しいモデルは、多くの人物の顔で"
+        "事前学習してから始めることもできます（目的の顔を早く学習します）。中断した事前学習は続きから再開し、すでに学習したモデルはそのままにします。**最初はどうする？** サンプル動画なら数分で終わります。自分の動画では `preset` を `auto` のままにしてください。",
     ),
     (
         _MODEL_NAME,
-        _PRESET,
+        Field(
+            "preset",
+            AUTO,
+            Text(
+                "how large a new model is. Larger ones show more detail, learn more slowly and need more memory. `auto` takes what fits this "
+                "machine: `standard` (192 pixels) on a T4 or another GPU of 15 GB, `high` (320) with 24 GB and more, `light` (128) on smaller "
+                "GPUs and without one, and `demo` (96, for trying) for the sample clips.",
+                "新しいモデルの大きさ。大きいほど細部まで描けますが、学習が遅くなり、多くのメモリーが必要です。`auto` はこのマシンに合わせます："
+                "T4 など 15 GB の GPU なら `standard`（192ピクセル）、24 GB 以上なら `high`（320）、それより小さい GPU または GPU なしなら `light`（128）、"
+                "サンプル動画なら `demo`（96、お試し用）。",
+            ),
+            _PRESETS,
+        ),
+        Field(
+            "arch",
+            "saehd",
+            Text(
+                "kind of a new model: `saehd` is the usual one, `quick96` small with everything decided, `amp` swaps by any degree (the "
+                "option `morph_factor` of the merge).",
+                "新しいモデルの種類。通常は `saehd`。`quick96` は小さく設定不要、`amp` は入れ替えの度合いを選べます（合成のオプション `morph_factor`）。",
+            ),
+            tuple(PRESETS),
+        ),
         Field(
             "pretrain_minutes",
-            1.0,
+            0.0,
             Text(
-                "minutes; 0 with 0 iterations: left out.", "時間（分）。回数も 0 なら行いません。"
+                "minutes of pretraining, all runs together. 0 with 0 iterations: none. With a faceset of many people some hours pay off, "
+                "once: the model can begin many projects.",
+                "事前学習の時間（分、中断をはさんだ合計）。回数も 0 なら行いません。多くの人物の顔素材で数時間行っておくと、そのモデルをいろいろな作品の出発点にできます。",
             ),
         ),
-        Field("pretrain_iterations", 0, Text("iterations; 0: no limit.", "回数。0 は無制限。")),
+        Field(
+            "pretrain_iterations",
+            0,
+            Text("iterations of it; 0: no limit.", "その回数。0 は無制限。"),
+        ),
         Field(
             "faceset",
             "",
@@ -57,25 +80,28 @@ PRETRAIN = Cell(
             ),
         ),
     ),
-    "pretrain",
+    "choose_model",
 )
 
 TRAIN = Cell(
     Text("Train", "学習"),
     Text(
-        "Goes on from the last saved state each time, with a live preview. Real work takes hours to days on a GPU. Meanwhile faces that "
-        "are kept out of training are looked at: the cell says when they get worse (over-training) and can end there; the best "
-        "state is kept.",
-        "毎回、最後に保存した状態から続けます。プレビューは自動で更新されます。実際の作品では GPU で数時間から数日かかります。"
-        "学習に使わずに取り分けた顔を定期的に調べ、悪くなってきたら（過学習）知らせます。そこで終わらせることもできます。最も良い状態は残ります。",
+        "Trains the model chosen above, from the last saved state each time, with a live preview. **How long?** The preview turns from blobs "
+        "into faces within the first thousand iterations; for real work people train a night to some days on a GPU. **When is it finished?** When the faces that are kept out of training no longer get better: the "
+        "cell watches them, says in words when they get worse (over-training), can end there, and keeps the best state. "
+        "A report with the curves stands below at the end.",
+        "上で選んだモデルを、毎回、最後に保存した状態から学習します。プレビューは自動で更新されます。**どのくらいかかる？** プレビューは最初の1,000回ほどでぼんやりした形から顔になります。"
+        "実際の作品では GPU で一晩から数日学習します。**いつ終わり？** 学習に使わずに取り分けた顔が良くならなくなったときです。このセルが定期的に調べ、悪くなってきたら（過学習）文章で知らせます。"
+        "そこで終わらせることもできます。最も良い状態は残ります。終わると、グラフ付きのレポートが下に表示されます。",
     ),
     (
-        _MODEL_NAME,
-        _PRESET,
         Field(
             "train_minutes",
             5.0,
-            Text("minutes; 0: no limit.", "今回学習する時間（分）。0 は無制限。"),
+            Text(
+                "minutes of this run; 0: no limit. 5 is for the sample clips; take 0 for your own videos.",
+                "今回学習する時間（分）。0 は無制限。5 はサンプル動画用です。自分の動画では 0 にしてください。",
+            ),
         ),
         Field(
             "target_iterations",
@@ -159,7 +185,14 @@ MERGE = Cell(
         "学習した顔を dst の動画に入れます。同じオプションで処理済みの部分はそのまま残り、中断したときは続きから再開します。",
     ),
     (
-        Field("model_name", "first", Text("the model to take.", "使うモデルの名前。")),
+        Field(
+            "model_name",
+            "",
+            Text(
+                "the model to take; empty: the one chosen above, else the one trained last.",
+                "使うモデルの名前。空欄なら上で選んだモデル、なければ最後に学習したモデル。",
+            ),
+        ),
         Field(
             "merge_into",
             VIDEO,

