@@ -13,7 +13,7 @@ import numpy as np
 from dflcolab.pipeline.training_history import ModelHistory, Saved
 from dflcolab.watch.intervals import Interval, interval_of
 from dflcolab.watch.looks import Look
-from dflcolab.watch.verdicts import MASK_SIDES, SIDES, Call, Verdict, judge
+from dflcolab.watch.verdicts import MASK_SIDES, SIDES, TAKES_THE_BEST, Call, Verdict, judge
 
 _RECENT = 100
 
@@ -115,7 +115,7 @@ class TrainingReport:
         if latest.held_out_loss:
             less = 100 * (1 - best.held_out_loss / latest.held_out_loss)
             words += f": its held-out loss is {less:.1f} % below that of the latest one"
-        return f"{words}; --checkpoint best (in the notebook's form: checkpoint) takes it."
+        return f"{words}; {TAKES_THE_BEST}."
 
 
 def training_report(history: ModelHistory) -> TrainingReport:

@@ -16,7 +16,7 @@ from dflcolab.training.trainer import TrainingLoop
 from dflcolab.watch.looks import Look
 from dflcolab.watch.records import UnwrittenLines
 from dflcolab.watch.state import STATE_KEY, read_looks, records_of
-from dflcolab.watch.verdicts import Call, Verdict, stops
+from dflcolab.watch.verdicts import TAKES_THE_BEST, Call, Verdict, stops
 
 StopOn = Literal["never", "plateau", "overfit"]
 """When a watch ends a training."""
@@ -170,7 +170,7 @@ class RecordedWatch(abc.ABC):
         self.event("stop", f"The watch ends training: {reason}")
         self._progress.message(
             f"The watch ends training at iteration {self._trained.iteration}: {reason} The best "
-            "state is kept; --stop-on never trains on."
+            f"state is kept: {TAKES_THE_BEST}; --stop-on never trains on."
         )
         return True
 

@@ -143,15 +143,16 @@ _UNSTABLE = (
     "Go back to the best state (`dflcolab model restore --checkpoint best`) and train on with clipgrad, "
     "a lower learning_rate or a lower gan_power."
 )
-_TAKES_IT = "--checkpoint best takes it (in the notebook's form: checkpoint)"
+TAKES_THE_BEST = "--checkpoint best takes it (in the notebook's form: checkpoint)"
+"""How the best state is used; the words before it say what it is."""
 _PLATEAU = {
     "warp": "Switch learning-rate dropout on (lr_dropout=y).",
     "lr_dropout": "Switch the warp off (random_warp=no).",
     "no_warp": "Stop, or switch GAN on for the last detail (gan_power=0.1).",
-    "gan": f"Stop; the best state is kept: {_TAKES_IT}.",
+    "gan": f"Stop; the best state is kept: {TAKES_THE_BEST}.",
     "pretraining": "End pretraining and train on src and dst.",
 }
-_PLATEAU_ELSE = f"Stop; the best state is kept: {_TAKES_IT}."
+_PLATEAU_ELSE = f"Stop; the best state is kept: {TAKES_THE_BEST}."
 
 
 def _too_few(look: Look, side: str) -> str:
@@ -275,7 +276,7 @@ def _overfit_advice(
         said.append(f"The score{of} still falls, so training on still pays.")
     else:
         said.append(
-            f"Without more faces, stop and look at the best state, of about iteration {best:,}: {_TAKES_IT}."
+            f"Without more faces, stop and look at the best state, of about iteration {best:,}: {TAKES_THE_BEST}."
         )
     return " ".join(said)
 
