@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from dflcolab.sync.words import counted
+from dflcolab.workspace.trash import BY_LOOKING_AGAIN
 from dflcolab.workspace.workspace import Side
 
 
@@ -19,7 +21,8 @@ class ExtractReport:
         side: Whose faces.
         frames: Frames looked at so far.
         frames_with_face: Those with at least one face.
-        faces: Faces found so far, those included that were deleted since.
+        faces: Face files of the side, by whatever they came.
+        removed: Faces that were found before and are no files any more; they stay away.
         new_frames: Frames of this run.
         new_faces: Faces of this run.
         seconds: Duration of this run.
@@ -51,27 +54,34 @@ class ExtractReport:
     drawn_pictures: int = 0
     trashed: int = 0
     without_face: tuple[str, ...] = ()
+    removed: int = 0
 
     def summary(self) -> str:
         """The report in a few lines."""
         first = (
-            f"{self.faces} faces of {self.side.value} ({self.face_type}, {self.size} pixels) from "
-            f"{self.frames} frames, {self.frames_with_face} of which show a face."
+            f"{counted(self.faces, 'face')} of {self.side.value} ({self.face_type}, {self.size} "
+            f"pixels) from {counted(self.frames, 'frame')}, {self.frames_with_face} of which show "
+            "a face."
         )
         lines = [first]
+        if self.removed:
+            lines.append(f"Found before, removed since, and staying away: {self.removed}.")
         if self.new_frames:
             lines.append(
-                f"New in this run: {self.new_faces} faces from {self.new_frames} frames in "
+                f"New in this run: {counted(self.new_faces, 'face')} from "
+                f"{counted(self.new_frames, 'frame')} in "
                 f"{self.seconds:.1f} s ({self.frames_per_second:.0f} frames a second)."
             )
         elif not self.drawn_pictures:
             lines.append("Nothing was left to do.")
         if self.drawn_pictures:
-            lines.append(f"{self.drawn_pictures} debug pictures were drawn from the face files.")
+            drawn = counted(self.drawn_pictures, "debug picture")
+            lines.append(f"Drawn from the face files: {drawn}.")
         if self.trashed:
             lines.append(
-                f"{self.trashed} earlier faces of frames looked at again are in the trash "
-                f"(`dflcolab clean --side {self.side.value} --undo` brings them back)."
+                f"In the trash, because their frame was looked at again: "
+                f"{counted(self.trashed, 'face')} (`dflcolab clean --side {self.side.value} --undo "
+                f"--only '{BY_LOOKING_AGAIN}'` brings them back)."
             )
         if self.without_face:
             lines.append(f"Still without a face: {', '.join(self.without_face)}.")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass
+
+from dflcolab.sync.words import counted
 
 _ROWS = 10
 _PEOPLE = 5
@@ -69,8 +72,8 @@ class CleanReport:
         return "\n".join(self._undo_lines() if not self.checks else self._clean_lines())
 
     def _undo_lines(self) -> list[str]:
-        verb = "would come" if self.dry_run else "are"
-        lines = [f"{len(self.restored)} faces of {self.side} {verb} back from the trash."]
+        what = "Would come back" if self.dry_run else "Back"
+        lines = [f"{what} from the trash: {counted(len(self.restored), 'face')} of {self.side}."]
         if self.renamed:
             lines.append(
                 f"{len(self.renamed)} of them got a new name because the old one is taken: "
@@ -78,15 +81,21 @@ class CleanReport:
             )
         if self.stays:
             held = ", ".join(f"{number} by {check}" for check, number in self.stays.items())
-            verb = "are" if self.dry_run else "stay"
-            lines.append(f"{sum(self.stays.values())} {verb} in the trash: {held}.")
+            what = "In the trash are" if self.dry_run else "Still in the trash:"
+            lines.append(f"{what} {held}.")
+            if not self.dry_run:
+                first = shlex.quote(next(iter(self.stays)))
+                whose = "these" if len(self.stays) == 1 else "the first of these"
+                lines.append(
+                    f"`dflcolab clean --side {self.side} --undo --only {first}` brings {whose} back."
+                )
         return lines
 
     def _clean_lines(self) -> list[str]:
         verb = "would go" if self.dry_run else "moved to the trash"
         ran = ", ".join(self.checks)
         lines = [
-            f"{len(self.removed)} of {self.faces} faces of {self.side} {verb}; checked: {ran}."
+            f"{len(self.removed)} of {counted(self.faces, 'face')} of {self.side} {verb}; checked: {ran}."
         ]
         lines += self._people_lines()
         for check, number in Counter(face.check for face in self.removed).items():
@@ -104,7 +113,7 @@ class CleanReport:
         if len(self.people) == 1:
             return [f"All faces show one person ({self.people[0].example})."]
         shown = ", ".join(
-            f"{person.number} with {person.faces} faces ({person.example})"
+            f"{person.number} with {counted(person.faces, 'face')} ({person.example})"
             for person in self.people[:_PEOPLE]
         )
         more = len(self.people) - _PEOPLE

@@ -85,7 +85,7 @@ def _extract(workspace: Workspace, config: ExtractConfig, progress: Progress) ->
     for problem in hidden_videos(workspace, config, sources):
         report.problems.insert(0, problem)
         progress.message(problem)
-    if not report.faces:
+    if not report.frames_with_face:
         raise FacesetError(_no_face(sources, report.frames, config, report.problems))
     return report
 
@@ -158,6 +158,7 @@ def run_sources(
             )
         new = _run(extractor, sources, journal, config, progress)
         counts = [n for log in journal.sources.values() for n in log.faces.values()]
+        n_files = len(list_files(aligned_dir, (".jpg",)))
         drawn = DrawnPictures()
         if config.debug and debug_dir is not None:
             done = done_frames(workspace, journal)
@@ -180,7 +181,8 @@ def run_sources(
         side=config.side,
         frames=len(counts),
         frames_with_face=sum(n > 0 for n in counts),
-        faces=sum(counts),
+        faces=n_files,
+        removed=max(sum(counts) - n_files, 0),
         new_frames=new_frames,
         new_faces=sum(n_faces for _, n_faces in new.values()),
         seconds=round(seconds, 3),

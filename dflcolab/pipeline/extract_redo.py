@@ -26,6 +26,7 @@ from dflcolab.extraction.writing import FaceWriter, PlacedFace
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.folder_lock import alone_in
 from dflcolab.faceset.renaming import recover
+from dflcolab.files import list_files
 from dflcolab.imaging.one_thread import one_opencv_thread
 from dflcolab.pipeline.extract_steps import (
     check_identities,
@@ -91,6 +92,7 @@ def redo_deleted(workspace: Workspace, config: ExtractConfig, progress: Progress
                 progress=progress,
             )
             counts = [n for log in journal.sources.values() for n in log.faces.values()]
+            n_files = len(list_files(aligned_dir, (".jpg",)))
     problems = _sentences(plan, done, sources)
     for problem in problems:
         progress.message(problem)
@@ -99,7 +101,8 @@ def redo_deleted(workspace: Workspace, config: ExtractConfig, progress: Progress
         side=config.side,
         frames=len(counts),
         frames_with_face=sum(n > 0 for n in counts),
-        faces=sum(counts),
+        faces=n_files,
+        removed=max(sum(counts) - n_files, 0),
         new_frames=done.n_frames,
         new_faces=done.n_faces,
         seconds=round(seconds, 3),

@@ -275,7 +275,7 @@ def test_undo_brings_back_what_it_is_told_and_says_what_stays(workspace: Workspa
         *(f"x{path.stem}" for path in strangers),
     }
     assert first.stays == {"exposure": 1}
-    assert "1 stay in the trash: 1 by exposure" in first.summary()
+    assert "Still in the trash: 1 by exposure." in first.summary()
     with pytest.raises(WorkspaceError, match="it holds 1 by exposure"):
         clean(workspace, CleanConfig(side=Side.SRC, undo=True, only=("blur",)))
     last = clean(workspace, CleanConfig(side=Side.SRC, undo=True))
@@ -292,7 +292,7 @@ def test_a_dry_run_of_undo_says_what_would_come_back_and_moves_nothing(workspace
     report = clean(workspace, CleanConfig(side=Side.SRC, undo=True, dry_run=True))
 
     assert len(report.restored) == 1
-    assert "1 faces of src would come back" in report.summary()
+    assert "Would come back from the trash: 1 face of src." in report.summary()
     assert [path.name for path in faces_of(workspace, Side.SRC)] == left
 
 

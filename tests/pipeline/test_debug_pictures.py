@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,9 @@ import pytest
 
 from dflcolab.errors import ConfigError, FacesetError, Interrupted
 from dflcolab.extraction.config import ExtractConfig
+from dflcolab.faceset.config import CleanConfig
 from dflcolab.formats.dfl_jpeg import read_face, read_record, replace_record
+from dflcolab.pipeline.clean import clean
 from dflcolab.pipeline.extract import extract
 from dflcolab.workspace.trash import Trash
 from dflcolab.workspace.workspace import Side, Workspace
@@ -186,6 +189,13 @@ def test_frames_of_deleted_pictures_are_looked_at_again_and_nothing_else(workspa
         assert entry.reason == "extract --redo-deleted"
         assert (trash.folder / entry.trash_name).read_bytes() == before[entry.name]
     assert report.trashed == len(trash.entries())
+    command = re.search(r"`dflcolab clean --side dst --undo --only '(.+?)'`", report.summary())
+    assert command is not None
+    kept = clean(workspace, CleanConfig(side=DST, undo=True))
+    assert kept.restored == ()
+    assert f"--only '{command[1]}'" in kept.summary()
+    back = clean(workspace, CleanConfig(side=DST, undo=True, only=(command[1],)))
+    assert len(back.restored) == report.trashed
     assert len(contents(workspace.debug_dir(DST))) == 72
     for name in redone:
         face = read_face(workspace.aligned_dir(DST) / name)

@@ -315,6 +315,10 @@ def test_no_face_at_all_is_an_error_and_can_be_tried_again(workspace):
 
     shutil.copy(MULTI, folder / "party.jpg")
     assert extract(workspace, config()).faces == 5
+    (workspace.aligned_dir(SRC) / "party_1.jpg").unlink()
+    again = extract(workspace, config())
+    assert (again.faces, again.removed) == (4, 1)
+    assert "removed since, and staying away: 1" in again.summary()
 
 
 def test_a_packed_faceset_is_not_written_beside(workspace):
