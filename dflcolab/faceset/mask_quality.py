@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from dflcolab.arrays import Mask
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faces.hull_masks import hull_mask
-from dflcolab.faceset.stretches import frame_of
+from dflcolab.faceset.mask_steadiness import (
+    PlacedMask,
+    Plane,
+    flickering_clips,
+    unlike_both_sides,
+)
 
 SIDE = 64
 """Masks are compared at this size."""
@@ -25,15 +29,7 @@ _LEAST_COVERED = 0.5
 _MOST_OUTSIDE = 0.08
 """Of the mask's area, outside of the hull grown by a tenth of the picture (and up to the hair line)."""
 
-_LEAST_ALIKE = 0.85
-"""Intersection over union with a neighbouring frame's mask."""
-
-_NEIGHBOURS = 2
-"""Frames apart at most; faces were aligned, so their masks hardly move."""
-
 _FOREHEAD = 4.0  # brow factor of whole faces, which show the forehead
-
-Plane = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -41,9 +37,10 @@ class BadMask:
     """A mask to look at.
 
     Attributes:
-        name: File name of the face.
-        kind: `empty`, `small`, `leaking` or `inconsistent`.
-        amount: Covered share of the hull, share of the mask outside, or likeness to the neighbours.
+        name: File name of the face; of `flickering` the video.
+        kind: `empty`, `small`, `leaking`, `inconsistent`, or `flickering` of a whole video.
+        amount: Covered share of the hull, share of the mask outside, likeness to the neighbours, or
+            share of the neighbouring masks that are unlike each other.
     """
 
     name: str
@@ -58,6 +55,7 @@ class BadMask:
             "small": f"its mask covers only {percent} of the landmarks' hull",
             "leaking": f"{percent} of its mask lies outside of the face",
             "inconsistent": f"its mask agrees only by {percent} with those of the frames beside it",
+            "flickering": f"{percent} of its masks are unlike the one before",
         }
         return f"{self.name}: {told[self.kind]}."
 
@@ -68,17 +66,20 @@ class MaskLook:
 
     Attributes:
         name: File name.
-        key: The frame it is from.
-        plane: The mask, `[64, 64]`.
+        placed: The mask, `[64, 64]`, and where the face is.
         covered: Share of the hull inside of it.
         outside: Share of it outside of the grown hull; 0 for heads, whose hair has no hull.
     """
 
     name: str
-    key: str
-    plane: Plane
+    placed: PlacedMask
     covered: float
     outside: float
+
+    @property
+    def plane(self) -> Plane:
+        """The mask, `[64, 64]`."""
+        return self.placed.plane
 
 
 def look_at_mask(name: str, record: FaceRecord, mask: Mask, width: int, height: int) -> MaskLook:
@@ -105,13 +106,23 @@ def look_at_mask(name: str, record: FaceRecord, mask: Mask, width: int, height: 
         allowed = cv2.dilate(hull_mask(points, SIDE, SIDE, eyebrows_expand=brows), element) > 0.5
         outside = int(np.count_nonzero(plane & ~np.asarray(allowed, np.bool_))) / area
     covered = inside / max(1, int(np.count_nonzero(hull)))
-    return MaskLook(name, record.source_filename or name, plane, covered, outside)
+    center, across = None, 0.0
+    if record.source_landmarks is not None:
+        x, y = record.source_landmarks.mean(axis=0).tolist()
+        center, across = (float(x), float(y)), float(np.ptp(record.source_landmarks[:, 0]))
+    placed = PlacedMask(record.source_filename or name, plane, center, across)
+    return MaskLook(name, placed, covered, outside)
 
 
 def bad_masks(looks: Sequence[MaskLook]) -> list[BadMask]:
-    """The masks that do not fit, one entry per fault, the worst of each kind first."""
-    found = [BadMask(look.name, "empty", 0.0) for look in looks if not look.plane.any()]
+    """The masks that do not fit, one entry per fault: flickering videos, then faces by kind, worst first."""
     whole = [look for look in looks if look.plane.any()]
+    placed = [look.placed for look in whole]
+    found = [
+        BadMask(clip.video.strip("/-") or "the video", "flickering", clip.jumps / clip.pairs)
+        for clip in flickering_clips(placed)
+    ]
+    found += [BadMask(look.name, "empty", 0.0) for look in looks if not look.plane.any()]
     small = [look for look in whole if look.covered < _LEAST_COVERED]
     leaking = [look for look in whole if look.outside > _MOST_OUTSIDE]
     found += [BadMask(look.name, "small", look.covered)
@@ -119,9 +130,9 @@ def bad_masks(looks: Sequence[MaskLook]) -> list[BadMask]:
     found += [BadMask(look.name, "leaking", look.outside)
               for look in sorted(leaking, key=lambda look: -look.outside)]  # fmt: skip
     apart = [
-        BadMask(look.name, "inconsistent", best)
-        for look, best in zip(looks, _likeness(looks), strict=True)
-        if best is not None and best < _LEAST_ALIKE
+        BadMask(look.name, "inconsistent", alike)
+        for look, alike in zip(whole, unlike_both_sides(placed), strict=True)
+        if alike is not None
     ]
     return [*found, *sorted(apart, key=lambda bad: bad.amount)]
 
@@ -130,36 +141,7 @@ def told(suspects: Sequence[BadMask], *, most: int = 10) -> list[str]:
     """Bad masks in words: how many, and the first ones."""
     if not suspects:
         return []
-    faces = len({bad.name for bad in suspects})
+    faces = len({bad.name for bad in suspects if bad.kind != "flickering"})
     lines = [f"{faces} masks do not seem to fit; label some of these faces and train on:"]
     lines += [f"  {bad.sentence()}" for bad in suspects[:most]]
     return [*lines, f"  … and {len(suspects) - most} more."] if len(suspects) > most else lines
-
-
-def _likeness(looks: Sequence[MaskLook]) -> list[float | None]:
-    """Of each mask to the most similar one of a neighbouring frame; None without neighbours.
-
-    Where one frame is off, it differs from both neighbours, and each of those still has its other
-    one.
-    """
-    frames = [frame_of(look.key) for look in looks]
-    places: dict[tuple[str, int], list[int]] = {}
-    for index, frame in enumerate(frames):
-        if frame.numbered:
-            places.setdefault((frame.video, frame.number), []).append(index)
-    found: list[float | None] = []
-    for look, frame in zip(looks, frames, strict=True):
-        others = [
-            other
-            for away in range(-_NEIGHBOURS, _NEIGHBOURS + 1)
-            if away
-            for other in places.get((frame.video, frame.number + away), [])
-        ]
-        alike = [_overlap(look.plane, looks[other].plane) for other in others]
-        found.append(max(alike) if alike else None)
-    return found
-
-
-def _overlap(a: Plane, b: Plane) -> float:
-    either = int(np.count_nonzero(a | b))
-    return int(np.count_nonzero(a & b)) / either if either else 1.0
