@@ -20,6 +20,11 @@ _KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kern
 _LAB_CONNECTED = f"() => {_KERNEL}?.connectionStatus === 'connected'"
 _LAB_READY = f"() => {_KERNEL}?.connectionStatus === 'connected' && {_KERNEL}.status === 'idle'"
 
+_INTERRUPT = {
+    True: "button[data-jupyter-action='jupyter-notebook:interrupt-kernel']",
+    False: "[data-jp-item-name='interrupt'] jp-button",
+}
+
 
 class OpenNotebook:
     """A notebook in a page.
@@ -70,8 +75,8 @@ class OpenNotebook:
         return self.page.locator(kind).all_inner_texts()
 
     def interrupt(self) -> None:
-        """What the stop button of the page does to the running cell."""
-        self._ask("POST", f"/api/kernels/{self._session()['kernel']['id']}/interrupt")
+        """Press the stop button of the page, which interrupts the running cell."""
+        self.page.locator(_INTERRUPT[self.classic]).click()
 
     def restart_kernel(self) -> None:
         """A new kernel in the place of the old one, as from the menu; cells and outputs stay."""

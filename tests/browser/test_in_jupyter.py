@@ -69,9 +69,10 @@ session.open(workspace_name="workspace", src_video="", dst_video="", src_rights=
              dst_rights="", rights_note="")
 """,
     """
-await session.train(model_name="m", preset="tiny", train_minutes=0, target_iterations=0,
-                    end_when="never by itself", options="save_minutes=0 look_every=20",
-                    copy_every_minutes=0)
+await session.choose_model(model_name="m", preset="tiny", arch="saehd", pretrain_minutes=0,
+                           pretrain_iterations=0, faceset="")
+await session.train(train_minutes=0, target_iterations=0, end_when="never by itself",
+                    options="save_minutes=0 look_every=20", copy_every_minutes=0)
 """,
     "print('the next', 'cell')",
 ]
