@@ -97,9 +97,13 @@ class ModelList:
     models: tuple[dict[str, Any], ...]
     not_imported: tuple[str, ...] = ()
 
-    def summary(self) -> str:
+    def lines(self) -> list[str]:
         """One line per model."""
-        lines = [_line(entry) for entry in self.models]
+        return [_line(entry) for entry in self.models]
+
+    def summary(self) -> str:
+        """One line per model, and what could become one."""
+        lines = self.lines()
         if not lines:
             lines = ["There is no model yet; `dflcolab train --model NAME` makes one."]
         return "\n".join([*lines, *_hint(self.not_imported)])

@@ -165,14 +165,15 @@ class ModelCells(SessionState):
             self._show_training_report(choice.name)
 
     @cell
-    def tune(self, *, model_name: str) -> None:
+    def tune(self, *, model_name: str, checkpoint: str = "latest") -> None:
         """Show the merge tuner; what is saved in it is in `merge.toml`, which merging reads."""
         from IPython.display import display
 
         from dflcolab.merging.config import MergeConfig
         from dflcolab.widgets.tuner import merge_tuner
 
-        config = MergeConfig(model=self._model_at_hand(model_name))
+        name = self._model_at_hand(model_name)
+        config = MergeConfig(model=name, checkpoint=checkpoint.strip())  # pyright: ignore[reportArgumentType]
         display(merge_tuner(self.workspace, config, progress=self.progress, where=self.where))
 
     @awaited_cell
@@ -183,18 +184,20 @@ class ModelCells(SessionState):
         merge_options: str,
         show_tuner: bool = False,
         merge_into: str = VIDEO,
+        checkpoint: str = "latest",
     ) -> None:
         """Put the trained face into the dst frames, or show the tuner for their look instead."""
         if merge_into not in MERGE_INTO:
             raise ConfigError(f"{merge_into!r} is no choice; take one from the list of the form.")
         if show_tuner:
-            self.tune(model_name=model_name)
+            self.tune(model_name=model_name, checkpoint=checkpoint)
             return
         from dflcolab.merging.config import MergeConfig
 
         video = merge_into != SINGLE_FRAMES and self._can_merge_straight()
         config = MergeConfig(
             model=self._model_at_hand(model_name),
+            checkpoint=checkpoint.strip(),  # pyright: ignore[reportArgumentType]
             set=tuple(merge_options.split()),
             video=video,
             encode=("lossless=true",) if video and merge_into == LOSSLESS_VIDEO else (),
@@ -250,7 +253,7 @@ class ModelCells(SessionState):
         show_text(f"The model is {found}.")
         return found
 
-    def _export_model(self, kind: str) -> None:
+    def _export_model(self, kind: str, checkpoint: str) -> None:
         """Write the model for another program: onto the storage, else into the workspace."""
         from dflcolab.pipeline.model import model
         from dflcolab.pipeline.model_files import ExportReport
@@ -264,6 +267,7 @@ class ModelCells(SessionState):
         config = ModelConfig(
             action="export",
             model=name,
+            checkpoint=checkpoint.strip(),  # pyright: ignore[reportArgumentType]
             format=EXPORTS[kind],
             out=None if storage is None else hidden,
         )

@@ -9,15 +9,17 @@ Values of the form can be set from outside, for automatic runs: the environment 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dflcolab.errors import ConfigError, DFLColabError, WorkspaceError
 from dflcolab.faces.face_type import FaceType
+from dflcolab.progress import Progress
 from dflcolab.runtime import rules
 from dflcolab.runtime.advice import runtime_advice
 from dflcolab.runtime.cells import awaited_cell, cell, stop_button
@@ -35,7 +37,11 @@ from dflcolab.runtime.show import (
     show_text,
 )
 from dflcolab.runtime.storage import Storage
+from dflcolab.runtime.workspace_desk import WorkspaceDesk
 from dflcolab.workspace.workspace import RightsBasis, Side, Workspace
+
+if TYPE_CHECKING:
+    from dflcolab.workspace.config import InitConfig
 
 VARIABLE = "DFLCOLAB_NOTEBOOK"
 _FINISHING_ROUNDS = 3
@@ -107,15 +113,21 @@ class Session(ModelCells):
         """Open the workspace of this name: the one here, else the stored copy, else a new one."""
         from dflcolab.pipeline.bring_in import brought_before
         from dflcolab.pipeline.demo_config import sample_workspace
-        from dflcolab.pipeline.init import init
         from dflcolab.workspace.config import InitConfig
 
-        name = workspace_name.strip()
+        name = self._typed = workspace_name.strip()
         if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|'):
             raise ConfigError(f"{workspace_name!r} cannot be a folder's name; use letters and -.")
-        root = self._local_root(local_folder) / name
-        if self._storage is not None:
-            self._storage.fetch_if_new(root, self.progress)
+        home = self._local_root(local_folder)
+        if self._picked is not None and self._picked[0] == name:
+            show_text(self._open_again(home / self._picked[1], self.progress))
+            self._show_workspace()
+            return
+        root = home / name
+        if self._storage is not None and (
+            fetched := self._storage.fetch_if_new(root, self.progress)
+        ):
+            show_text(fetched)
         source = self._given_source(existing_workspace)
         if source is not None and brought_before(Workspace(root), source):
             source = None
@@ -131,14 +143,11 @@ class Session(ModelCells):
                 dst_rights=_basis(dst_rights),
                 note=rights_note or None,
             )
-        config = replace(
-            config,
-            face_type=None if face_type == AS_IT_IS else FaceType.parse(face_type),
-            platform_choice=DECISIONS[self._choice],
-        )
-        show_text(init(root, config, progress=self.progress, where=self.where).summary())
-        self._workspace = Workspace.open(root)
+        if face_type != AS_IT_IS:
+            config = replace(config, face_type=FaceType.parse(face_type))
+        show_text(self._go_to(root, config, self.progress))
         self._copy()
+        self._show_workspace()
 
     @cell
     def extract(
@@ -248,7 +257,13 @@ class Session(ModelCells):
 
     @awaited_cell
     async def masks(
-        self, *, mask_step: str, mask_side: str, mask_model: str, mask_minutes: float
+        self,
+        *,
+        mask_step: str,
+        mask_side: str,
+        mask_model: str,
+        mask_minutes: float,
+        mask_checkpoint: str = "latest",
     ) -> None:
         """Outlines by hand, a network that learns them, its masks into the faces: one step a run."""
         from dflcolab.training.config import TrainConfig
@@ -274,15 +289,27 @@ class Session(ModelCells):
             )
             return
         for chosen in Side:
-            await self._show_job("mask", MaskConfig(action="apply", model=mask_model, side=chosen))
+            config = MaskConfig(
+                action="apply",
+                model=mask_model,
+                side=chosen,
+                checkpoint=mask_checkpoint.strip(),  # pyright: ignore[reportArgumentType]
+            )
+            await self._show_job("mask", config)
         with stop_button(self.progress):
             self._copy()
 
     @cell
-    def finish(self, *, disconnect_drive: bool, export_model_as: str = NO_EXPORT) -> None:
+    def finish(
+        self,
+        *,
+        disconnect_drive: bool,
+        export_model_as: str = NO_EXPORT,
+        export_checkpoint: str = "latest",
+    ) -> None:
         """Copy everything to the storage, and read it back from there over the network."""
         if export_model_as != NO_EXPORT:
-            self._export_model(export_model_as)
+            self._export_model(export_model_as, export_checkpoint)
         if self._storage is None:
             show_text(
                 f"No storage is connected; the workspace is in {self.workspace.root}, "
@@ -301,6 +328,48 @@ class Session(ModelCells):
             self._storage.disconnect()
             self._storage = None
             show_text("The storage has taken everything and is disconnected.")
+
+    def _go_to(self, root: Path, config: InitConfig, progress: Progress) -> str:
+        """Make a workspace or bring it up to date, and work in it from now on."""
+        from dflcolab.pipeline.init import init
+
+        config = replace(config, platform_choice=DECISIONS[self._choice])
+        said = init(root, config, progress=progress, where=self.where).summary()
+        if self._workspace is None or self._workspace.root != root:
+            self._model = None
+        self._workspace = Workspace.open(root)
+        return said
+
+    def _open_again(self, root: Path, progress: Progress) -> str:
+        """Open a workspace that is there, here or as a copy; the form is another one's."""
+        from dflcolab.workspace.config import InitConfig
+
+        fetched = "" if self._storage is None else self._storage.fetch_if_new(root, progress)
+        said = self._go_to(root, InitConfig(), progress)
+        typed = self._typed
+        picked = (
+            f"{root.name} is open, as picked from the list. Type {root.name} into workspace_name as well: "
+            f"on a new machine the cell opens what is typed there ({typed})."
+        )
+        return "\n".join(filter(None, [fetched, said, picked if root.name != typed else ""]))
+
+    def _pick(self, name: str, progress: Progress) -> str:
+        """Open a workspace from the list; the cell opens it as well while the same is typed there."""
+        said = self._open_again(self.workspace.root.parent / name, progress)
+        self._picked = None if name == self._typed else (self._typed, name)
+        return said
+
+    def _show_workspace(self) -> None:
+        """The workspace panel, or its text where there are no widgets."""
+        desk = WorkspaceDesk(lambda: self.workspace, lambda: self._storage, self._pick)
+        if self.where.widgets_generation is None or not importlib.util.find_spec("ipywidgets"):
+            show_text(desk.look(self.progress).text())
+            return
+        from IPython.display import display
+
+        from dflcolab.widgets.workspace_panel import WorkspacePanel
+
+        display(WorkspacePanel(desk, self.progress).box)
 
     def _stays_packed(self, side: Side) -> bool:
         """Whether the faces of a side are in a pack, whose order and faces stay; says so."""

@@ -63,6 +63,10 @@ class SessionState:
         self._choice = rules.NOT_CHOSEN
         self._workspace: Workspace | None = None
         self._model: ModelChoice | None = None
+        self._typed = ""
+        self._picked: tuple[str, str] | None = (
+            None  # what was typed, and picked from the list instead
+        )
 
     @property
     def workspace(self) -> Workspace:

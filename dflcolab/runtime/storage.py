@@ -9,15 +9,18 @@ from dflcolab.errors import DFLColabError, Interrupted
 from dflcolab.pipeline.sync import confirm_newest, push_workspace
 from dflcolab.progress import Progress
 from dflcolab.runtime.drive import Drive
-from dflcolab.runtime.results import show_report
 from dflcolab.runtime.show import show_text
-from dflcolab.sync.generations import list_generations
+from dflcolab.sync.confirmed import Confirmed
+from dflcolab.sync.generations import list_generations, proof_of_generation
+from dflcolab.sync.memory import Memory
+from dflcolab.sync.proof import meaning
 from dflcolab.sync.pull import is_unfinished, pull
 from dflcolab.sync.push import PushReport
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention
 from dflcolab.sync.shelf import StoredWorkspace, newest_readable, stored_workspaces
 from dflcolab.sync.verify import VerifyReport
+from dflcolab.sync.words import counted, megabytes
 from dflcolab.sync.writing import shows_late
 from dflcolab.workspace.workspace import Workspace
 
@@ -41,18 +44,20 @@ class Storage:
         """Folder with one folder per workspace."""
         return self.folder / _FOLDER
 
-    def fetch_if_new(self, root: Path, progress: Progress) -> None:
+    def fetch_if_new(self, root: Path, progress: Progress) -> str:
         """Bring the newest whole copy to `root` if this machine has none, or half of one.
+
+        Returns:
+            What was brought; "" for nothing.
 
         Raises:
             SyncError: The storage does not answer, or no copy is whole.
         """
         if (root / "workspace.toml").exists() and not is_unfinished(root):
-            return
+            return ""
         remote = Remote.open(self.shelf / root.name)
         with self._drive.copying():
-            if list_generations(remote):
-                show_report(pull(remote, root, progress))
+            return pull(remote, root, progress).summary() if list_generations(remote) else ""
 
     def push(self, workspace: Workspace, progress: Progress) -> PushReport:
         """Copy what is new, and remove copies that are not worth their room any more.
@@ -75,6 +80,35 @@ class Storage:
         else:
             if report.new_copy:
                 show_text(report.summary())
+
+    def copies_of(self, workspace: Workspace, progress: Progress) -> tuple[str, str]:
+        """The newest copy of a workspace with its proof, and what of the workspace is not in it.
+
+        Args:
+            workspace: It is compared with that copy; nothing is written.
+            progress: Shows how far files are compared.
+
+        Returns:
+            Two texts; the second is "" where nothing is left.
+
+        Raises:
+            SyncError: The storage does not answer.
+            Interrupted: The user asked to stop.
+        """
+        remote = Remote.open(self.address(workspace))
+        with self._drive.copying():
+            newest = newest_readable(remote, list_generations(remote))
+            if newest is None:
+                return f"none on {self.shelf} yet", "everything"
+            planned = push_workspace(workspace, remote, progress, dry_run=True)
+            confirmed = Confirmed(Memory(workspace.root), remote).known()
+            proof = proof_of_generation(remote, newest, confirmed)
+        copy = f"{newest.created[:16].replace('T', ' ')} UTC on {self.shelf}; {proof}. {meaning(proof)}"
+        parts = [row.what for row in planned.table if row.new_files]
+        if not planned.files_copied:
+            return copy, ""
+        new = f"{counted(planned.files_copied, 'file')}, {megabytes(planned.bytes_copied)}"
+        return copy, f"{new} ({', '.join(parts)})"
 
     def confirm(self, workspace: Workspace, progress: Progress) -> VerifyReport | None:
         """Read the newest copy back over the network; None where pushing has done so already.

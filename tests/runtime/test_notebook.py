@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from dflcolab.engine.checkpoint import list_checkpoints
-from dflcolab.errors import SyncError
+from dflcolab.errors import StorageError, SyncError
 from dflcolab.faceset.config import PackConfig
 from dflcolab.media.provenance import sign_file
 from dflcolab.merging.config import MergeConfig
@@ -27,6 +27,7 @@ from dflcolab.runtime import notebook as notebook_module
 from dflcolab.runtime import rules, session_state, show, storage
 from dflcolab.runtime.drive import FolderDrive
 from dflcolab.runtime.job import JobEnd
+from dflcolab.runtime.model_export import place_on_storage
 from dflcolab.runtime.notebook import Session
 from dflcolab.runtime.show import StoppedCellError
 from dflcolab.sync import prune as prune_module
@@ -305,7 +306,7 @@ def test_masks_are_learned_once_with_copies_meanwhile_and_applied_to_both_sides(
     session: Session, shown: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     learned: list[TrainConfig] = []
-    applied: list[tuple[str, Side | None, str]] = []
+    applied: list[tuple[str, Side | None, str, object]] = []
 
     async def train(workspace, verb, config, *, where):
         assert verb == "train"
@@ -314,7 +315,7 @@ def test_masks_are_learned_once_with_copies_meanwhile_and_applied_to_both_sides(
 
     async def run(workspace, verb, config, *, where):
         assert verb == "mask"
-        applied.append((config.action, config.side, config.model))
+        applied.append((config.action, config.side, config.model, config.checkpoint))
         return JobEnd({}, "done")
 
     monkeypatch.setattr(session_state, "run_training_job", train)
@@ -323,13 +324,13 @@ def test_masks_are_learned_once_with_copies_meanwhile_and_applied_to_both_sides(
     session.connect(storage_folder=str(tmp_path / "shelf"))
     session.open(**FORM)
     asyncio.run(session.masks(mask_step="learn the outlines", **form))
-    asyncio.run(session.masks(mask_step="apply to all faces", **form))
+    asyncio.run(session.masks(mask_step="apply to all faces", mask_checkpoint="best", **form))
 
     (config,) = learned
     assert (config.model, config.arch, config.deadline) == ("hands", "xseg", "90s")
     assert config.remote == str(tmp_path / "shelf" / "dflcolab" / "demo")
     assert mask_config_of(config).deadline == "90s"  # all of it means something to such a network
-    assert applied == [("apply", Side.SRC, "hands"), ("apply", Side.DST, "hands")]
+    assert applied == [("apply", side, "hands", "best") for side in Side]
 
 
 @pytest.mark.parametrize(
@@ -366,7 +367,18 @@ def test_pictures_of_dst_are_merged_into_single_frames_whatever_the_form_says(
     assert "holds 1 pictures of dst" in "".join(shown)
 
 
-def merge_of(session: Session, monkeypatch: pytest.MonkeyPatch, merge_into: str) -> MergeConfig:
+@pytest.mark.parametrize(("text", "state"), [("best", "best"), (" 1500", 1500)])
+def test_a_merge_takes_the_state_that_the_form_says(
+    session: Session, monkeypatch: pytest.MonkeyPatch, text: str, state: object
+):
+    session.open(**FORM)
+    assert merge_of(session, monkeypatch, "video").checkpoint == "latest"
+    assert merge_of(session, monkeypatch, "video", checkpoint=text).checkpoint == state
+
+
+def merge_of(
+    session: Session, monkeypatch: pytest.MonkeyPatch, merge_into: str, checkpoint: str = "latest"
+) -> MergeConfig:
     """What the merge cell asks for."""
     asked: list[MergeConfig] = []
 
@@ -377,7 +389,7 @@ def merge_of(session: Session, monkeypatch: pytest.MonkeyPatch, merge_into: str)
 
     monkeypatch.setattr(session_state, "run_job", run)
     look = "mode=overlay"
-    asyncio.run(session.merge(model_name="m", merge_options=look, merge_into=merge_into))
+    asyncio.run(session.merge(model_name="m", merge_options=look, merge_into=merge_into, **form))
     return asked[0]
 
 
@@ -593,3 +605,12 @@ def test_a_model_goes_to_another_program_from_the_last_cell(
     assert sorted(path.name for path in exported.iterdir()) == names
     assert (exported / names[0] / "tiny_SAEHD_data.dat").exists()
     assert not (session.workspace.root / ".export").exists()
+
+
+@pytest.mark.bad_day("export-not-read-back")
+def test_an_export_that_does_not_arrive_whole_is_refused(tmp_path: Path, monkeypatch):
+    (tmp_path / "model.dfm").write_bytes(b"weights")
+    monkeypatch.setattr(shutil, "copyfile", lambda _, target: Path(target).write_bytes(b"wei"))
+
+    with pytest.raises(StorageError, match="does not read back"):
+        place_on_storage([tmp_path / "model.dfm"], tmp_path / "drive" / "first")
