@@ -58,6 +58,9 @@ def faceset_path(source: str, progress: Progress, cache: Path | None = None) -> 
 def model_folder(source: str, progress: Progress, cache: Path | None = None) -> Path:
     """Where a model's files lie that are given as a folder or as a link to an archive or a folder.
 
+    Without a hash behind the link it is said what came, and how to make sure of it: weights of somebody
+    else's look the same from outside.
+
     Raises:
         DownloadError: It cannot be fetched, or is no archive.
         FormatError: The archive is damaged or hostile.
@@ -67,6 +70,8 @@ def model_folder(source: str, progress: Progress, cache: Path | None = None) -> 
         return Path(source)
     link = parse_link(source)
     found = _fetched(link, _ARCHIVE, progress, cache)
+    if not link.sha256:
+        progress.message(_unpinned(found, link))
     return found.path if found.path.is_dir() else _unpacked(found, link, progress)
 
 
@@ -91,6 +96,20 @@ def _fetched(link: Link, expected: Expected, progress: Progress, cache: Path | N
             f"{found.path.parent} for the next time."
         )
     return found
+
+
+def _unpinned(found: Download, link: Link) -> str:
+    """That nothing tells whether this is the model that its author made, and what to do."""
+    if not found.sha256:
+        return (
+            f"{link.shown} is a folder, which has no hash: whoever may write there can exchange the "
+            "model. Take it from an archive with #sha256=… behind the link where there is one."
+        )
+    return (
+        f"No hash stands behind {link.shown}, so nothing tells whether this is the model that its "
+        f"author made. What came has the SHA-256 {found.sha256}: compare it with what the author "
+        f"says, and put #sha256={found.sha256} behind the link to take this very file or none."
+    )
 
 
 def _as_pack(path: Path) -> Path:

@@ -52,7 +52,8 @@ class MaskConfig(Config):
     from_: str | None = None
     """labels: a COCO file, or a folder of mask pictures called like the faces (00001_0.png or
     00001_0_mask.png), to take outlines from. train, apply: a link to a trained XSeg model of
-    DeepFaceLab's, with #sha256=… behind it, to begin with where the workspace has none of that name."""
+    DeepFaceLab's, or its folder, to begin with where the workspace has none of that name. Put #sha256=…
+    behind a link, so that this very file comes or none; without it, the hash of what came is told."""
 
     replace: bool = False
     """labels --from: also give faces new outlines that have some already; the old ones are kept in

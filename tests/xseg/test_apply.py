@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,17 +12,19 @@ import pytest
 
 from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Contents, write_checkpoint
-from dflcolab.errors import ConfigError, ModelError
+from dflcolab.errors import ConfigError, DownloadError, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faces.hull_masks import hull_mask
 from dflcolab.faceset.config import PackConfig, UnpackConfig
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.faceset.mask_quality import bad_masks, look_at_mask
+from dflcolab.files import sha256_of
 from dflcolab.formats.dfl_jpeg import decode_xseg_mask, read_face
 from dflcolab.models.xseg.options import xseg_options
 from dflcolab.pipeline.mask import masks
 from dflcolab.pipeline.mask_apply import apply_masks
 from dflcolab.pipeline.mask_fetch import fetch_labelled
+from dflcolab.pipeline.mask_train import train_masks
 from dflcolab.pipeline.model_files import export_model
 from dflcolab.pipeline.pack import pack, unpack
 from dflcolab.progress import Progress
@@ -32,6 +36,7 @@ from dflcolab.xseg.mask_measures import boundary_f_score, intersection_over_unio
 from dflcolab.xseg.predictor import load_mask_predictor, mask_of_face, network_input
 from tests.formats.face_files import record
 from tests.formats.strict_reader import strict_file
+from tests.transfer.server import Script, Server
 from tests.xseg.label_files import face_paths, label, sample_workspace
 
 
@@ -136,6 +141,61 @@ def test_a_network_of_deepfacelab_is_brought_from_its_files(
     assert report.masked == len(ours)
     theirs = masks_of(workspace)
     assert all(np.array_equal(theirs[name], value) for name, value in ours.items())
+
+
+def test_a_network_is_fetched_by_its_address_and_hash(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eager
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    make_model(workspace, "ours")
+    wanted = ModelConfig(action="export", model="ours", format="dfl", out=tmp_path / "dfl")
+    export_model(workspace, "ours", wanted, Progress())
+    archive = Path(shutil.make_archive(str(tmp_path / "masks"), "zip", tmp_path / "dfl"))
+    digest = sha256_of(archive)
+    apply_masks(workspace, config(model="ours"))
+    ours = masks_of(workspace)
+    script = Script()
+    script.content = archive.read_bytes()
+    with contextlib.closing(Server(script)) as server:
+        link = server.url("masks.zip?key=secret")
+        for action in (
+            lambda: apply_masks(workspace, config(model="a", from_=f"{link}#sha256={'0' * 64}")),
+            lambda: train_masks(workspace, training("a", f"{link}#sha256={'0' * 64}")),
+        ):
+            with pytest.raises(DownloadError, match=f"has the SHA-256 {digest} and not the pinned"):
+                action()
+        assert not workspace.model_dir("a").exists()
+
+        apply_masks(workspace, config(model="a", from_=f"{link}#sha256={digest}"))
+        theirs = masks_of(workspace)
+        assert all(np.array_equal(theirs[name], value) for name, value in ours.items())
+
+        label(face_paths(workspace)[0])
+        report = train_masks(workspace, training("b", f"{link}#sha256={digest}"))
+        assert (report.resumed_from, report.iteration) == (7, 8)
+
+        heard = Listener()
+        apply_masks(workspace, config(model="c", from_=link), progress=heard)
+    (told,) = [text for text in heard.messages if "No hash stands behind" in text]
+    assert f"put #sha256={digest} behind the link" in told
+    assert "secret" not in told
+
+
+def training(model: str, source: str) -> MaskConfig:
+    return MaskConfig(
+        action="train", model=model, from_=source, target_iter=8, batch=1, preview_every=0
+    )
+
+
+class Listener(Progress):
+    """Remembers messages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
 
 
 def test_networks_that_make_no_masks_are_refused(workspace: Workspace):
