@@ -8,6 +8,7 @@ training under the same options, since a switch moves all losses at once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -99,10 +100,11 @@ def _fading(looks: Sequence[Look], side: str) -> Fault | None:
 
 
 def within_reach(fault: Fault, looks: Sequence[Look], saved: Mapping[int, float]) -> Fault | None:
-    """The fault with a begin before which there is a saved state; None if there is none.
+    """The fault with a begin just after a saved state; None if there is none to go back to.
 
-    What declines slowly has no sharp begin: a save somewhat later than the best look that does as well
-    (within 5 %) is as good a place to go back to, and often the only one left.
+    What declines slowly has no sharp begin. So the last state that was saved before it is compared
+    with later ones that do nearly as well as the best look (within 5 %), and the best of these
+    counts; often the first is gone from the disk.
 
     Args:
         fault: As `decline_in_looks` gave it.
@@ -110,15 +112,14 @@ def within_reach(fault: Fault, looks: Sequence[Look], saved: Mapping[int, float]
         saved: Held-out loss of each state on disk that is comparable with that of the looks, by
             iteration.
     """
-    began = fault.began
+    good = sorted(at for at in saved if at < fault.began)[-1:]
     if fault.kind is FaultKind.DECLINE:
         scores = [_score(look) for look in looks if look.comparable == looks[-1].comparable]
         most = _LIKE_BEST * min(scores)
-        near = [at + 1 for at, score in saved.items() if at < fault.iteration and score <= most]
-        began = max([began, *near])
-    if not any(at < began for at in saved):
+        good += [at for at in saved if fault.began <= at < fault.iteration and saved[at] <= most]
+    if not good:
         return None
-    return Fault(fault.kind, fault.iteration, began, fault.evidence)
+    return replace(fault, began=min(good, key=lambda at: saved[at]) + 1)
 
 
 def _score(look: Look) -> float:

@@ -155,6 +155,8 @@ class RollBack:
             if self._options is None or _loss_of(self._options) != _loss_of(session.options):
                 self._record = dataclasses.replace(self._record, since=first - 1)
                 self._losses.restart(())
+            # As on a resume with other options (`start`).
+            self._record = dataclasses.replace(self._record, attempts=0)
             self._options = session.options
         fault = self._losses.add(losses, first) or self._overflow(session, len(losses))
         self._pending = self._pending or fault is not None

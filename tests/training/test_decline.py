@@ -86,8 +86,10 @@ def test_it_goes_back_only_where_a_saved_state_is_left():
         found = within_reach(fault, looks, saved)
         return None if found is None else found.began
 
-    assert began({fault.began - 1: low}) == fault.began
-    assert began({400: 2 * low, fault.began + 700: 1.01 * low}) == fault.began + 701
-    assert began({400: 2 * low, fault.began + 700: 1.2 * low}) == fault.began
-    assert began({fault.began + 700: 1.2 * low}) is None
+    before, after = fault.began - 700, fault.began + 700
+    assert began({before: low}) == before + 1
+    assert began({before: 2 * low, after: 1.01 * low}) == after + 1
+    assert began({before: low, after: 1.01 * low}) == before + 1
+    assert began({before: 2 * low, after: 1.2 * low}) == before + 1
+    assert began({after: 1.2 * low}) is None
     assert began({}) is None
