@@ -75,6 +75,7 @@ def better_state(
     iteration: int,
     *,
     option: str = "--checkpoint",
+    field: str = "checkpoint",
 ) -> str:
     """A sentence where the latest state is used although another has a lower held-out score.
 
@@ -84,7 +85,8 @@ def better_state(
         model_dir: Folder of the model.
         choice: What the user asked for; whoever names a checkpoint is told nothing.
         iteration: Of the checkpoint that is used.
-        option: What takes the other one.
+        option: What takes the other one on the command line.
+        field: And in the notebook's form; "" for nothing.
 
     Returns:
         The sentence; empty if there is nothing to tell.
@@ -98,10 +100,11 @@ def better_state(
     score, lower = scores[used.folder.name], scores[best.folder.name]
     if not 0 < lower < score:
         return ""
+    form = f" (in the notebook's form: {field})" if field else ""
     return (
         f"{model_dir.name}: iteration {best.iteration:,} has a held-out score "
         f"{100 * (1 - lower / score):.1f} % lower than iteration {iteration:,}, which is used; "
-        f"{option} best takes it."
+        f"{option} best takes it{form}."
     )
 
 

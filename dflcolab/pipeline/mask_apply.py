@@ -98,7 +98,9 @@ def apply_masks(
     predictor = load_mask_predictor(
         model_dir, checkpoint=config.checkpoint, on_problem=problems.append
     )
-    better = better_state(model_dir, config.checkpoint, predictor.iteration)
+    better = better_state(
+        model_dir, config.checkpoint, predictor.iteration, field="mask_checkpoint"
+    )
     if better:
         progress.message(better)
     folder = workspace.aligned_dir(config.side)

@@ -257,6 +257,7 @@ def _segmenter(
         config.xseg_checkpoint,
         network.iteration,
         option="--xseg-checkpoint",
+        field="",
     )
     better += [sentence] if sentence else []
     return network

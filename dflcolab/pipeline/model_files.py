@@ -196,7 +196,9 @@ def export_model(
         replaced=replaced,
         size_bytes=sum(path.stat().st_size for path in files),
         problems=tuple(problems),
-        better=better_state(model_dir, config.checkpoint, checkpoint.iteration),
+        better=better_state(
+            model_dir, config.checkpoint, checkpoint.iteration, field="export_checkpoint"
+        ),
     )
 
 

@@ -78,7 +78,7 @@ def test_a_better_state_is_told_of_only_to_who_takes_the_latest(model: Path):
     said(sentence)
     assert sentence == (
         "first: iteration 20 has a held-out score 25.0 % lower than iteration 30, which is used; "
-        "--checkpoint best takes it."
+        "--checkpoint best takes it (in the notebook's form: checkpoint)."
     )
     assert better_state(model, 30, 30) == ""
     _save(model, 40, 1.0)

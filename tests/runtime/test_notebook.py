@@ -388,8 +388,13 @@ def merge_of(
         return JobEnd({}, "done")
 
     monkeypatch.setattr(session_state, "run_job", run)
-    look = "mode=overlay"
-    asyncio.run(session.merge(model_name="m", merge_options=look, merge_into=merge_into, **form))
+    merging = session.merge(
+        model_name="m",
+        merge_options="mode=overlay",
+        merge_into=merge_into,
+        checkpoint=checkpoint,
+    )
+    asyncio.run(merging)
     return asked[0]
 
 

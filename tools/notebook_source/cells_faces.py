@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dflcolab.faceset.config import SortKind
 from dflcolab.runtime import notebook
-from tools.notebook_source.parts import Cell, Field, Text
+from tools.notebook_source.parts import Cell, Field, Text, state_field
 
 _SORTS = tuple(SortKind)
 
@@ -185,6 +185,10 @@ MASKS = Cell(
                 "minutes to learn; run the step again to go on.",
                 "学習する時間（分）。もう一度実行すると続きから学習します。",
             ),
+        ),
+        state_field(
+            "mask_checkpoint",
+            Text("which state of the XSeg model to apply", "適用する XSeg モデルの状態"),
         ),
     ),
     "masks",

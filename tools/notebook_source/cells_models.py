@@ -7,7 +7,7 @@ from typing import get_args
 from dflcolab.models.presets import PRESETS, Preset
 from dflcolab.runtime.model_cells import MERGE_INTO, VIDEO
 from dflcolab.runtime.model_choice import AUTO
-from tools.notebook_source.parts import Cell, Field, Text
+from tools.notebook_source.parts import Cell, Field, Text, state_field
 
 _PRESETS = (AUTO, "demo", "light", "standard", "high", "tiny")
 
@@ -193,6 +193,7 @@ MERGE = Cell(
                 "使うモデルの名前。空欄なら上で選んだモデル、なければ最後に学習したモデル。",
             ),
         ),
+        state_field("checkpoint", Text("which state of the model to take", "使うモデルの状態")),
         Field(
             "merge_into",
             VIDEO,

@@ -10,7 +10,7 @@ from dflcolab.runtime.model_export import EXPORTS, NO_EXPORT
 from dflcolab.runtime.session_state import AS_IT_IS
 from dflcolab.runtime.where import Place, Where
 from dflcolab.workspace.settings import RightsBasis
-from tools.notebook_source.parts import Cell, Field, Text
+from tools.notebook_source.parts import Cell, Field, Text, state_field
 
 _HOSTED = Where(Place.COLAB_HOSTED, can_mount_drive=True, colab_kernel=True, kernel_generation=6, widgets_generation=7)  # fmt: skip
 
@@ -210,6 +210,10 @@ FINISH_WITH_MODEL = replace(
                 "`DeepFaceLab` は学習を続けられる全ファイル、`DFM` と `ONNX` はリアルタイム用の1ファイル、`Keras` は Keras 用です。",
             ),
             (NO_EXPORT, *EXPORTS),
+        ),
+        state_field(
+            "export_checkpoint",
+            Text("which state of the model to export", "書き出すモデルの状態"),
         ),
     ),
 )

@@ -37,12 +37,14 @@ class Field:
         default: Its value.
         help: What to put in, and why.
         choices: Allowed values, for a field with a list.
+        takes_others: Other values may be typed into the list.
     """
 
     name: str
     default: Value
     help: Text
     choices: tuple[str, ...] = ()
+    takes_others: bool = False
 
     def lines(self, language: Language) -> list[str]:
         """The help and the field, as Colab reads them."""
@@ -56,9 +58,29 @@ class Field:
 
     def _kind(self) -> str:
         if self.choices:
-            return json.dumps(list(self.choices))
+            return json.dumps(list(self.choices)) + " {allow-input: true}" * self.takes_others
         kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
         return f'{{type:"{kinds[type(self.default)]}"}}'
+
+
+def state_field(name: str, of: Text) -> Field:
+    """The field that says which saved state of a model is used.
+
+    Args:
+        name: Of the field.
+        of: Whose state, and what for.
+    """
+    return Field(
+        name,
+        "latest",
+        Text(
+            f"{of.en}: the `latest`; the `best`, which has the lowest score on faces kept out of training (look at both after an "
+            "over-training); or an iteration, as a number.",
+            f"{of.ja}。`latest` は最新、`best` は学習に使わなかった顔での評価が最も良い状態です（過学習の後は両方を見比べてください）。回数を数字で指定することもできます。",
+        ),
+        ("latest", "best"),
+        takes_others=True,
+    )
 
 
 @dataclass(frozen=True)
