@@ -40,7 +40,7 @@ class ConvertedFace:
 
 
 def convert_face(
-    face: Face, *, size: int, face_type: FaceType | None = None, jpeg_quality: int = 100
+    face: Face, *, size: int | None, face_type: FaceType | None = None, jpeg_quality: int = 100
 ) -> ConvertedFace:
     """Give a face another size, and another face type if asked.
 
@@ -50,7 +50,7 @@ def convert_face(
 
     Args:
         face: The face.
-        size: Side of the new picture in pixels.
+        size: Side of the new picture in pixels; None keeps it.
         face_type: Extent of the new crop; None keeps the face's own.
         jpeg_quality: 1 to 100.
 
@@ -63,6 +63,7 @@ def convert_face(
             f"{face.name} is not square ({face.width} x {face.height}); it was left as it is. "
             "Extract that face again."
         )
+    size = size or face.width
     own = face.record.assumed_face_type
     wanted = face_type or own
     if wanted is not own and not wanted.is_crop:

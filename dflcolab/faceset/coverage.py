@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faceset.clean import propose_blur
+from dflcolab.faceset.face_files import UNSAFE
 from dflcolab.faceset.limits import (
     BLURRED_STEP,
     BURNT_PIXELS,
@@ -78,10 +79,11 @@ class Named:
 
 @dataclass(frozen=True)
 class Damaged:
-    """A file that could not be used."""
+    """A file that could not be used: why, in a sentence and in a few words."""
 
     name: str
     problem: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ class FacesetSummary:
         faces: Those that could be judged. Everything below counts these.
         packed: The faces lie in a `faceset.pak`.
         damaged: The rest; `damaged_files` names the first of them.
+        unsafe: Those of them whose face data ask for more than data.
         sizes: Faces by side of their picture in pixels.
         face_types: Faces by face type.
         origins: Faces by video or photo; "not recorded" where the file does not say.
@@ -165,6 +168,7 @@ class FacesetSummary:
     packed: bool
     damaged: int
     damaged_files: tuple[Damaged, ...]
+    unsafe: Named
     sizes: Mapping[str, int]
     face_types: Mapping[str, int]
     origins: Mapping[str, int]
@@ -219,7 +223,8 @@ def summarize(
     copies = set(duplicates or ())
     usable = [m for m in measures if not m.problem]
     distinct = [m for i, m in enumerate(measures) if not m.problem and i not in copies]
-    damaged = [Damaged(name(m), m.problem) for m in measures if m.problem]
+    damaged = [Damaged(name(m), m.problem, m.reason or m.problem) for m in measures if m.problem]
+    unsafe = [item.name for item in damaged if item.reason == UNSAFE]
     records = [m.record for m in usable if m.record is not None]
     sharpness = spread(m.sharpness for m in usable)
     enlargements = [value for value in map(enlargement, records) if value is not None]
@@ -233,6 +238,7 @@ def summarize(
         packed=packed,
         damaged=len(damaged),
         damaged_files=tuple(damaged[:_NAMED]),
+        unsafe=Named(len(unsafe), tuple(unsafe[:_NAMED])),
         sizes=_counted(str(m.size) for m in usable),
         face_types=_counted(record.assumed_face_type.value for record in records),
         origins=_counted(map(origin, records)),

@@ -68,6 +68,7 @@ def findings_of(
             matter for this pair and becomes a note.
     """
     checks: list[Callable[[FacesetSummary], Finding | None]] = [
+        _unsafe,
         _damaged,
         _mixed_types,
         _landmarks,
@@ -106,15 +107,35 @@ def _damaged(summary: FacesetSummary) -> Finding | None:
     share = summary.damaged / summary.files
     first = summary.damaged_files[0]
     which = "1 file cannot" if summary.damaged == 1 else f"{counted(summary.damaged)} files cannot"
+    advice = f"`dflcolab clean --side {summary.side} --landmarks` moves such files to the trash."
+    if summary.packed:
+        advice = (
+            f"{_after_unpacking(summary, advice)} Where the pack is cut off, `dflcolab append "
+            f"--side {summary.side} --from` with the pack takes the whole faces into a new workspace."
+        )
     return Finding(
         "damaged",
         Weight.SERIOUS if share > MANY.value else Weight.GAP,
-        f"{which} be used ({'' if summary.damaged == 1 else 'the first: '}{first.name}).",
-        _after_unpacking(
-            summary,
-            f"`dflcolab clean --side {summary.side} --landmarks` moves such files to the trash.",
-        ),
+        f"{which} be used ({'' if summary.damaged == 1 else 'the first: '}{first.name}: "
+        f"{first.reason}).",
+        advice,
         share,
+    )
+
+
+def _unsafe(summary: FacesetSummary) -> Finding | None:
+    if not summary.unsafe.count:
+        return None
+    names = listed(summary.unsafe.names[:3], "and") + (" …" if summary.unsafe.count > 3 else "")
+    return Finding(
+        "unsafe",
+        Weight.SERIOUS,
+        f"The face data of {counted(summary.unsafe.count)} files ask for more than data, and were "
+        f"not opened: {names}."
+        if summary.unsafe.count > 1
+        else f"The face data of a file ask for more than data, and were not opened: {names}.",
+        "Delete them, and mistrust what came with them: in another program such files can run code.",
+        summary.unsafe.count / summary.files,
     )
 
 
@@ -127,9 +148,12 @@ def _mixed_types(summary: FacesetSummary) -> Finding | None:
         "mixed-types",
         Weight.GAP,
         f"The faces are of different types: {listed(parts, 'and')}.",
-        f"`dflcolab resize --face-type {common}` makes them alike (a type that shows more than the "
-        "crop gets an empty border: extract those again); a model can use no more than the smallest "
-        "type shows.",
+        _after_unpacking(
+            summary,
+            f"`dflcolab resize --side {summary.side} --face-type {common}` makes them alike (a type "
+            "that shows more than the crop gets an empty border: extract those again); a model can "
+            "use no more than the smallest type shows.",
+        ),
         1.0 - max(summary.face_types.values()) / summary.faces,
     )
 

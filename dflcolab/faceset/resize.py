@@ -85,7 +85,7 @@ class _Done:
 def resize_faces(
     paths: Sequence[Path],
     *,
-    size: int,
+    size: int | None,
     face_type: FaceType | None = None,
     jpeg_quality: int = 100,
     progress: Progress,
@@ -94,7 +94,7 @@ def resize_faces(
 
     Args:
         paths: The face files, all in one folder.
-        size: Side of the new pictures in pixels.
+        size: Side of the new pictures in pixels; None keeps each picture's own.
         face_type: Extent of the new crops; None keeps each face's own.
         jpeg_quality: 1 to 100.
         progress: Shows the work and carries the wish to stop.
@@ -106,7 +106,7 @@ def resize_faces(
     """
     folder = paths[0].parent
     staged = folder.with_name(f".{folder.name}_resized")
-    wish = f"{size} {face_type.value if face_type else 'own'} {jpeg_quality}"
+    wish = f"{size or 'own'} {face_type.value if face_type else 'own'} {jpeg_quality}"
     done = _open_staging(staged, wish)
 
     def work(file: FaceFile) -> _Outcome:

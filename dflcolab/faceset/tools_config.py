@@ -18,8 +18,8 @@ class ResizeConfig(Config):
     side: Side
     """Whose faces: src or dst."""
 
-    size: int = option(512, low=64, high=2048)
-    """Side of the new pictures in pixels. Smaller ones load faster; larger ones gain no detail. Above the model's resolution little is won."""
+    size: int | None = option(None, low=64, high=2048)
+    """Side of the new pictures in pixels. Left out: 512, or as it is if another face type is asked for. Smaller ones load faster; larger ones gain no detail. Above the model's resolution little is won."""
 
     face_type: FaceType | None = option(None)
     """New extent of the crops. Left out: as it is. A smaller type cuts off what lies around; a larger one leaves an empty border: extract again for that."""

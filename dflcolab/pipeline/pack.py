@@ -8,6 +8,7 @@ Where there is a pack already, `pack` adds the loose faces to it.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -119,7 +120,7 @@ def _add(
     """Add what is new; loose files that are in the pack, byte for byte, go."""
     with PakReader(target) as reader:
         if reader.layout.missing:
-            raise _truncated(reader)
+            raise _truncated(reader, config)
         new, packed, renamed = without_packed(faces, reader)
         n_faces, people = len(reader), reader.persons
     if new:
@@ -165,7 +166,7 @@ def unpack(
         raise FacesetError(f"There is no {source}; the faces are not packed.")
     with PakReader(source) as reader:
         if reader.layout.missing:
-            raise _truncated(reader)
+            raise _truncated(reader, config)
         _check_room(folder, reader)
         with progress.task("Unpacking", total=len(reader), unit="faces") as task:
             for index, entry in enumerate(reader.entries):
@@ -196,10 +197,12 @@ def _aligned(workspace: Workspace, config: UnpackConfig) -> Path:
     return folder
 
 
-def _truncated(reader: PakReader) -> FormatError:
+def _truncated(reader: PakReader, config: UnpackConfig) -> FormatError:
     return FormatError(
         f"{reader.path} is truncated ({reader.layout.missing} bytes are missing at its end); copy "
-        "it again from where it came from. Nothing was changed."
+        "it again from where it came from, or take the faces that are whole into a new workspace: "
+        f"`dflcolab init -w NEW`, then `dflcolab append -w NEW --side {config.side.value} --from "
+        f"{shlex.quote(str(reader.path))}`. Nothing was changed."
     )
 
 

@@ -17,6 +17,8 @@ from dflcolab.sync.words import counted
 from dflcolab.workspace.trash import Trash
 from dflcolab.workspace.workspace import Workspace
 
+_USUAL_SIZE = 512
+
 
 @dataclass(frozen=True)
 class ResizeReport:
@@ -24,7 +26,7 @@ class ResizeReport:
 
     Attributes:
         side: Whose faces.
-        size: Side of the new pictures in pixels.
+        size: Side of the new pictures in pixels; None: each kept its own.
         face_type: Their face type; None: each kept its own.
         resized: Faces with a new picture.
         unchanged: Faces that were as wanted already; their files are the same.
@@ -39,7 +41,7 @@ class ResizeReport:
     """
 
     side: str
-    size: int
+    size: int | None
     face_type: str | None
     resized: int
     unchanged: int
@@ -56,8 +58,9 @@ class ResizeReport:
         """The report in a few lines."""
         if self.undone:
             return "\n".join(self._undo_lines())
-        kind = f" as {self.face_type}" if self.face_type else ""
-        lines = [f"{self.resized} faces of {self.side} have {self.size} pixels{kind} now."]
+        wanted = [f"{self.size} pixels"] if self.size else []
+        wanted += [self.face_type] if self.face_type else []
+        lines = [f"Now {', '.join(wanted)}: {counted(self.resized, 'face')} of {self.side}."]
         if self.unchanged:
             lines.append(f"{self.unchanged} were as wanted already.")
         if self.enlarged:
@@ -129,16 +132,17 @@ def resize(
             "A crop cannot become mark_only, which means the whole frame; extract with that type."
         )
     paths = loose_faces(workspace, config.side)
+    size = config.size or (None if config.face_type else _USUAL_SIZE)
     found = resize_faces(
         paths,
-        size=config.size,
+        size=size,
         face_type=config.face_type,
         jpeg_quality=config.jpeg_quality,
         progress=progress,
     )
     return ResizeReport(
         side=config.side.value,
-        size=config.size,
+        size=size,
         face_type=None if config.face_type is None else config.face_type.value,
         resized=found.changed,
         unchanged=found.unchanged,

@@ -24,6 +24,7 @@ from dflcolab.faceset.coverage import (
     spread,
     summarize,
 )
+from dflcolab.faceset.face_files import UNSAFE
 from dflcolab.faceset.findings import Weight, findings_of, listed
 from dflcolab.faceset.limits import Basis, Limit, all_limits
 from dflcolab.faceset.measures import FaceMeasure
@@ -152,7 +153,7 @@ def test_damaged_files_are_named_and_counted():
 
     assert (summary.files, summary.faces, summary.damaged) == (601, 600, 1)
     assert summary.damaged_files[0].problem == "not a readable picture"
-    assert _texts(faces) == ["1 file cannot be used (bad <b>.jpg)."]
+    assert _texts(faces) == ["1 file cannot be used (bad <b>.jpg: not a readable picture)."]
 
 
 def test_a_set_of_damaged_files_only_is_summed_up_all_the_same():
@@ -168,7 +169,18 @@ def test_mixed_face_types_are_a_warning():
         dataclasses.replace(m, record=m.record.replace(face_type=FaceType.FULL)) for m in faces[:60]
     ]
 
-    assert _texts(faces) == ["The faces are of different types: 540 whole_face and 60 full_face."]
+    (found,) = findings_of(summarize("src", faces))
+    assert found.text == "The faces are of different types: 540 whole_face and 60 full_face."
+    assert "`dflcolab resize --side src --face-type whole_face`" in found.advice
+
+
+def test_files_that_ask_for_more_than_data_are_named_first():
+    hostile = FaceMeasure(Path("evil.jpg"), problem="evil.jpg runs os.system", reason=UNSAFE)
+    damaged = FaceMeasure(Path("a.jpg"), problem="a.jpg is damaged", reason="not readable")
+    found = findings_of(summarize("src", [damaged, *complete_set(), hostile], duplicates=[]))
+    assert [finding.code for finding in found] == ["unsafe", "damaged"]
+    assert "evil.jpg" in found[0].text
+    assert found[1].text == "2 files cannot be used (the first: a.jpg: not readable)."
 
 
 def test_masks_are_counted_by_kind():

@@ -26,6 +26,7 @@ from dflcolab.errors import (
     StorageError,
     UnsafeFileError,
 )
+from dflcolab.extraction.config import AppendConfig
 from dflcolab.faces.face_record import Polygon
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset import folder_swap
@@ -42,6 +43,7 @@ from dflcolab.formats import pickle_writer
 from dflcolab.formats.dfl_jpeg import encode_xseg_mask, read_face, read_record, replace_record
 from dflcolab.formats.faceset_pak import PAK_NAME
 from dflcolab.formats.jpeg_segments import read_header
+from dflcolab.pipeline.append import append
 from dflcolab.pipeline.clean import clean
 from dflcolab.pipeline.mask import masks as mask
 from dflcolab.pipeline.metadata import metadata
@@ -184,12 +186,20 @@ def test_what_lies_beside_the_faces_of_a_person_stays(workspace: Workspace):
 
 
 def test_a_truncated_pack_is_neither_unpacked_nor_added_to(workspace: Workspace):
+    paths = list(aligned(workspace).glob("*.jpg"))
     pack(workspace, PackConfig(side=Side.SRC))
     pak = aligned(workspace) / PAK_NAME
     whole = pak.read_bytes()
     pak.write_bytes(whole[:-1000])
-    with pytest.raises(FormatError, match="1000 bytes are missing"):
+    with pytest.raises(FormatError, match="1000 bytes are missing") as refused:
         unpack(workspace, UnpackConfig(side=Side.SRC))
+    assert f"append -w NEW --side src --from {pak}`" in str(refused.value)
+    (workspace.root / "new").mkdir()
+    write_settings(workspace.root / "new", WorkspaceSettings(name="new"))
+    rescued = append(
+        Workspace.open(workspace.root / "new"), AppendConfig(side=Side.SRC, from_=(pak,))
+    )
+    assert rescued.new_faces == len(paths) - 1
     face_file(aligned(workspace), "new.jpg")
     with pytest.raises(FormatError, match="truncated"):
         pack(workspace, PackConfig(side=Side.SRC))
@@ -276,6 +286,16 @@ def test_undoing_a_resize_of_a_deleted_set_brings_all_of_it_back(workspace: Work
     shutil.rmtree(folder)
     resize(workspace, ResizeConfig(side=Side.SRC, undo=True))
     assert contents(folder) == before
+
+
+def test_another_face_type_alone_keeps_the_size(workspace: Workspace):
+    before = {face.width for face in load_faceset(aligned(workspace)).faces}
+    report = resize(workspace, ResizeConfig(side=Side.SRC, face_type=FaceType.FULL))
+    found = load_faceset(aligned(workspace))
+    assert {face.width for face in found.faces} == before
+    assert {record.face_type for record in found.records} == {FaceType.FULL}
+    assert (report.size, report.face_type) == (None, "full_face")
+    assert report.summary().startswith(f"Now full_face: {len(found)} faces of src.")
 
 
 def test_another_face_type_says_what_it_costs(workspace: Workspace):

@@ -17,7 +17,7 @@ from dflcolab.errors import DFLColabError
 from dflcolab.extraction.config import ExtractConfig
 from dflcolab.extraction.journal import read_options
 from dflcolab.faceset.config import UnpackConfig
-from dflcolab.faceset.face_files import FaceFile, loose_faces
+from dflcolab.faceset.face_files import FaceFile, loose_faces, read_face_file
 from dflcolab.faceset.face_source import open_faces
 from dflcolab.faceset.faceset import load_faceset, load_many
 from dflcolab.faceset.folder_lock import alone_in, using
@@ -177,6 +177,13 @@ def test_a_face_that_was_cut(tmp_path: Path):
     path = face_file(tmp_path, "a.jpg")
     path.write_bytes(path.read_bytes()[:100])
     refused(lambda: read_record(path))
+
+
+@bad_day("face-part")
+def test_a_face_whose_picture_ends_too_early(tmp_path: Path):
+    path = face_file(tmp_path, "a.jpg")
+    path.write_bytes(path.read_bytes()[:-400] + b"\xff\xd9")
+    refused(lambda: read_face_file(path).decode())
 
 
 def open_pak(path: Path, data: bytes) -> None:
