@@ -113,6 +113,7 @@ def test_plain_jupyter_does_the_whole_job(worked: Worked):
     assert "No workspace has a copy there yet" in text
     assert "read back" in text
     assert "video controls" in text
+    assert text.count("<iframe") == 2  # the report on the faces, and after Train the one on the training
     shelf = worked.storage / "dflcolab" / "demo"
     assert f"Its copy: {shelf / 'files' / 'result.mp4'}" in text
     assert (shelf / "files" / "result.mp4").exists()
@@ -144,7 +145,8 @@ def test_hosted_colab_goes_on_from_the_storage_on_an_empty_machine(
     assert "creating deepfakes" in text
     assert "first at iteration 4" in text  # in the list of stored workspaces
     assert "every byte was compared" in text
-    assert "has its start already" in text
+    assert "first is there already and keeps its sizes: saehd, 64 pixels, iteration 4" in text
+    assert "nothing is pretrained" in text
     assert "My Drive/dflcolab/demo/files/result" in text
     assert f"The browser gets {second / 'result.mp4'}" in text  # said by the stand-in
     assert 'decision = "I have read' in (second / "workspace.toml").read_text()
@@ -164,11 +166,12 @@ def test_merge_only(worked: Worked):
 
     assert (worked.root / "result.mp4").stat().st_size > 10_000
     assert "Its copy" not in text  # nothing was connected
+    assert "The model is first." in text
     assert list((worked.root / "data_dst" / "merged").glob("*.png"))
 
 
-def test_check_a_faceset(worked: Worked):
-    text = worked.go_on("check_faceset", src_by="face-yaw")
+def test_check_a_faceset_in_japanese(worked: Worked):
+    text = worked.go_on("check_faceset_ja", src_by="face-yaw")
 
     assert "iframe" in text  # the report
     assert "FaceGallery" in text
