@@ -115,9 +115,17 @@ class NotebookUser:
         n_bytes = len(json.dumps(self.outputs(title)))
         return n_bytes, self.output(title).locator("*").count()
 
-    def picture(self, name: str, shown: Locator | None = None) -> None:
-        """Keep a picture of the page down to the end of `shown`, if somebody wants them (see `SHOTS`)."""
+    def picture(self, name: str, shown: Locator | None = None, *, alone: bool = False) -> None:
+        """Keep a picture of the page down to the end of `shown`, or of that `alone`, if somebody wants them.
+
+        See `SHOTS`.
+        """
         if not self.takes_pictures:
+            return
+        stack = "colab" if self.book.classic else "lab"
+        path = Path(os.environ[SHOTS]) / f"page_{name}_{stack}.jpg"
+        if shown is not None and alone:
+            shown.screenshot(path=path, type="jpeg", quality=_QUALITY)
             return
         height = float(VIEWPORT["height"])
         if shown is not None:
@@ -125,8 +133,6 @@ class NotebookUser:
             box = shown.bounding_box()
             assert box is not None
             height = min(height, box["y"] + box["height"])
-        stack = "colab" if self.book.classic else "lab"
-        path = Path(os.environ[SHOTS]) / f"page_{name}_{stack}.jpg"
         clip = FloatRect(x=0, y=0, width=VIEWPORT["width"], height=height)
         self.page.screenshot(path=path, type="jpeg", quality=_QUALITY, clip=clip)
 
