@@ -17,7 +17,7 @@ from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.mask_export import export_masks
 from dflcolab.faceset.mask_quality import BadMask, MaskLook, bad_masks, look_at_mask, told
 from dflcolab.faceset.new_records import write_records
-from dflcolab.formats.xseg_masks import decode_xseg_mask
+from dflcolab.formats.xseg_masks import decode_xseg_mask, is_empty_mask
 from dflcolab.pipeline.mask_backup import keep_polygons
 from dflcolab.pipeline.mask_fetch import FetchReport, fetch_labelled
 from dflcolab.pipeline.mask_guess import GuessReport, guess_labels
@@ -48,6 +48,7 @@ class MaskReport:
         exported: Pictures that were written, by what they show: xseg, polygons, hull.
         folder: Where they are; None if nothing was exported.
         suspects: Of stats: masks that do not fit their faces (see `mask_quality`).
+        without_mask: Of stats: names of all faces with no XSeg mask, or with an empty one.
         problems: Unreadable files, one sentence each.
     """
 
@@ -63,6 +64,7 @@ class MaskReport:
     exported: Mapping[str, int] = field(default_factory=dict[str, int])
     folder: Path | None = None
     suspects: tuple[BadMask, ...] = ()
+    without_mask: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -162,8 +164,10 @@ def masks(
         removed, problems = write_records(folder, new, progress=progress)
         faces = _read(folder, progress)
     suspects: list[BadMask] = []
+    bare: list[str] = []
     if config.action == "stats":
         suspects = bad_masks(_looks(faces.found, problems))
+        bare = [face.name for face in faces.found if not _is_masked(face.record)]
     counts = Counter(_kind(face.record) for face in faces.found)
     both = counts["both"]
     return MaskReport(
@@ -179,6 +183,7 @@ def masks(
         exported=exported,
         folder=pictures,
         suspects=tuple(suspects),
+        without_mask=tuple(bare),
     )
 
 
@@ -228,6 +233,10 @@ def _looks(faces: Sequence[_Found], problems: list[str]) -> list[MaskLook]:
             continue
         looks.append(look_at_mask(face.name, face.record, mask, face.width, face.width))
     return looks
+
+
+def _is_masked(record: FaceRecord) -> bool:
+    return record.xseg_mask is not None and not is_empty_mask(record.xseg_mask)
 
 
 def _kind(record: FaceRecord) -> str:

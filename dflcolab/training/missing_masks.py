@@ -1,4 +1,4 @@
-"""Faces without an XSeg mask, where an option lives on such masks."""
+"""Faces without an XSeg mask, or with an empty one, where an option lives on such masks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
+from dflcolab.formats.xseg_masks import is_empty_mask
 from dflcolab.models.kinds import SwapModelOptions
 
 _NAMED = 3
@@ -19,6 +20,9 @@ def missing_masks(options: SwapModelOptions, facesets: Mapping[str, Faceset]) ->
     brows, so whole faces and heads learn no forehead and no hair by it, and it knows nothing of what
     covers a face. Where a half face is all that is learned, it is a good mask; it is named there only
     beside faces that do have XSeg masks, since a model cannot learn both outlines.
+
+    An empty mask is used as it is, as DeepFaceLab does, so that nothing is learned from its face. That
+    is right where the face, or the part that is swapped, is covered; else the network failed.
 
     Args:
         options: Of the model.
@@ -34,7 +38,11 @@ def missing_masks(options: SwapModelOptions, facesets: Mapping[str, Faceset]) ->
     names: list[str] = []
     some_masked = False
     for side, faceset in facesets.items():
-        bare = [n for n, r in zip(faceset.names, faceset.records, strict=True) if not r.xseg_mask]
+        bare = [
+            name
+            for name, record in zip(faceset.names, faceset.records, strict=True)
+            if not record.xseg_mask or is_empty_mask(record.xseg_mask)
+        ]
         some_masked |= len(bare) < len(faceset)
         if bare:
             counts.append(f"{len(bare)} of {len(faceset)} faces of {side}")
@@ -59,7 +67,7 @@ def _needs_more_than_hull(options: SwapModelOptions) -> bool:
 def _sentence(counts: Sequence[str], names: Sequence[str], wanted_by: str) -> str:
     named = ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
     return (
-        f"{' and '.join(counts)} have no XSeg mask ({named}), which {wanted_by} works with; the hull "
-        "of their landmarks stands in, which leaves out forehead and hair and lets in what covers the "
-        "face. Mask them with `dflcolab mask apply`."
+        f"{' and '.join(counts)} have no XSeg mask, or an empty one ({named}), which {wanted_by} works "
+        "with; where there is none the hull of their landmarks stands in, which leaves out forehead "
+        "and hair and lets in what covers the face. Mask them with `dflcolab mask apply`."
     )

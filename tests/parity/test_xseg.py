@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dflcolab.losses.segmentation import mask_loss
 from dflcolab.models.layers import Weights
 from dflcolab.models.weight_map import read_dfl_weights, write_dfl_weights
 from dflcolab.models.xseg.network import XSeg
@@ -32,7 +33,10 @@ def test_mask_logits_equal_those_of_deepfacelab(path: Path):
     weights = Weights({name: tf.constant(value) for name, value in values.items()})
     x = picture(case["x_u8"])
 
-    assert difference(network(weights, x), case["logits"]) < TOLERANCE
+    logits = network(weights, x)
+    assert difference(logits, case["logits"]) < TOLERANCE
+    target = case["target_u8"].astype(np.float32) / 255
+    assert difference(mask_loss(target, logits), case["bce_loss"]) < TOLERANCE
     pretrained = network(weights, x, pretrain=True).numpy()
     assert difference(pretrained[:, ::8, ::8], case["pretrain_logits_sub8"]) < TOLERANCE
     ours = [pretrained.mean(), pretrained.std(), pretrained.min(), pretrained.max()]

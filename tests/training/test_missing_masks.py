@@ -45,7 +45,9 @@ def test_faces_whose_mask_is_wanted_are_named(tmp_path: Path, wanting):
 
     text = missing_masks(wanting, {"src": bare, "dst": done})
 
-    assert text.startswith(f"20 of 20 faces of src have no XSeg mask (src {bare.names[0]}, ")
+    assert text.startswith(
+        f"20 of 20 faces of src have no XSeg mask, or an empty one (src {bare.names[0]}, "
+    )
     said(text)
 
 
@@ -56,6 +58,18 @@ def test_what_the_hull_is_good_enough_for_is_not_told(tmp_path: Path):
         assert missing_masks(enough, {"src": bare, "dst": bare}) == ""
     done = some_faces(tmp_path / "done", masked=20)
     assert missing_masks(options(face_type="head"), {"src": done, "dst": done}) == ""
+
+
+def test_an_empty_mask_is_none(tmp_path: Path):
+    workspace = sample_workspace(tmp_path / "empty")
+    for path in face_paths(workspace):
+        face = read_face(path)
+        mask = hull_mask(face.record.landmarks, face.height, face.width) * (path.stem != "00002_0")
+        replace_record(path, face.record.replace(xseg_mask=encode_xseg_mask(mask)))
+    faceset = load_faceset(face_paths(workspace)[0].parent)
+    text = missing_masks(options(face_type="head"), {"src": faceset, "dst": faceset})
+    assert text.startswith("1 of 20 faces of src and 1 of 20 faces of dst have no")
+    assert "(src 00002_0.jpg, dst 00002_0.jpg)" in text
 
 
 def test_hulls_beside_masks_are_told_for_any_face_type(tmp_path: Path):

@@ -21,7 +21,9 @@ from dflcolab.faces.guesses import guess_kind
 from dflcolab.faceset.config import PackConfig
 from dflcolab.formats.dfl_jpeg import Face, read_face, read_record, replace_record, write_face
 from dflcolab.formats.xseg_masks import encode_xseg_mask
+from dflcolab.pipeline.mask_next import NextFace, NextReport
 from dflcolab.pipeline.pack import pack
+from dflcolab.widgets import mask_editor_order
 from dflcolab.widgets.mask_editor import mask_editor, open_desk
 from dflcolab.widgets.mask_editor_answers import Answers
 from dflcolab.widgets.mask_editor_overlays import Predictor, overlay_of
@@ -255,6 +257,24 @@ def test_the_twenty_to_label_next_are_chosen_anew_when_they_are_done(workspace: 
 
     assert offered == {face.name for face in desk.files.faces}
     assert note == "All faces are labelled."
+
+
+def test_the_least_certain_faces_come_first(workspace: Workspace, monkeypatch):
+    names = [path.name for path in face_paths(workspace)]
+    doubts = {names[4]: 0.1, names[0]: 0.4, names[2]: 0.9, names[1]: None}
+    report = NextReport("src", "xseg", 16, 4, 4,
+                        tuple(NextFace(name, 1, doubt) for name, doubt in doubts.items()), ())  # fmt: skip
+    monkeypatch.setattr(mask_editor_order, "next_labels", lambda *_: report)
+    desk = open_desk(workspace, Side.SRC)
+
+    desk.choose("uncertain")
+    seen = [desk.known.name]
+    for _ in range(3):
+        desk.step(1)
+        seen.append(desk.known.name)
+
+    assert seen == [names[2], names[0], names[4], names[1]]
+    assert "no further face" in desk.step(1)
 
 
 def learn_that_all_is_face(model_dir: Path) -> None:

@@ -19,7 +19,8 @@ from dflcolab.faceset.config import PackConfig, UnpackConfig
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.faceset.mask_quality import bad_masks, look_at_mask
 from dflcolab.files import sha256_of
-from dflcolab.formats.dfl_jpeg import decode_xseg_mask, read_face
+from dflcolab.formats.dfl_jpeg import decode_xseg_mask, read_face, replace_record
+from dflcolab.formats.xseg_masks import encode_xseg_mask
 from dflcolab.models.xseg.options import xseg_options
 from dflcolab.pipeline.mask import masks
 from dflcolab.pipeline.mask_apply import apply_masks
@@ -290,6 +291,16 @@ def test_stats_look_at_the_stored_masks(workspace: Workspace, eager):
     told = masks(workspace, config("stats"))
     again = apply_masks(workspace, config())
     assert told.suspects == again.suspects
+
+
+def test_stats_name_every_face_without_a_mask(workspace: Workspace):
+    paths = face_paths(workspace)
+    for path, mask in ((paths[1], good_mask()), (paths[2], 0 * good_mask())):
+        own = read_face(path).record
+        replace_record(path, own.replace(xseg_mask=encode_xseg_mask(mask)))
+    told = to_plain(masks(workspace, config("stats")))
+    assert told["without_mask"] == [path.name for path in paths if path != paths[1]]
+    assert told["with_xseg_mask"] == 2
 
 
 def test_measures_of_likeness():

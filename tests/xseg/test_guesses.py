@@ -180,6 +180,19 @@ def test_parts_of_the_face_become_masks_without_a_network(workspace: Workspace):
     assert not limited[:, 136:].any()
 
 
+def test_nose_and_brows_become_masks_of_their_own(workspace: Workspace):
+    within = {"nose": range(27, 36), "brows": range(17, 27)}
+    for part, points in within.items():
+        mask(workspace, config("apply", part=(part,)))
+        face = read_face(face_paths(workspace)[0])
+        made = face.decode_mask()
+        assert made is not None
+        places = (face.record.landmarks * 256 / face.width).astype(int).tolist()
+        inside = {n for n, (x, y) in enumerate(places) if made[y, x, 0]}
+        assert set(points) <= inside
+        assert not inside & {*range(3, 14), *range(36, 48), *range(55, 60)}  # jaw, eyes, lower lip
+
+
 def test_names_that_are_no_faces_are_refused(workspace: Workspace):
     with pytest.raises(ConfigError, match=r"nobody\.jpg"):
         guess(workspace, "hull", only=("nobody.jpg",))
