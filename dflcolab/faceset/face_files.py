@@ -105,7 +105,7 @@ def loose_faces(workspace: Workspace, side: Side) -> list[Path]:
     if (folder / PAK_NAME).exists():
         raise FacesetError(
             f"The faces of {folder} are packed; run `dflcolab unpack -w {workspace.root} "
-            f"--side {side.value}` first."
+            f"--side {side.value}` first (in a notebook: the cell “Extract faces” with unpack_faces)."
         )
     found = list_files(folder, FACE_SUFFIXES)
     if not found and (people := person_folders(folder)):

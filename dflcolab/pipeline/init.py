@@ -65,8 +65,9 @@ class InitReport:
         missing = [side for side, basis in self.rights.items() if basis is None]
         if missing:
             lines.append(
-                f"Not yet recorded: on what basis the likeness of {' and '.join(missing)} is used "
-                "(--src-rights, --dst-rights); merge asks for it."
+                f"Not yet recorded: on what basis the likeness of {' and '.join(missing)} is used; "
+                "merge asks for it. Say so in the form (src_rights, dst_rights), or with "
+                "`dflcolab init --src-rights … --dst-rights …`."
             )
         if self.platform:
             lines.append(self.platform)
