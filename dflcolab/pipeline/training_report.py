@@ -13,6 +13,7 @@ import numpy as np
 from dflcolab.pipeline.training_history import ModelHistory, Saved
 from dflcolab.watch.intervals import Interval, interval_of
 from dflcolab.watch.looks import Look
+from dflcolab.watch.state import NAMES_KEY, STATE_KEY
 from dflcolab.watch.verdicts import MASK_SIDES, SIDES, TAKES_THE_BEST, Call, Verdict, judge
 
 _RECENT = 100
@@ -133,7 +134,11 @@ def training_report(history: ModelHistory) -> TrainingReport:
         iteration=history.latest.iteration,
         phase=looks[-1].phase if looks else None,
         looks=len(looks),
-        verdicts=judge(looks, sides=MASK_SIDES if architecture == "xseg" else SIDES),
+        verdicts=judge(
+            looks,
+            stretch_names=state.get(STATE_KEY, {}).get(NAMES_KEY),
+            sides=MASK_SIDES if architecture == "xseg" else SIDES,
+        ),
         latest=_saved(history.latest),
         best=None if history.best is None else _saved(history.best),
         measures=measured(looks[-1]) if looks else {},

@@ -83,6 +83,10 @@ class Evaluator:
         sides: `src` and `dst`.
         most: Faces per group and side.
         most_warped: The same for the faces with the training's warp.
+
+    Attributes:
+        stretch_names: What the held-out stretches of each side are called, in the order of
+            `Sample.means`; nothing of a side of which that is not known.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class Evaluator:
         self._groups = _groups(sides, most)
         self._warped_groups = _groups(sides, most_warped)
         self._warped: dict[str, Sampled] = {}
+        self.stretch_names = _names(sides, self._groups)
         self._swap = None
         if all(side.held_out for side in sides.values()):
             self._swap = SwapMeasures(sides["src"], sides["dst"], options.face_type)
@@ -268,6 +273,17 @@ def _groups(sides: Mapping[str, SideFaces], most: int) -> dict[str, _Group]:
                 indices = choose(stretches, count)
                 groups[f"{side}/{name}"] = _Group(faces, indices, stretches[indices])
     return groups
+
+
+def _names(sides: Mapping[str, SideFaces], groups: Mapping[str, _Group]) -> dict[str, list[str]]:
+    """Names of the held-out stretches that are looked at, by side."""
+    found: dict[str, list[str]] = {}
+    for side, known in sides.items():
+        group = groups.get(f"{side}/held_out")
+        numbers = [] if group is None else np.unique(group.stretches).tolist()
+        if numbers and all(number in known.stretch_names for number in numbers):
+            found[side] = [known.stretch_names[number] for number in numbers]
+    return found
 
 
 def _judged(

@@ -23,6 +23,7 @@ from dflcolab.errors import Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.faceset.held_out import HeldOutChoice
+from dflcolab.faceset.stretch_names import stretch_names
 from dflcolab.faceset.stretches import Split, frame_of
 from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.presets import FAST_ON_CPU, PRESETS
@@ -71,6 +72,8 @@ class TrainReport:
         iterations_done: Of these, in this run.
         losses: Mean training losses of the last 100 iterations, `src` and `dst`.
         held_out_losses: Losses on the faces kept out of training, unwarped; None without any.
+        held_out_intervals: Between which two values the loss of all such faces probably lies (90 %),
+            by side; nothing of a side where that is not known, None without held-out faces.
         iterations_per_second: In this run, compilation not counted; 0 when nothing was left to do.
         seconds: Length of this run.
         stopped_because: `target_iter`, `deadline`, `stop_file`, `button`, or by the watch `plateau`
@@ -94,6 +97,7 @@ class TrainReport:
     iterations_done: int
     losses: dict[str, float] | None
     held_out_losses: dict[str, float] | None
+    held_out_intervals: dict[str, list[float]] | None
     iterations_per_second: float
     seconds: float
     stopped_because: str
@@ -121,7 +125,13 @@ class TrainReport:
         if self.losses:
             lines.append("Losses: src {src:.4f}, dst {dst:.4f}.".format(**self.losses))
         if self.held_out_losses:
-            lines.append("Held-out: src {src:.4f}, dst {dst:.4f}.".format(**self.held_out_losses))
+            ends = self.held_out_intervals or {}
+            said = [
+                f"{side} {loss:.4f}"
+                + ("" if side not in ends else f" ({ends[side][0]:.4f} to {ends[side][1]:.4f})")
+                for side, loss in self.held_out_losses.items()
+            ]
+            lines.append(f"Held-out: {', '.join(said)}.")
         if self.verdict:
             lines.append(f"The watch: {self.verdict}.")
         if self.copy:
@@ -258,7 +268,9 @@ def _run_alone(
         choices[side], split = hold_out(
             facesets[side], side, config.holdout_share, known, trained=trained, note=note
         )
-        sides[side] = _side_faces(facesets[side], options, split, side, places, progress, notes)
+        loaded = _side_faces(facesets[side], options, split, side, places, progress, notes)
+        called = stretch_names(facesets[side], split, choices[side].stretches)
+        sides[side] = dataclasses.replace(loaded, stretch_names=called)
     choices.setdefault("dst", choices["src"])
     src, dst = sides["src"], sides.get("dst", sides["src"])
     seed = int(state["seed"]) if state else config.seed
@@ -544,6 +556,7 @@ def _report(
         iterations_done=iteration - done_before,
         losses=None if means is None else {"src": float(means[0]), "dst": float(means[1])},
         held_out_losses=state.get("held_out"),
+        held_out_intervals=state.get("held_out_intervals"),
         iterations_per_second=loop.iterations_per_second if loop else 0.0,
         seconds=time.monotonic() - began,
         stopped_because=loop.stopped_because if loop else "target_iter",

@@ -25,7 +25,7 @@ from dflcolab.models.quick96 import Quick96Options
 from dflcolab.models.saehd.options import SaehdOptions
 from dflcolab.training.color_match import color_change, transfers_colors
 from dflcolab.training.devices import Devices
-from dflcolab.training.evaluator import Evaluation, Evaluator
+from dflcolab.training.evaluator import Evaluation, Evaluator, meaning_of
 from dflcolab.training.model_state import ModelState
 from dflcolab.training.preview import Pictures, encode_jpeg, painted_in_parts, preview
 from dflcolab.training.quick96_objective import repeats_batch
@@ -35,6 +35,8 @@ from dflcolab.training.saved_session import silent
 from dflcolab.training.side_faces import SideFaces
 from dflcolab.training.step import TrainingStep
 from dflcolab.training.step_plan import StepPlan, device_name, parts_at_most
+from dflcolab.watch.intervals import interval_of
+from dflcolab.watch.looks import Sample
 
 
 class Session(ReturningSession):
@@ -87,6 +89,7 @@ class Session(ReturningSession):
         options, root = self.options, self._stream_seed
         self._evaluator = Evaluator(options, self._sides)
         self._looked: Evaluation | None = None
+        self._held_out_losses: dict[str, Sample] = {}
         self._samplers = {
             side: Sampler(
                 len(faces.training),
@@ -308,16 +311,26 @@ class Session(ReturningSession):
         names = {side: f"{side}/held_out/loss" for side in self._sides}
         if not all(name in measures for name in names.values()):
             return None
-        losses = {side: measures[name].mean for side, name in names.items()}
+        self._held_out_losses = {side: measures[name] for side, name in names.items()}
+        losses = {side: sample.mean for side, sample in self._held_out_losses.items()}
         return losses if np.isfinite(list(losses.values())).all() else None
 
     def _score_of(self, measures: Mapping[str, float] | None) -> float | None:
         return None if measures is None else sum(measures.values())
 
     @property
-    def looked_at(self) -> str:
-        """Stands for the faces that looks are at (see `Evaluator.faces_digest`)."""
-        return self._evaluator.faces_digest
+    def comparable(self) -> str:
+        """Differs between looks whose losses are not to be compared."""
+        return meaning_of(self.options, self._evaluator.faces_digest)
+
+    @property
+    def scored_by(self) -> str:
+        return meaning_of(self.options, self._evaluator.held_out_digest)
+
+    @property
+    def stretch_names(self) -> dict[str, list[str]]:
+        """What the held-out stretches of each side are called, in the order of a look's means."""
+        return self._evaluator.stretch_names
 
     def look(self, *, swap: bool) -> Evaluation:
         """What the watch sees now (see `Evaluator.look`); the same at each call until training goes on.
@@ -382,6 +395,7 @@ class Session(ReturningSession):
             "loss_scales": self._scales_to_plain(),
             "faces": self.face_counts(),
             "held_out": held_out,
+            "held_out_intervals": held_out and intervals_of(self._held_out_losses),
             "held_out_loss": self._score_of(held_out),
             "saved_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             **{name: ask() for name, ask in self.also_saved.items()},
@@ -435,6 +449,17 @@ class Session(ReturningSession):
     ) -> tuple[Pictures, Pictures, Pictures]:
         """A `Painter` that takes no more memory than training, and compiles for one shape."""
         return painted_in_parts(self._step.paint, src, dst, at_once=min(8, self.plan.micro_batch))
+
+
+def intervals_of(losses: Mapping[str, Sample]) -> dict[str, list[float]]:
+    """By side: between which two values the loss of all such faces probably lies (90 %).
+
+    Nothing of a side with fewer than two stretches, where that is not known.
+    """
+    found = {side: interval_of(sample) for side, sample in losses.items()}
+    return {
+        side: [i.low, i.high] for side, i in found.items() if np.isfinite([i.low, i.high]).all()
+    }
 
 
 def number_tensor(number: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,12 +25,14 @@ class SideFaces:
             `training` is from, as a number that means nothing else. Where it is not given, every
             face counts as one of its own.
         held_out_stretches: The same for `held_out`; empty where that is None.
+        stretch_names: What a held-out stretch is called, by its number; as far as that is known.
     """
 
     training: TrainingFaces
     held_out: TrainingFaces | None
     training_stretches: npt.NDArray[np.int64] = field(default_factory=lambda: _UNKNOWN)
     held_out_stretches: npt.NDArray[np.int64] = field(default_factory=lambda: _UNKNOWN)
+    stretch_names: Mapping[int, str] = field(default_factory=dict[int, str])
 
     def __post_init__(self) -> None:
         for name, faces in (("training", self.training), ("held_out", self.held_out)):

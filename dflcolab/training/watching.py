@@ -19,7 +19,6 @@ from dflcolab.errors import ModelError
 from dflcolab.models.kinds import swap_options_of
 from dflcolab.progress import Progress, Wish
 from dflcolab.training.decline import decline_in_looks, within_reach
-from dflcolab.training.evaluator import meaning_of
 from dflcolab.training.faults import Fault, fault_in_looks
 from dflcolab.training.recorded_watch import RecordedWatch, StopOn
 from dflcolab.training.session import Session
@@ -38,7 +37,7 @@ from dflcolab.watch.schedule import (
     phase_of,
     switch_by_hand,
 )
-from dflcolab.watch.state import STATE_KEY
+from dflcolab.watch.state import NAMES_KEY, STATE_KEY
 from dflcolab.watch.verdicts import Verdict, judge
 
 SHARE = 0.02
@@ -166,8 +165,7 @@ class Watch(RecordedWatch):
         loop.read_losses()
         swap = len(self.looks) % _SWAP_EVERY == 0
         found = session.look(swap=swap)
-        means = meaning_of(session.options, session.looked_at)
-        look = Look(session.iteration, str(self.phase), means, found.measures)
+        look = Look(session.iteration, str(self.phase), session.comparable, found.measures)
         self._add(look)
         fault = self._fault()
         if fault is not None:
@@ -225,7 +223,7 @@ class Watch(RecordedWatch):
     # ---- what follows --------------------------------------------------------------------------
 
     def _judge(self) -> tuple[Verdict, ...]:
-        return judge(self.looks)
+        return judge(self.looks, stretch_names=self._session.stretch_names)
 
     def _tell(self, look: Look | None = None) -> None:
         """Tell those who draw: the phase, what the looks say, and a look that was just taken."""
@@ -333,6 +331,7 @@ class Watch(RecordedWatch):
             "schedule": self._state.to_plain(),
             "before_switch": self._before_switch,
             "steady_since": self._steady_since,
+            NAMES_KEY: self._session.stretch_names,
         }
 
 

@@ -24,8 +24,14 @@ class Finding(NamedTuple):
     advice: str
 
 
-def mask_problem(look: Look, side: str) -> Finding | None:
-    """Says if the painted masks do not come near the masks of the faces."""
+def mask_problem(look: Look, side: str, names: Sequence[str] = ()) -> Finding | None:
+    """Says if the painted masks do not come near the masks of the faces.
+
+    Args:
+        look: The last one.
+        side: `src` or `dst`.
+        names: What the held-out stretches are called, in order; empty: by their numbers.
+    """
     held_out, training = (_error(look, side, group) for group in ("held_out", "training"))
     if held_out is None or training is None:
         return None
@@ -38,11 +44,12 @@ def mask_problem(look: Look, side: str) -> Finding | None:
             "from face to face, cannot be learned; apply one XSeg model to all faces.",
         )
     middle = float(np.median(held_out.means))
-    odd = [i + 1 for i, e in enumerate(held_out.means) if e > max(3 * middle, _MASK_ERROR)]
+    odd = [i for i, e in enumerate(held_out.means) if e > max(3 * middle, _MASK_ERROR)]
     if odd and len(odd) * 3 <= len(held_out.means):
+        called = " and of ".join(_name(held_out, place, names) for place in odd)
         return Finding(
-            f"{side}: the masks of held-out stretch {', '.join(map(str, odd))} differ from what the "
-            f"model learned from the others ({_percent(max(held_out.means))} of the area, "
+            f"{side}: the masks of {called} differ from what the model learned from the others "
+            f"({_percent(max(held_out.means))} of the area, "
             f"{_percent(middle)} in the middle stretch).",
             f"Look at the masks of {side} there: they are missing, turned around or of another "
             "outline; label some of them for XSeg and apply it again.",
@@ -82,8 +89,15 @@ def missing_kind(sample: Sample, names: Sequence[str]) -> str:
     hardest = int(np.argmax(sample.means))
     if len(sample.means) < 3 or sample.means[hardest] < _HARD * middle:
         return ""
-    name = names[hardest] if hardest < len(names) else f"stretch {hardest + 1}"
-    return f"above all faces like those of {name} (loss {sample.means[hardest] / middle:.1f} times the middle one)"
+    times = f"{sample.means[hardest] / middle:.1f} times the middle one"
+    return f"above all faces like those of {_name(sample, hardest, names)}: their loss is {times}"
+
+
+def _name(sample: Sample, place: int, names: Sequence[str]) -> str:
+    """What the stretch at a place in a sample is called; stretches without a mask may be left out."""
+    if len(names) == len(sample.means):
+        return names[place]
+    return f"held-out stretch {place + 1}"
 
 
 def _error(look: Look, side: str, group: str) -> Sample | None:

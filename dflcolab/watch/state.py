@@ -12,6 +12,9 @@ from dflcolab.watch.records import JsonLines
 STATE_KEY = "watch"
 """Where a checkpoint's `state.json` keeps what the watch remembers."""
 
+NAMES_KEY = "stretch_names"
+"""Where that keeps what the held-out stretches are called, by side."""
+
 
 def records_of(model_dir: Path, *, pretraining: bool) -> tuple[JsonLines, JsonLines]:
     """The files of a model's looks and events, of pretraining or of training."""

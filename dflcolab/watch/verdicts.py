@@ -114,8 +114,12 @@ def judge(
     found = [main]
     # Masks and colors may still come while the score falls.
     for side in sides if trends.settled and not main.gaining else ():
-        for call, problem in ((Call.MASK, mask_problem), (Call.COLOR, color_problem)):
-            said = problem(last, side)
+        called = (stretch_names or {}).get(side, ())
+        problems = {
+            Call.MASK: mask_problem(last, side, called),
+            Call.COLOR: color_problem(last, side),
+        }
+        for call, said in problems.items():
             if said is not None:
                 found.append(Verdict(call, *said, last.iteration, main.best_iteration))
     return tuple(found)

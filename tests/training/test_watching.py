@@ -82,7 +82,16 @@ def test_looks_are_taken_on_schedule_and_tell_of_both_sides(workspace: Workspace
     score = sum(last.measures[f"{side}/held_out/loss"].mean for side in ("src", "dst"))
     checkpoint = latest_checkpoint(workspace.model_dir("m"))
     assert checkpoint is not None
-    assert checkpoint.state()["held_out_loss"] == pytest.approx(score, rel=1e-6)
+    state = checkpoint.state()
+    assert state["held_out_loss"] == pytest.approx(score, rel=1e-6)
+    assert report.held_out_losses is not None
+    assert report.held_out_intervals is not None
+    for side, loss in report.held_out_losses.items():
+        low, high = report.held_out_intervals[side]
+        assert low < loss < high
+        names = state["watch"]["stretch_names"][side]
+        assert len(names) == len(last.measures[f"{side}/held_out/loss"].means)
+        assert all(name.startswith("frame") for name in names)
     started = _lines(workspace, "events")[0]
     assert started["kind"] == "start"
     assert started["options"]["resolution"] == 64

@@ -234,8 +234,12 @@ def test_what_stops_a_training(call: Call, stopped_by: tuple[str, ...]):
 def test_faces_that_training_lacks_are_named():
     curves = losses(1, 50, turn=20, over=("src",))
     curves["src/held_out/loss"][:, 2] *= 3
-    advice = judge(looks_of(curves), stretch_names={"src": ["a", "b", "frames 40 to 60"]})[0].advice
-    assert "like those of frames 40 to 60" in advice
+    names = ["a", "b", "frames 40 to 60", *"defgh"]
+    advice = judge(looks_of(curves), stretch_names={"src": names})[0].advice
+    assert "above all faces like those of frames 40 to 60: their loss is " in advice
+    # Names of other stretches than those that were looked at are none.
+    advice = judge(looks_of(curves), stretch_names={"src": names[:-1]})[0].advice
+    assert "like those of held-out stretch 3" in advice
 
 
 @pytest.mark.parametrize(
@@ -254,6 +258,9 @@ def test_masks_that_do_not_come_are_found(held_out: list[float], training: list[
     problems = [verdict for verdict in judge(looks_of(curves)) if verdict.call is Call.MASK]
     assert len(problems) == bool(found)
     assert all(found in problem.evidence for problem in problems)
+    named = judge(looks_of(curves), stretch_names={"src": [f"frame {i}" for i in range(6)]})
+    wanted = found.replace("held-out stretch 3", "of frame 2 ")
+    assert all(wanted in problem.evidence for problem in named if problem.call is Call.MASK)
 
 
 def test_masks_may_come_while_the_score_still_falls():
