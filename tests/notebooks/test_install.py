@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import importlib.util
 import json
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -73,3 +77,19 @@ def test_nothing_is_missing_afterwards(name: str, pip_arguments: list[str]):
         or canonicalize_name(requirement.name) not in there
     ]
     assert missing == []
+
+
+def test_a_failing_pip_is_one_sentence_with_its_reason(monkeypatch: pytest.MonkeyPatch):
+    notebook = json.loads((ROOT / "notebooks" / "dflcolab.ipynb").read_text(encoding="utf-8"))
+    said = "  fatal: could not resolve host\n\nnote: not a problem with pip\n"
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(
+        subprocess, "run", lambda *_, **__: subprocess.CompletedProcess((), 1, "", said)
+    )
+
+    with pytest.raises(Exception, match="not installed") as caught:
+        exec("".join(notebook["cells"][1]["source"]), {})
+
+    (sentence,) = caught.value._render_traceback_()  # what IPython shows in the traceback's place
+    assert "(fatal: could not resolve host); correct the field package" in sentence
