@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -13,10 +14,10 @@ from hypothesis import strategies as st
 
 from dflcolab.losses.reconstruction import reconstruction_parts
 from dflcolab.models.autoencoder import Face
-from dflcolab.models.kinds import swap_options_of
+from dflcolab.models.kinds import SwapModelOptions, swap_options_of
 from dflcolab.models.presets import PRESETS
 from dflcolab.training.augment import PADDING, Sampled, plain_batch
-from dflcolab.training.evaluator import Evaluator, choose, variety
+from dflcolab.training.evaluator import Evaluator, choose, meaning_of, variety
 from dflcolab.training.face_measures import face_measures
 from dflcolab.training.objective import Compared
 from dflcolab.training.session import Session
@@ -237,6 +238,23 @@ def test_the_digest_stands_for_the_faces_that_are_looked_at():
     assert held is not None
     held.faces[0, 5, 5, 0] += 1
     assert Evaluator(OPTIONS, changed).faces_digest != digest
+
+
+def test_a_score_is_by_the_options_of_the_loss_and_of_held_out_faces_alone():
+    def meaning(options: SwapModelOptions, sides: dict[str, SideFaces]) -> str:
+        return meaning_of(options, Evaluator(options, sides).held_out_digest)
+
+    usual = meaning(OPTIONS, _sides())
+    more = _sides()
+    more["src"].training.faces[0, 5, 5, 0] += 1
+    assert meaning(OPTIONS, more) == usual
+    held = more["src"].held_out
+    assert held is not None
+    held.faces[0, 5, 5, 0] += 1
+    assert meaning(OPTIONS, more) != usual
+    eyes = dataclasses.replace(OPTIONS, eyes_mouth_prio=not OPTIONS.eyes_mouth_prio)
+    assert meaning(eyes, _sides()) != usual
+    assert meaning(dataclasses.replace(OPTIONS, learning_rate=1e-6), _sides()) == usual
 
 
 def test_variety_of_one_face_for_all_is_none_and_of_noise_outside_does_not_count():
