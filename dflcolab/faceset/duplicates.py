@@ -6,6 +6,10 @@ place and speaks for all that are close to it; so every duplicate is close to it
 chain of small steps carries a face away. A blink or a word hardly changes a small picture, so copies
 must share the openings of mouth and eyes too. Candidates come from a tree over a few area means, whose
 difference can never exceed that of the whole pictures; only they are compared in full.
+
+Of one video, two frames are copies below a low limit. The same frame in two videos (a clip that was
+compressed again, or made smaller) differs by more than that, by what the compression has left out:
+between videos the limit is twice as high.
 """
 
 from __future__ import annotations
@@ -13,18 +17,26 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from scipy import spatial  # pyright: ignore[reportMissingTypeStubs]
 
-from dflcolab.faceset.limits import NEAR_DUPLICATE
-from dflcolab.faceset.measures import FaceMeasure
+from dflcolab.errors import FormatError
+from dflcolab.faceset.clean_checks import thumbnail
+from dflcolab.faceset.face_files import FaceFile, for_each_face
+from dflcolab.faceset.limits import NEAR_DUPLICATE, OTHER_VIDEO
+from dflcolab.faceset.measures import FaceMeasure, expression
+from dflcolab.progress import Progress
 
 _SAME_OPENING = 0.05
 """Difference of mouth or eye openings below which an expression is the same. Frames of five clips
 that differ by less than 0.005 differ by 0.01 in 90 of 100 cases, single ones by 0.1 (a word)."""
+
+_OTHER_VIDEO = OTHER_VIDEO.value
+"""How many times higher the limit is between faces of different videos."""
 
 _COARSE, _FINE = 4, 8
 """Side of the tables of area means: for the tree, and for a second look at its candidates."""
@@ -52,7 +64,7 @@ def find_duplicates(
     Args:
         measures: The faces.
         threshold: Mean difference of the small gray pictures, 0..1, below which two faces of one
-            expression are copies.
+            expression and one video are copies; twice as much between two videos.
         across_videos: False compares only faces of one video (frames named `2-00017.png`,
             `2-00018.png`... are of one).
 
@@ -72,6 +84,44 @@ def find_duplicates(
         for copy, (keeper, difference) in _within(measures, members, threshold).items():
             found[members[copy]] = members[keeper], difference
     return found
+
+
+def copies_of_before(before: Sequence[Path], new: Sequence[Path], *, progress: Progress) -> int:
+    """How many new faces look like one that was there before, in another video.
+
+    Args:
+        before: The faces that were there.
+        new: The faces that came.
+        progress: Shows the work and carries the wish to stop.
+
+    Raises:
+        Interrupted: The user asked to stop.
+    """
+    if not (before and new):
+        return 0
+    looks = list(
+        for_each_face((*before, *new), _look, progress=progress, title="Looking for known faces")
+    )
+    found = find_duplicates(looks)
+    return sum(
+        copy >= len(before) > keeper
+        and video_of(looks[copy].frame) != video_of(looks[keeper].frame)
+        for copy, (keeper, _) in found.items()
+    )
+
+
+def _look(face: FaceFile) -> FaceMeasure:
+    """What comparing faces needs, and no sharpness: so the earlier of two is the one that stays."""
+    try:
+        picture = face.decode()
+    except FormatError as error:
+        return FaceMeasure(face.path, problem=str(error))
+    if face.record is None:
+        return FaceMeasure(face.path, thumbnail=thumbnail(picture))
+    mouth, eyes = expression(face.record.landmarks)
+    return FaceMeasure(
+        face.path, record=face.record, mouth=mouth, eyes=eyes, thumbnail=thumbnail(picture)
+    )
 
 
 def video_of(frame: str) -> str:
@@ -109,10 +159,13 @@ def _within(
     """Duplicates among faces in the order in which they may become keepers; places in `members`."""
     pictures = np.stack([cast(Any, measures[index].thumbnail) for index in members])
     frames = [measures[index].frame for index in members]
+    videos = np.unique([video_of(frame) for frame in frames], return_inverse=True)[1]
+    several = len(videos) > 0 and bool(videos.any())
+    widest = threshold * (_OTHER_VIDEO if several else 1.0)
     coarse, fine = _area_means(pictures, _COARSE), _area_means(pictures, _FINE)
     full = pictures.reshape(len(pictures), -1)
     tree = cast(Any, spatial).cKDTree(coarse)
-    radius = (threshold + _SLACK) * coarse.shape[1]
+    radius = (widest + _SLACK) * coarse.shape[1]
     found: dict[int, tuple[int, float]] = {}
     spoken_for = np.zeros(len(members), dtype=bool)
     for start in range(0, len(members), _BLOCK):
@@ -127,15 +180,17 @@ def _within(
                 continue
             close = np.asarray(around, dtype=np.intp)
             close = close[(close > keeper) & ~spoken_for[close]]
-            close = close[_differences(fine, keeper, close) < threshold + _SLACK]
+            close = close[_differences(fine, keeper, close) < widest + _SLACK]
             differences = _differences(full, keeper, close)
+            near_enough = differences < np.where(
+                videos[close] == videos[keeper], threshold, threshold * _OTHER_VIDEO
+            )
+            close, differences = close[near_enough], differences[near_enough]
             for index, difference in zip(
                 cast("list[int]", close.tolist()), differences.tolist(), strict=True
             ):
                 same_frame = frames[index] != "" and frames[index] == frames[keeper]
-                alike = difference < threshold and _same_expression(
-                    measures[members[index]], measures[members[keeper]]
-                )
+                alike = _same_expression(measures[members[index]], measures[members[keeper]])
                 if alike and not same_frame:
                     found[index] = keeper, difference
                     spoken_for[index] = True

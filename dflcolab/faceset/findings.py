@@ -17,9 +17,11 @@ from dflcolab.faceset.limits import (
     FEW_IN_REGION,
     MANY,
     MANY_DUPLICATES,
+    MANY_STRANGERS,
     SAME_LIGHT_BRIGHTNESS,
     SAME_LIGHT_DIRECTION,
     STRANGERS,
+    TOO_FEW_FACES,
 )
 
 
@@ -190,7 +192,7 @@ def _people(summary: FacesetSummary) -> Finding | None:
     who = "another person" if len(others) == 1 else f"{counted(len(others))} other people"
     return Finding(
         "people",
-        Weight.SERIOUS,
+        Weight.SERIOUS if share >= MANY_STRANGERS.value else Weight.GAP,
         f"{counted(strangers, found.looked_at)} faces{_looked_at(found.looked_at, summary)} seem to "
         f"belong to {who}.",
         _after_unpacking(
@@ -266,7 +268,7 @@ def _few(summary: FacesetSummary) -> Finding | None:
         return None
     return Finding(
         "few",
-        Weight.GAP if summary.distinct >= DISTINCT_FACES.value / 3 else Weight.SERIOUS,
+        Weight.GAP if summary.distinct >= TOO_FEW_FACES.value else Weight.SERIOUS,
         f"There are only {counted(summary.distinct)} distinct faces.",
         "Add more footage of the same person: other light, other expressions, other angles.",
         1.0,

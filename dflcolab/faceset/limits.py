@@ -118,6 +118,12 @@ DISTINCT_FACES = Limit(
     "Users of DeepFaceLab commonly ask for a few hundred to a few thousand varied src faces. Not "
     "measured here.",
 )  # fmt: skip
+TOO_FEW_FACES = Limit(
+    100, "distinct faces", "With fewer, src is too small for a pair to be promising yet.",
+    Basis.JUDGEMENT,
+    "A third of what users commonly ask for: about three seconds of video without near-copies. Not "
+    "measured against trained models.",
+)  # fmt: skip
 NEAR_DUPLICATE = Limit(
     0.005, "mean difference of brightness",
     "Below, two faces count as near-duplicates, if mouth and eyes are open alike.",
@@ -125,6 +131,13 @@ NEAR_DUPLICATE = Limit(
     "The same limit as `clean --duplicates`: compared at 32 by 32 pixels, frames of a talking face "
     "in the sample clips differ by 0.003 to 0.02 from the next. Blinks and words are told by the "
     "landmarks.",
+)  # fmt: skip
+OTHER_VIDEO = Limit(
+    2.0, "times the limit of near-duplicates",
+    "So much higher is the limit of near-duplicates between faces of different videos.",
+    Basis.MEASURED,
+    "A demo clip (72 faces) compressed again (CRF 28), and at two thirds of its size: the same "
+    "frames differ by 0.003 to 0.006 and by 0.004 to 0.0095.",
 )  # fmt: skip
 MANY_DUPLICATES = Limit(
     0.3, "of all faces", "From here near-duplicates of src are worth removing.", Basis.JUDGEMENT,
@@ -191,7 +204,9 @@ POSES_WELL = Limit(
 )  # fmt: skip
 POSES_POOR = Limit(
     0.70, "of the dst faces", "Below, the poses of dst count as poorly covered.", Basis.JUDGEMENT,
-    "More than every fourth frame would have to be guessed. Not measured against trained models.",
+    "More than every fourth frame would have to be guessed. Not measured against trained models. "
+    "Light and expressions are never counted so: two set-ups seldom share any light, and a color "
+    "transfer evens out brightness.",
 )  # fmt: skip
 MIRRORING_GAIN = Limit(
     0.05, "of the dst faces", "Mirroring src is proposed if it covers so many more.",
@@ -208,6 +223,12 @@ STRANGERS = Limit(
     "The network that compares faces has an equal error rate of 0.8 % among 28 people and 3 % "
     "among 115; neighbours in time help it in videos.",
 )  # fmt: skip
+MANY_STRANGERS = Limit(
+    0.05, "of the faces looked at", "From here faces of other people make a pair not promising "
+    "yet.", Basis.JUDGEMENT,
+    "Above the errors of the network (3 % at most), and one face in twenty teaches somebody else. "
+    "Not measured against trained models.",
+)  # fmt: skip
 LANDMARKS_OFF = Limit(
     0.10, "of the face's side", "Landmarks that lie so far from a fresh measurement count as "
     "failed; `clean --landmarks --non-faces` removes such faces.", Basis.MEASURED,
@@ -222,7 +243,9 @@ FRONTAL_DEG = Limit(
 )  # fmt: skip
 CALM_MOUTH = Limit(
     0.25, "of the mouth's width", "Face proportions are taken from faces with the mouth less open.",
-    Basis.MEASURED, "An open mouth lengthens the lower face; see open mouths.",
+    Basis.JUDGEMENT,
+    "An open mouth lengthens the lower face; the limit is that of open mouths. How much the "
+    "proportions change below it was not measured.",
 )  # fmt: skip
 OTHER_PERSON = Limit(
     0.050, "mean relative difference", "Distance of face shapes that counts as 1: the middle of "

@@ -20,6 +20,7 @@ from dflcolab.extraction.present_faces import FaceFormat, format_of_side, presen
 from dflcolab.extraction.side_sources import is_read_as_pictures, photo_sets
 from dflcolab.extraction.sources import PHOTOS, Source, VideoSource
 from dflcolab.faceset.append import KnownPictures, pictures_in
+from dflcolab.faceset.duplicates import copies_of_before
 from dflcolab.faceset.folder_lock import using
 from dflcolab.faceset.person_folders import person_folders
 from dflcolab.faceset.renaming import recover
@@ -68,9 +69,9 @@ class AppendedSource:
         """What became of it."""
         if self.kind == "video":
             state = f"added as {self.name}" if self.new else f"is there already as {self.name}"
-            return f"{self.given} {state}: {self.new_faces} new faces."
+            return f"{self.given} {state}: {_count(self.new_faces, 'new face')}."
         what = "photo" if self.kind == "photos" else "face"
-        faces = f": {self.new_faces} new faces" if self.kind == "photos" else ""
+        faces = f": {_count(self.new_faces, 'new face')}" if self.kind == "photos" else ""
         if not self.new:
             return f"{_count(self.already_there, what)} of {self.given} there already{faces}."
         known = f" ({self.already_there} there already)" if self.already_there else ""
@@ -93,6 +94,7 @@ class AppendReport:
         face_type: Extent of the crops.
         size: Side of the face pictures in pixels.
         problems: What was left out, and what to know; one sentence each.
+        look_alikes: New faces that look like a face of another video that was there before.
     """
 
     side: Side
@@ -102,15 +104,21 @@ class AppendReport:
     face_type: str
     size: int
     problems: tuple[str, ...]
+    look_alikes: int = 0
 
     def summary(self) -> str:
         """The report in a few lines."""
         lines = [source.sentence() for source in self.sources]
         lines.append(
-            f"{self.side.value} has {self.faces} faces now, {self.new_faces} of them new."
+            f"{self.side.value} has {_count(self.faces, 'face')} now, {self.new_faces} of them new."
             if self.new_faces
-            else f"Nothing new: {self.side.value} has {self.faces} faces as before."
+            else f"Nothing new: {self.side.value} has {_count(self.faces, 'face')} as before."
         )
+        if self.look_alikes:
+            lines.append(
+                f"{self.look_alikes} of the new ones look like faces of other videos; `dflcolab "
+                f"clean --side {self.side.value} --duplicates --dry-run` shows which."
+            )
         more = len(self.problems) - _SHOWN_PROBLEMS
         lines += self.problems[:_SHOWN_PROBLEMS]
         return "\n".join(lines + ([f"… and {more} more like these."] if more > 0 else []))
@@ -149,12 +157,16 @@ def append(
         if wanted is None and facesets:
             wanted = _format_of(list(facesets.values()), config)
         make_folders(aligned_dir, None)
+        before = list_files(aligned_dir, SUFFIXES)
         run = _Run(workspace, config, progress, wanted)
         copied = run.copy_facesets(facesets) if facesets else {}
         brought = {
             material: run.bring_in(material) for material in materials if material.kind != "faceset"
         }
         run.extract()
+        names = set(before)
+        new = [path for path in list_files(aligned_dir, SUFFIXES) if path not in names]
+        run.look_alikes = copies_of_before(before, new, progress=progress)
     sources = [
         run.faceset_entry(material, copied[material])
         if material in copied
@@ -214,6 +226,7 @@ class _Run:
         self._new_faces: dict[str, int] = {}
         self._problems: list[str] = []
         self._stems: set[str] | None = None
+        self.look_alikes = 0
 
     def copy_facesets(self, facesets: dict[Material, LookedFaceset]) -> dict[Material, CopiedFaces]:
         """Copy the faces that are new."""
@@ -370,6 +383,7 @@ class _Run:
             face_type=self._wanted.face_type.value,
             size=self._wanted.size,
             problems=tuple(self._problems),
+            look_alikes=self.look_alikes,
         )
 
     def _merge_notes(self, sources: Sequence[AppendedSource]) -> list[str]:

@@ -183,6 +183,22 @@ def test_files_that_ask_for_more_than_data_are_named_first():
     assert found[1].text == "2 files cannot be used (the first: a.jpg: not readable)."
 
 
+@pytest.mark.parametrize(
+    ("strangers", "weight"), [(2, Weight.GAP), (4, Weight.GAP), (5, Weight.SERIOUS)]
+)
+def test_a_few_strangers_are_a_gap_and_many_are_serious(strangers: int, weight: Weight):
+    shares = (100 - strangers, strangers)
+    people = tuple(PersonShare(i + 1, n, n / 100, "a.jpg") for i, n in enumerate(shares))
+    found = findings_of(summarize("src", complete_set(), people=PeopleFound(100, people)))
+    assert [(finding.code, finding.weight) for finding in found] == [("people", weight)]
+
+
+def test_very_few_faces_are_serious_by_a_limit_of_their_own():
+    weights = {n: findings_of(summarize("src", complete_set()[:n])) for n in (99, 100)}
+    few = {n: next(f.weight for f in found if f.code == "few") for n, found in weights.items()}
+    assert few == {99: Weight.SERIOUS, 100: Weight.GAP}
+
+
 def test_masks_are_counted_by_kind():
     outline = Polygon(True, np.zeros((3, 2), np.float32))
     faces = [face(xseg_mask=b"m", polygons=(outline,)), face(polygons=(outline,)), face(), face()]
@@ -227,14 +243,14 @@ def test_small_dark_burnt_blurred_and_equally_lit_faces_are_told_apart():
 
 def test_strangers_and_failed_landmarks_come_first():
     people = PeopleFound(
-        600, (PersonShare(1, 580, 580 / 600, "a.jpg"), PersonShare(2, 20, 20 / 600, "b.jpg"))
+        600, (PersonShare(1, 560, 560 / 600, "a.jpg"), PersonShare(2, 40, 40 / 600, "b.jpg"))
     )
     landmarks = LandmarksChecked(600, Named(31, ("c.jpg",)))
 
     found = findings_of(summarize("src", complete_set(), people=people, landmarks=landmarks))
 
     assert [f.text for f in found] == [
-        "20 of 600 faces seem to belong to another person.",
+        "40 of 600 faces seem to belong to another person.",
         "The landmarks of 31 of 600 faces do not sit where they should.",
     ]
     assert "--identity auto" in found[0].advice

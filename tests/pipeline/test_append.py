@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -20,13 +21,14 @@ from dflcolab.config import to_plain
 from dflcolab.errors import FacesetError, FormatError, Interrupted, MediaError, WorkspaceError
 from dflcolab.extraction.config import AppendConfig, ExtractConfig
 from dflcolab.faces.face_type import FaceType
-from dflcolab.faceset.config import PackConfig
+from dflcolab.faceset.config import CleanConfig, PackConfig
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.faceset.held_out import HeldOutChoice, choose_held_out, poses_of
 from dflcolab.faceset.stretches import split_faces
 from dflcolab.formats.dfl_jpeg import read_face, read_record
 from dflcolab.formats.faceset_pak import PakItem, write_pak
 from dflcolab.pipeline.append import append
+from dflcolab.pipeline.clean import clean
 from dflcolab.pipeline.extract import extract
 from dflcolab.pipeline.pack import pack
 from dflcolab.progress import Progress
@@ -95,6 +97,43 @@ def small_faceset(folder: Path, n: int = 5, first: int = 0, **changes) -> Path:
         face_file(folder, f"{i + 1:05d}_0.jpg", seed=i, size=128, **changes)
         changes.pop("source_filename")
     return folder
+
+
+def compressed_again(path: Path, *, scale: float, crf: int) -> Path:
+    """The demo clip as somebody else would have stored it."""
+    source = av.open(str(WEBCAM_MAN))
+    video = source.streams.video[0]
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=video.average_rate, options={"crf": str(crf)})
+        stream.width, stream.height = (
+            int(side * scale) // 2 * 2 for side in (video.width, video.height)
+        )
+        stream.pix_fmt = "yuv420p"
+        for number, frame in enumerate(source.decode(video)):
+            small = frame.reformat(stream.width, stream.height, "yuv420p")
+            small.pts = number
+            small.time_base = 1 / video.average_rate
+            out.mux(stream.encode(small))
+        out.mux(stream.encode())
+    return path
+
+
+def test_faces_of_a_video_that_was_compressed_again_are_known(started, tmp_path):
+    alone = clean(started, CleanConfig(side=SRC, duplicates=True, dry_run=True))
+    kept_alone = alone.faces - len(alone.removed)
+    copy = compressed_again(tmp_path / "copy.mp4", scale=0.66, crf=26)
+
+    report = append(started, config(copy, fps=6))
+
+    assert report.new_faces == alone.faces
+    assert report.look_alikes >= 0.95 * report.new_faces
+    assert (
+        f"{report.look_alikes} of the new ones look like faces of other videos" in report.summary()
+    )
+    both = clean(started, CleanConfig(side=SRC, duplicates=True, dry_run=True))
+    assert both.faces - len(both.removed) <= kept_alone + 1
+    other = append(started, config(STUDIO_WOMAN, fps=1))
+    assert (other.look_alikes, other.new_faces > 10) == (0, True)
 
 
 def test_a_video_is_brought_in_and_extracted_like_the_sides_own(started, tmp_path):
