@@ -265,6 +265,39 @@ def is_frame_with_landmarks(picture: Locator) -> bool:
     )  # 1 and 11; 1 and 1 if nothing is drawn
 
 
+PANEL = """
+from dflcolab.runtime import notebook
+session = notebook.start()
+session.values["local_folder"] = {folder!r}
+session.connect(storage_folder={storage!r})
+form = dict(src_video="", dst_video="", src_rights="", dst_rights="", rights_note="")
+session.open(workspace_name="two", **form)
+session.open(workspace_name="one", **form)
+"""
+
+
+def test_the_workspace_panel_copies_and_opens_a_stored_workspace(jupyter, tmp_path: Path):
+    here, storage = tmp_path / "here", tmp_path / "storage"
+    with jupyter.open("panel", [PANEL.format(folder=str(here), storage=str(storage))]) as book:
+        book.run_all()
+        panel = book.page.locator(".dfl-workspace").last
+        table, status = (panel.locator(f".dfl-workspace-{name}") for name in ("table", "status"))
+        expect(table).to_contain_text("written and read back")
+        (here / "one" / "data_dst.mp4").write_bytes(b"a video")
+        panel.locator("button.dfl-workspace-look, .dfl-workspace-look button").click()
+        expect(table).to_contain_text("1 file, 0.0 MB")
+        panel.locator("button.dfl-workspace-copy, .dfl-workspace-copy button").click()
+        expect(status).to_contain_text("copied as")
+        assert (storage / "dflcolab" / "one" / "files" / "data_dst.mp4").exists()
+
+        names = panel.locator("select")
+        names.select_option(label=names.locator("option", has_text="two: ").inner_text())
+        panel.locator("button.dfl-workspace-open, .dfl-workspace-open button").click()
+        expect(status).to_contain_text("Type two into workspace_name")
+        expect(table).to_contain_text(str(here / "two"))
+        assert not book.failures()
+
+
 MASKS = [
     """
 from dflcolab.runtime import notebook

@@ -180,6 +180,8 @@ def begin(user: NotebookUser, place: Place) -> None:
     assert "Copies of the workspace go to" in user.run(CONNECT)
     user.fill(OPEN, workspace_name="mine", **CLIPS)
     assert "0/0" not in user.run(OPEN)  # a bar of what was done at once
+    table = user.output(OPEN).locator(".dfl-workspace-table")
+    expect(table).to_contain_text("Not copied yet nothing", use_inner_text=True)
 
 
 def faces(user: NotebookUser, place: Place, root: Path) -> None:
