@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dflcolab.engine.checkpoint import MARKER, Checkpoint, best_of, list_checkpoints
+from dflcolab.engine.checkpoint import MARKER, SCORED_BY, Checkpoint, best_of, list_checkpoints
 from dflcolab.errors import DFLColabError
 from dflcolab.sync.manifest import ModelFacts
 from dflcolab.sync.travelling import SourceChangedError
@@ -76,10 +76,11 @@ def _facts(model: str, checkpoint: Checkpoint) -> ModelFacts:
         state = checkpoint.state()
     except DFLColabError:
         state = {}
-    loss = state.get("held_out_loss")
+    loss, by = state.get("held_out_loss"), state.get(SCORED_BY)
     return ModelFacts(
         name=model,
         iteration=checkpoint.iteration,
         held_out_loss=float(loss) if isinstance(loss, (int, float)) else None,
         pretraining=state.get("pretraining") is True,
+        scored_by=by if isinstance(by, str) else None,
     )

@@ -104,12 +104,15 @@ class ModelFacts:
         iteration: Finished iterations of its latest checkpoint.
         held_out_loss: How that one does on faces never trained on, less is better; None if unknown.
         pretraining: True while it is pretrained; losses of the two phases cannot be compared.
+        scored_by: Fingerprint of what that loss means and whose it is, nor can losses of two; None in
+            copies of before this was noted.
     """
 
     name: str
     iteration: int
     held_out_loss: float | None = None
     pretraining: bool = False
+    scored_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -289,7 +292,7 @@ def _span(item: object, objects: Sequence[Stored], source: str) -> Span:
 
 def _facts(item: object, source: str) -> ModelFacts:
     values = _mapping(item, source)
-    loss = values.get("held_out_loss")
+    loss, by = values.get("held_out_loss"), values.get("scored_by")
     return ModelFacts(
         name=str(values.get("name", "")),
         iteration=_number(values.get("iteration"), source),
@@ -297,6 +300,7 @@ def _facts(item: object, source: str) -> ModelFacts:
         if isinstance(loss, int | float) and math.isfinite(loss)
         else None,
         pretraining=values.get("pretraining") is True,
+        scored_by=by if isinstance(by, str) else None,
     )
 
 

@@ -81,13 +81,16 @@ def stored_bytes(manifests: Sequence[Manifest]) -> int:
 
 
 def _best(manifests: Sequence[Manifest]) -> dict[str, GenerationName]:
-    """Copy with the least held-out loss of each model, within the phase of its newest copy."""
+    """Copy with the least held-out loss of each model that is comparable with its newest copy's."""
     phases: dict[str, bool] = {}
+    scored_by: dict[str, str | None] = {}
     best: dict[str, tuple[float, GenerationName]] = {}
     for manifest in manifests:
         for facts in manifest.models:
             same_phase = phases.setdefault(facts.name, facts.pretraining) == facts.pretraining
             if facts.held_out_loss is None or not same_phase:
+                continue
+            if scored_by.setdefault(facts.name, facts.scored_by) != facts.scored_by:
                 continue
             found = (facts.held_out_loss, manifest.name)
             if facts.name not in best or found[0] < best[facts.name][0]:

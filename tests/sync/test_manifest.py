@@ -76,6 +76,7 @@ _facts = st.builds(
     iteration=st.integers(0, 10**9),
     held_out_loss=st.none() | st.floats(allow_nan=False, allow_infinity=False),
     pretraining=st.booleans(),
+    scored_by=st.none() | st.text("0123456789abcdef", min_size=12, max_size=12),
 )
 _manifests = _manifests_of()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -58,6 +59,15 @@ def test_losses_of_pretraining_do_not_count_against_those_of_training():
 
     assert kept([early, copy(2, loss=0.8), copy(3, loss=0.9)],
                 Retention(last=1, days=0)) == {2, 3}  # fmt: skip
+
+
+def test_losses_by_other_options_or_of_other_faces_do_not_count():
+    copies = [copy(n, loss=loss) for n, loss in ((1, 0.1), (2, 0.8), (3, 0.9))]
+    copies[1:] = [
+        Manifest(**{**vars(c), "models": (replace(c.models[0], scored_by="a"),)})
+        for c in copies[1:]
+    ]
+    assert kept(copies, Retention(last=1, days=0)) == {2, 3}
 
 
 def test_the_end_of_another_line_stays_for_a_while():

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
 
 from dflcolab.engine.checkpoint import latest_checkpoint
 from dflcolab.errors import ModelError
-from dflcolab.training import watching
+from dflcolab.training import recorded_watch, watching
 from dflcolab.training.trainer import TrainingLoop
-from dflcolab.training.watching import WatchSettings
+from dflcolab.training.watching import Watch, WatchSettings
 from dflcolab.watch.looks import Look
 from dflcolab.watch.schedule import Phase, ScheduleSettings
 from dflcolab.watch.verdicts import Call, Verdict
-from tests.training.night import LEARNED, Killed, Listener
+from tests.training.night import LEARNED, Killed, Listener, session_in
 from tests.training.watched_toy import WatchedToy, watched
 
 
@@ -129,3 +129,29 @@ def test_several_workers_end_with_a_sentence_where_one_would_go_back(tmp_path: P
         watched(tmp_path, 500, WatchSettings(look_every=5), [several], save_every=50,
                 progress=heard)  # fmt: skip
     assert _events(tmp_path)[-1]["kind"] == "stop"
+
+
+def test_saves_of_a_best_state_are_spaced_by_how_long_they_keep_the_steps_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Loop:
+        stalled_seconds, save_seconds = 0.0, 1.0
+        saved_at: ClassVar[list[float]] = []
+
+        def save(self) -> None:
+            self.saved_at.append(now)
+            self.stalled_seconds += 0.25
+
+    session = session_in(tmp_path)
+    watch = Watch(session, WatchSettings(), Listener())
+    loop, now = Loop(), 0.0
+    monkeypatch.setattr(recorded_watch.time, "monotonic", lambda: now)
+    while now < 300:
+        watch._save_best(cast(TrainingLoop, loop))  # nothing is on disk: each state is the best
+        now += 1
+    assert loop.saved_at == [0, 50, 100, 150, 200, 250]  # half a percent
+    loop.save_seconds = 10.0  # a twentieth of the time
+    while now < 800:
+        watch._save_best(cast(TrainingLoop, loop))
+        now += 1
+    assert loop.saved_at[6:] == [450, 650]
