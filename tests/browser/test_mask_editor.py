@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -143,6 +145,53 @@ def test_faces_are_gone_through_with_a_filter(hand: Hand, workspace: Workspace):
     expect(hand.editor).to_have_attribute("data-shown", paths[1].name)
     expect(hand.editor.get_by_role("status")).to_contain_text("no further face")
     assert stored(paths[1]) == [(True, BAR)]
+
+
+def test_copy_masked_overlays_and_filters_do_what_their_buttons_say(
+    hand: Hand, workspace: Workspace
+):
+    first, second, third = face_paths(workspace)[:3]  # of frames 14, 2 and 7
+    picture = "document.querySelector('.dfl-masks canvas').toDataURL()"
+
+    def changes(what: Callable[[], object]) -> None:
+        before = hand.page.evaluate(picture)
+        what()
+        hand.settle()
+        hand.page.wait_for_function(f"before => {picture} !== before", arg=before)
+
+    shows, only = hand.page.get_by_label("Overlay"), hand.page.get_by_label("Which faces")
+    masked = hand.editor.get_by_text("Masked", exact=True)
+    changes(lambda: shows.select_option("hull"))
+    changes(masked.click)  # what the overlay keeps, as there are no outlines
+    expect(masked).to_have_class(re.compile("dfl-masks-on"))
+    changes(masked.click)
+    changes(lambda: shows.select_option("none"))
+    shows.select_option("prediction")
+    expect(hand.editor.get_by_role("status")).to_contain_text("no XSeg model yet")
+    hand.draw("include", SQUARE)
+    changes(masked.click)
+    masked.click()
+
+    only.select_option("unlabelled")
+    expect(hand.editor).to_have_attribute("data-shown", second.name)
+    hand.settle()
+    hand.editor.get_by_text("◀ Copy").click()
+    expect(hand.editor.get_by_role("status")).to_contain_text("No frame before this one")
+    hand.settle()
+    hand.editor.get_by_text("Copy ▶").click()
+    expect(hand.editor.get_by_role("status")).to_contain_text(f"Copied from {first.name}")
+    hand.settle()
+    assert guess_kind(read_face(second).record) == "neighbours"
+    hand.press("ArrowRight")
+    expect(hand.editor).to_have_attribute("data-shown", third.name)
+    for kind, shown in (("guessed", second), ("labelled", second), ("all", second)):
+        only.select_option(kind)
+        expect(hand.editor).to_have_attribute("data-shown", shown.name)
+        hand.settle()
+    only.select_option("uncertain")
+    expect(hand.editor.get_by_role("status")).to_contain_text("no trained XSeg model")
+    only.select_option("next")
+    expect(hand.editor).not_to_have_attribute("data-shown", second.name)
 
 
 def test_a_guess_is_marked_until_somebody_agrees(hand: Hand, first: Path):

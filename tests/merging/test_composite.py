@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
 
 from dflcolab.config import from_mapping
+from dflcolab.faces.alignment import alignment_matrix, transform_points
+from dflcolab.faces.part_masks import part_mask
 from dflcolab.merging.composite import composite_frame
 from dflcolab.merging.face import FaceToMerge, Prediction, face_crop
 from dflcolab.merging.options import CompositeOptions, Mode
@@ -47,6 +51,26 @@ def test_the_face_is_replaced_and_the_rest_stays_to_the_bit():
     assert mask[nose] >= 254  # The weights of a warp add up to one within a digit.
     assert np.array_equal(image[_outside(mask)], picture[_outside(mask)])
     assert 0.02 < (mask > 0).mean() < 0.4
+
+
+def test_a_swap_of_parts_leaves_the_rest_of_a_real_face():
+    """Learned masks that are what `mask apply --part` teaches: eyes and mouth alone."""
+    picture, size = frame(), 256
+    points = transform_points(LANDMARKS, alignment_matrix(LANDMARKS, size, WHOLE))
+    mask = part_mask(points, ("eyes", "mouth"), size, size)
+    green = np.zeros((size, size, 3), np.float32)
+    green[..., 1] = 1
+    face = FaceToMerge(LANDMARKS, Prediction(green, mask, mask))
+    options = dataclasses.replace(PLAIN, blur_mask_modifier=0)
+
+    image, shown = composite_frame(picture, [face], face_type=WHOLE, options=options)
+
+    places = LANDMARKS.astype(int)
+    eyes, mouth = (places[part].mean(axis=0).astype(int) for part in (slice(36, 42), slice(48, 60)))
+    assert all(image[y, x].tolist() == [0, 254, 0] for x, y in (eyes, mouth))  # as masks warp
+    for x, y in places[[8, 19, 24, 30, 2, 14]]:  # chin, brows, the nose's tip, cheeks
+        assert np.array_equal(image[y, x], picture[y, x])
+    assert np.array_equal(image[_outside(shown)], picture[_outside(shown)])
 
 
 def test_the_input_frame_is_not_changed():
