@@ -9,20 +9,25 @@ from pathlib import Path
 
 import cv2
 
-from dflcolab.errors import FacesetError, FormatError
+from dflcolab.errors import FacesetError, FormatError, UnsafeFileError
+from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.tools_config import MetadataConfig
 from dflcolab.files import fsync_dir, storage_errors, write_bytes
+from dflcolab.formats import pickle_writer
 from dflcolab.formats.dfl_jpeg import SUFFIXES, decode_picture, embed
+from dflcolab.formats.dfl_metadata import record_to_dict
 from dflcolab.formats.jpeg_segments import read_header
 from dflcolab.formats.metadata_backup import (
     BACKUP_NAME,
+    Backup,
     BackupEntry,
     read_backup,
     write_backup,
 )
 from dflcolab.progress import Progress
+from dflcolab.sync.words import counted
 from dflcolab.workspace.moving import copy_file, free_name, move_file
 from dflcolab.workspace.workspace import Workspace
 
@@ -58,10 +63,13 @@ class MetadataReport:
     def summary(self) -> str:
         """The report in a few lines."""
         if self.action == "save":
-            lines = [f"The metadata of {self.faces} faces of {self.side} are in {self.file}."]
+            lines = [
+                f"Metadata saved: {counted(self.faces, 'face')} of {self.side}, in {self.file}."
+            ]
             return "\n".join([*lines, *self.problems])
+        count = counted(self.faces, "face")
         lines = [
-            f"{self.faces} faces of {self.side} have their metadata; {self.written} needed them back."
+            f"Metadata in place: {count} of {self.side}; {self.written} needed them back.",
         ]
         if self.resized:
             lines.append(f"{self.resized} were brought back to the size they had.")
@@ -115,7 +123,7 @@ def _save(paths: Sequence[Path], config: MetadataConfig, progress: Progress) -> 
             f"No file in {target.parent} has face metadata; there is nothing to save."
         )
     if target.exists():
-        known = read_backup(target).entries
+        known = _read(target).entries
         if lost := [name for name in bare if name in known]:
             raise FacesetError(
                 f"{len(lost)} faces ({lost[0]} …) have no metadata now, and {target} has them; run "
@@ -150,7 +158,7 @@ def _restore(paths: Sequence[Path], config: MetadataConfig, progress: Progress) 
             f"There is no {source}; `dflcolab metadata save --side {config.side.value}` makes one "
             "before you edit the pictures."
         )
-    backup = read_backup(source)
+    backup = _read(source)
     pictures = {path.name: path for path in paths}
     known = [path for name, path in pictures.items() if name in backup.entries]
     problems = list(backup.problems)
@@ -188,6 +196,30 @@ def _restore(paths: Sequence[Path], config: MetadataConfig, progress: Progress) 
     )
 
 
+def _read(path: Path) -> Backup:
+    """A backup; where it is damaged, the error says what is left.
+
+    Raises:
+        FormatError: It is damaged as a whole.
+        UnsafeFileError: It asks for more than data.
+    """
+    try:
+        return read_backup(path)
+    except UnsafeFileError:
+        raise
+    except FormatError as error:
+        earlier = sorted(
+            other.name for other in path.parent.glob("meta*.dat") if other.name != path.name
+        )
+        left = (
+            f"An earlier one lies beside it ({', '.join(earlier)}): rename that to {path.name}."
+            if earlier
+            else "Move it away: `dflcolab metadata save` makes a new one of the faces that have "
+            "their metadata, and extract makes the others again."
+        )
+        raise FormatError(f"{error} {left}") from error
+
+
 @dataclass(frozen=True)
 class _Outcome:
     written: bool = False
@@ -203,7 +235,10 @@ def _put_back(file: FaceFile, entry: BackupEntry) -> _Outcome:
     try:
         header = read_header(io.BytesIO(file.data), name)
         data, resized = file.data, False
-        if (header.width, header.height) != (entry.width, entry.height):
+        same_size = (header.width, header.height) == (entry.width, entry.height)
+        if same_size and file.record is not None and _equal(file.record, entry.record):
+            return _Outcome()  # also where another program has written the same in other bytes
+        if not same_size:
             picture = cv2.resize(
                 decode_picture(data, name),
                 (entry.width, entry.height),
@@ -214,10 +249,15 @@ def _put_back(file: FaceFile, entry: BackupEntry) -> _Outcome:
         new = embed(data, entry.record, name=name)
     except FormatError as error:
         return _Outcome(problem=str(error))
-    if new == file.data:
-        return _Outcome()
     write_bytes(file.path, new)
     return _Outcome(written=True, resized=resized)
+
+
+def _equal(one: FaceRecord, other: FaceRecord) -> bool:
+    """Whether two faces have the same metadata, as far as a file holds them."""
+    return pickle_writer.dumps(record_to_dict(one), protocol=4) == pickle_writer.dumps(
+        record_to_dict(other), protocol=4
+    )
 
 
 def _other_endings(missing: Sequence[str], pictures: Mapping[str, Path]) -> list[str]:

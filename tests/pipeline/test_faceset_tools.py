@@ -504,6 +504,33 @@ def test_edited_pictures_get_their_metadata_back_with_their_new_pixels(workspace
     assert report.file.exists()
 
 
+def test_untouched_faces_are_not_written_again(workspace: Workspace):
+    """DeepFaceLab's own files hold the same metadata in other bytes."""
+    folder = aligned(workspace)
+    paths = sorted(folder.glob("*.jpg"))
+    before = contents(folder)
+    metadata(workspace, MetadataConfig(action="save", side=Side.SRC))
+    edit(paths[1])
+    report = metadata(workspace, MetadataConfig(action="restore", side=Side.SRC))
+    assert (report.faces, report.written) == (len(paths), 1)
+    after = contents(folder)
+    assert [name for name in before if after[name] != before[name]] == [paths[1].name]
+
+
+def test_a_damaged_backup_says_what_is_left(workspace: Workspace):
+    backup = aligned(workspace) / "meta.dat"
+    save, restore = (MetadataConfig(action=a, side=Side.SRC) for a in ("save", "restore"))
+    metadata(workspace, save)
+    whole = backup.read_bytes()
+    backup.write_bytes(whole[:1000])
+    for config in (save, restore):
+        with pytest.raises(FormatError, match="Move it away: `dflcolab metadata save`"):
+            metadata(workspace, config)
+    backup.with_name("meta~2.dat").write_bytes(whole)
+    with pytest.raises(FormatError, match=r"meta~2\.dat.*rename that to meta\.dat"):
+        metadata(workspace, restore)
+
+
 def test_deepfacelabs_backup_is_restored(workspace: Workspace):
     folder = aligned(workspace)
     paths = sorted(folder.glob("*.jpg"))[:2]
