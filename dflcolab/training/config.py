@@ -107,8 +107,8 @@ class TrainConfig(Config):
 
     stop_on: Literal["never", "plateau", "overfit"] = "never"
     """When the watch ends training by itself. overfit: the faces kept out of training get worse while
-    the others do not. plateau: also when they have stopped getting better. The best state stays on
-    disk in any case."""
+    the others do not. plateau: also when they have stopped getting better and the schedule has no
+    further phase. The best state stays on disk in any case."""
 
     schedule: Literal["auto", "manual"] = "auto"
     """auto: when the held-out faces stop getting better, the next phase begins: warp, then learning-rate

@@ -26,7 +26,9 @@ from dflcolab.arrays import Tensor
 from dflcolab.backend import tf
 from dflcolab.errors import ConfigError, ModelError
 
-_REASONS = ("target_iter", "interrupted", "stop_file", "button", "deadline")
+_REASONS = (
+    "target_iter", "interrupted", "stop_file", "button", "deadline", "overfit", "plateau",
+)  # fmt: skip
 _SIGNS_OF_LOSS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,

@@ -246,13 +246,14 @@ class Watch(RecordedWatch):
     def _cannot_go_back(self, fault: Fault) -> ModelError:
         """The error that ends a run of several workers, which are not at the same save."""
         good = [at for at in self._session.saved_scores() if at < fault.began]
-        text = (
+        last = f"of iteration {max(good)}" if good else "gone"
+        error = ModelError(
             f"The watch saw a fault at iteration {fault.iteration} ({fault.evidence}); several "
             "workers cannot go back together: start the first one alone, without --hosts, which goes "
-            f"back by itself (the last good state is {f'iteration {max(good)}' if good else 'gone'})."
+            f"back by itself (the last good state is {last})."
         )
-        self.event("stop", text, fault=fault.kind.value)
-        return ModelError(text)
+        self.event("stop", str(error), fault=fault.kind.value)
+        return error
 
     @property
     def _schedule(self) -> ScheduleSettings | None:

@@ -116,6 +116,7 @@ def test_a_slow_decline_goes_back_to_the_best_state(tmp_path: Path):
     assert scores[500] == min(scores.values())
 
 
+@pytest.mark.bad_day("workers-fault")
 def test_several_workers_end_with_a_sentence_where_one_would_go_back(tmp_path: Path):
     """The first worker looks; the others notice that it has gone."""
     heard = Listener()
@@ -125,7 +126,7 @@ def test_several_workers_end_with_a_sentence_where_one_would_go_back(tmp_path: P
         # Only where the watch asks: this process steps alone.
         loop.session.devices.workers = 2 if loop.session.iteration % 5 == 4 else 1
 
-    with pytest.raises(ModelError, match=r"several workers cannot go back together.*iteration 1"):
+    with pytest.raises(ModelError, match=r"cannot go back together.*state is of iteration 150"):
         watched(tmp_path, 500, WatchSettings(look_every=5), [several], save_every=50,
                 progress=heard)  # fmt: skip
     assert _events(tmp_path)[-1]["kind"] == "stop"
