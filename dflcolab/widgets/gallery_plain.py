@@ -18,7 +18,7 @@ from dflcolab.widgets.gallery_desk import FACES, TRASH, GalleryDesk
 from dflcolab.widgets.gallery_groups import EVERYTHING, Groups
 from dflcolab.widgets.gallery_pictures import Picture
 from dflcolab.widgets.page_progress import PageProgress
-from dflcolab.widgets.plain_button import plain_bar, plain_button
+from dflcolab.widgets.plain_button import plain_bar, plain_button, plain_picture
 
 PER_PAGE = 40
 _COLUMNS = 8
@@ -43,13 +43,13 @@ class PlainGallery(ipywidgets.VBox):
         self.where = ipywidgets.Dropdown(options=[FACES, TRASH], description="Look at")
         self.only = ipywidgets.Dropdown(options=[("everything", EVERYTHING)], description="only")
         self.kind = ipywidgets.Dropdown(options=list(SortKind), description="Sort by")
-        self.sheet = ipywidgets.Image(format="jpeg")
+        self.sheet, self.face, self.frame = (plain_picture() for _ in range(3))
         self.names = ipywidgets.SelectMultiple(rows=18, layout={"width": "28em"})
         self.status = ipywidgets.Label()
         self.status.add_class("dfl-gallery-status")
-        self.face = ipywidgets.Image(format="jpeg", layout={"display": "none"})
-        self.frame = ipywidgets.Image(format="jpeg", layout={"display": "none"})
-        self.frame.add_class("dfl-gallery-frame")
+        for beside, name in ((self.face, "face"), (self.frame, "frame")):
+            beside.add_class(f"dfl-gallery-{name}")
+            beside.layout.display = "none"
         self.caption = ipywidgets.Label()
         for choice in (self.where, self.only):
             choice.observe(lambda _change: self._turn(-self._page), names="value")

@@ -12,7 +12,7 @@ import numpy as np
 from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.widgets.landmark_editor_desk import LandmarkDesk, Shown
 from dflcolab.widgets.page_progress import PageProgress
-from dflcolab.widgets.plain_button import plain_bar, plain_button
+from dflcolab.widgets.plain_button import plain_bar, plain_button, plain_picture
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -33,7 +33,7 @@ class PlainLandmarkEditor(ipywidgets.VBox):
         self._filling = False
         self._progress = PageProgress(self._say)
         self.name = ipywidgets.Dropdown(options=desk.names, description="Face")
-        self.picture = ipywidgets.Image(format="jpeg")
+        self.picture = plain_picture()
         self.points = ipywidgets.Textarea(layout={"width": "16em", "height": "520px"})
         self.status = ipywidgets.Label()
         self.name.observe(lambda _change: self._chosen(), names="value")

@@ -1,4 +1,4 @@
-"""Buttons of the plain forms, whose failures are told and not raised, and the rows they stand in."""
+"""Parts of the plain forms: buttons whose failures are told and not raised, rows, pictures."""
 
 from __future__ import annotations
 
@@ -33,3 +33,8 @@ def plain_button(text: str, clicked: Callable[[], None], *, failed: Callable[[st
 def plain_bar(controls: Sequence[Any]) -> Any:
     """Controls in a row, in several where the page is narrow."""
     return ipywidgets.HBox(list(controls), layout={"flex_flow": "row wrap"})
+
+
+def plain_picture() -> Any:
+    """A JPEG that keeps its shape beside what is taller."""
+    return ipywidgets.Image(format="jpeg", layout={"align_self": "flex-start"})

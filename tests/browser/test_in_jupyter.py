@@ -242,6 +242,11 @@ def test_a_face_chosen_in_the_gallery_gets_other_landmarks_and_its_old_ones_back
         assert is_frame_with_landmarks(
             plain.locator("img.dfl-gallery-frame, .dfl-gallery-frame img")
         )
+        face = plain.locator("img.dfl-gallery-face, .dfl-gallery-face img").bounding_box()
+        assert face is not None
+        assert face["width"] == pytest.approx(
+            face["height"], abs=1
+        )  # not stretched by its neighbor
         press(plain, "Correct landmarks")
         editor = book.page.locator(".dfl-landmarks-plain")
         press(editor, "Save")
