@@ -1,6 +1,6 @@
 """How fast `report` looks at facesets, by part, and how that grows.
 
-`python -m benchmarks.bench_report` takes 1,000 faces, `--faces 1000 10000` both sizes.
+`python -m benchmarks.bench_report` takes 1,000 and 10,000 faces a side, `--faces 1000` the smaller number alone.
 """
 
 from __future__ import annotations
