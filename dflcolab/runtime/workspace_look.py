@@ -81,17 +81,21 @@ def _faces(workspace: Workspace, side: Side) -> str:
     try:
         if (folder / PAK_NAME).exists():
             with PakReader(folder / PAK_NAME) as reader:
-                return f"{counted(len(reader), 'face')}, packed{in_trash}"
+                return f"{counted(len(reader), 'face')}, packed, {_taken(folder)}{in_trash}"
     except DFLColabError as error:
         return str(error)
     found = len(_jpegs(folder)) + sum(len(_jpegs(below)) for below in _folders(folder))
-    return (counted(found, "face") if found else "none yet") + in_trash
+    return (f"{counted(found, 'face')}, {_taken(folder)}" if found else "none yet") + in_trash
 
 
 def _models(workspace: Workspace) -> str:
     found = model(workspace, ModelConfig(action="list"))
     assert isinstance(found, ModelList)
-    return "; ".join(found.lines()) or "none yet"
+    lines = [
+        f"{line}, {_taken(workspace.model_dir(entry['name']))}"
+        for entry, line in zip(found.models, found.lines(), strict=True)
+    ]
+    return "; ".join(lines) or "none yet"
 
 
 def _jpegs(folder: Path) -> list[Path]:
@@ -105,14 +109,19 @@ def _folders(folder: Path) -> list[Path]:
 
 def _room(root: Path) -> str:
     """What a folder takes and what its disk has left."""
+    return f"{_taken(root)}; {_size(shutil.disk_usage(root).free)} free on this disk"
+
+
+def _taken(folder: Path) -> str:
+    """Size of all files below a folder."""
     total = 0
-    for parent, _, names in os.walk(root):
+    for parent, _, names in os.walk(folder):
         for name in names:
             try:
                 total += (Path(parent) / name).lstat().st_size
             except OSError:  # a step that runs has just removed it
                 continue
-    return f"{_size(total)}; {_size(shutil.disk_usage(root).free)} free on this disk"
+    return _size(total)
 
 
 def _size(n_bytes: int) -> str:

@@ -18,7 +18,7 @@ from dflcolab.runtime.workspace_look import WorkspaceLook
 from dflcolab.widgets.page_progress import PageProgress
 from dflcolab.widgets.plain_button import plain_button
 
-_WARN = "#b45309"
+_COPIED, _NOT_COPIED = "#15803d", "#b45309"
 
 
 class Desk(Protocol):
@@ -115,11 +115,11 @@ class WorkspacePanel:
 
 def _table(look: WorkspaceLook) -> str:
     rows = "".join(
-        f'<tr><td style="padding-right:1em;vertical-align:top"><b>{html.escape(name)}</b></td>'
+        f'<tr><td style="padding-right:1em;vertical-align:top;white-space:nowrap"><b>{html.escape(name)}</b></td>'
         f"<td>{html.escape(said)}</td></tr>"
         for name, said in look.rows
     )
-    color = "inherit" if look.is_copied else _WARN
+    color = _COPIED if look.is_copied else _NOT_COPIED
     return f'<table style="border-left:3px solid {color};padding-left:.6em">{rows}</table>'
 
 
