@@ -188,6 +188,15 @@ def _dark(workspace: Workspace) -> None:
         path.write_bytes(embed(cv2.imencode(".jpg", black)[1].tobytes(), record))
 
 
+def _twice(workspace: Workspace) -> None:
+    """Four faces are there a second time, as frames of another video have them."""
+    for path in sorted(_aligned(workspace).glob("0000[0-3]_0.jpg")):
+        record = read_record(path)
+        assert record is not None
+        other = record.replace(source_filename=f"2-{path.stem}.png")
+        path.with_name(f"2-{path.name}").write_bytes(embed(path.read_bytes(), other))
+
+
 def _aligned(workspace: Workspace) -> Path:
     return workspace.aligned_dir(Side.SRC)
 
@@ -234,6 +243,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         ("clean", "--exposure"),
         _clean,
         _dark,
+    ),
+    Scenario(
+        "clean --duplicates",
+        ("clean", "--duplicates"),
+        lambda workspace: clean(workspace, CleanConfig(side=Side.SRC, duplicates=True)),
+        _twice,
     ),
     Scenario(
         "clean --undo",

@@ -38,10 +38,23 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("pack",),
     ("unpack",),
     ("sort", "--by", "blur"),
+    ("sort", "--by", "motion-blur"),
+    ("sort", "--by", "face-pitch"),
+    ("sort", "--by", "hist-dissim"),
+    ("sort", "--by", "absdiff"),
+    ("sort", "--by", "duplicates"),
+    ("clean", "--undo"),
+    ("sort", "--by", "expression"),
+    ("sort", "--by", "dissimilar-face"),
+    ("sort", "--by", "brightness"),
+    ("sort", "--by", "oneface"),
     ("sort", "--by", "black"),
     ("clean", *_CHECKS),
     ("clean", "--undo"),
     ("sort", "--by", "final"),
+    ("sort", "--by", "face-source-rect-size"),
+    ("clean", "--undo"),
+    ("sort", "--by", "final-faster"),
     ("sort", "--by", "origname"),
     ("pack", "--json"),
     ("clean", "--undo"),
@@ -52,6 +65,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
 """In an order in which each finds the others' leavings: trash with old names, packs, loose files."""
 
 CHANGING: tuple[tuple[str, ...], ...] = (
+    ("mask", "export"),
     ("metadata", "save"),
     ("metadata", "restore"),
     ("mask", "remove", "--what", "all"),
@@ -64,6 +78,7 @@ WITH_NETWORKS: tuple[tuple[str, ...], ...] = (
     ("clean", "--dry-run"),
     ("report",),
     ("sort", "--by", "identity"),
+    ("sort", "--by", "landmark-quality"),
     ("clean",),
     ("clean", "--undo"),
 )
@@ -283,7 +298,9 @@ def run(home: Path, *, seed: int, hostile: int, packed: int, networks: bool) -> 
     # A fresh one: names in the trash may collide with packed ones by now, so that unpack refuses.
     label, root = f"seed {seed}", home / "hostile again"
     hostile_workspace(root, seed=seed, hostile=hostile)
-    verbs_on(root, scratch, tally, label=label, commands=CHANGING, keep_content=False)
+    append = ("append", "--from", str(home / "hostile" / "data_src" / "aligned"))
+    changing = (*CHANGING, append)
+    verbs_on(root, scratch, tally, label=label, commands=changing, keep_content=False)
     if networks:
         verbs_on(root, scratch, tally, label=label, commands=WITH_NETWORKS)
     wrong_options(home / "good", scratch, tally)
