@@ -84,8 +84,9 @@ def test_an_explosion_is_seen_soon_and_its_begin_is_found(
     # The median of 20 has turned after 11 high losses; doubling takes that and its whole growth,
     # and the falling level of the first hundreds of iterations has to be made up for.
     assert at < fault.iteration <= at + growth + 80
-    # Nothing that was ordinary for long is given up, and nothing is trusted from well inside.
-    assert at - 25 <= fault.began <= at + growth
+    # Nothing that was ordinary for long is given up, and nothing is trusted from well inside: of five
+    # losses whose median counts, two that happen to be low hide the first two high ones.
+    assert at - 25 <= fault.began <= at + growth + 2
 
 
 @settings(max_examples=20, deadline=None)
