@@ -398,6 +398,9 @@ def _converted(name: str, kind: Any, value: Any) -> Any:
     return _converted_scalar(name, inner, value)
 
 
+_NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
+
+
 def _first_that_fits(name: str, union: Any, value: Any) -> Any:
     last: ConfigError | None = None
     for member in typing.get_args(union):
@@ -405,6 +408,13 @@ def _first_that_fits(name: str, union: Any, value: Any) -> Any:
             return _converted(name, member, value)
         except ConfigError as error:
             last = error
+    members = typing.get_args(union)
+    numbers = [_NUMBERS[member] for member in members if member in _NUMBERS]
+    words = [str(choice) for member in members for choice in _choices_of(member) or ()]
+    if numbers and words:
+        raise ConfigError(
+            f"{name} = {value!r} is not known; give {numbers[0]}, or choose one of {', '.join(words)}."
+        )
     raise last or ConfigError(f"{name} = {value!r} is not understood; see --help.")
 
 
@@ -427,7 +437,7 @@ def _converted_scalar(name: str, kind: Any, value: Any) -> Any:
         except (TypeError, ValueError):
             number = None
         if number is None or (kind is int and float(value) != number):
-            wanted = "a whole number" if kind is int else "a number"
+            wanted = _NUMBERS[kind]
             raise ConfigError(f"{name} = {value!r} is not {wanted}; give {wanted}.")
         return number
     if kind is str and isinstance(value, str):

@@ -124,6 +124,17 @@ def test_a_wrong_value_is_refused_with_the_remedy(values: dict[str, object], nam
         from_mapping(PaintConfig, values)
 
 
+def test_a_number_or_a_word_is_refused_with_both():
+    @dataclass(frozen=True, kw_only=True)
+    class Shown(Config):
+        state: int | Literal["latest", "best"] = "latest"
+
+    assert from_mapping(Shown, {"state": "1500"}).state == 1500
+    remedy = r"'1,500' is not known; give a whole number, or choose one of latest, best\."
+    with pytest.raises(ConfigError, match=remedy):
+        from_mapping(Shown, {"state": "1,500"})
+
+
 def test_no_wrong_object_can_be_built():
     with pytest.raises(ConfigError):
         PaintConfig(color=Color.RED, coats=0)
