@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -111,7 +112,8 @@ def loose_faces(workspace: Workspace, side: Side) -> list[Path]:
     if not found and (people := person_folders(folder)):
         raise FacesetError(
             f"The faces of {folder} lie in people's folders ({people[0].name} …), and this works on "
-            "faces in one folder; move them up for it, or do without."
+            "faces in one folder; move them up, or have copies of all in one folder of a new "
+            f"workspace: `dflcolab append -w NEW --side {side.value} --from {shlex.quote(str(folder))}`."
         )
     if not found:
         raise FacesetError(

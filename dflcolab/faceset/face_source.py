@@ -25,6 +25,8 @@ from dflcolab.files import list_files
 from dflcolab.formats.faceset_pak import PAK_NAME, PakReader
 from dflcolab.progress import Progress
 
+_OTHER_PICTURES = (".tif", ".tiff", ".bmp", ".webp")
+
 
 @dataclass(frozen=True, eq=False)
 class FaceSource:
@@ -135,6 +137,13 @@ def _loose(folder: Path) -> FaceSource:
             f"The faces in {person} are not used, because {folder.name} holds faces beside it."
             for person in people
         )
+        if others := list_files(folder, _OTHER_PICTURES):
+            more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+            told = (
+                f"{others[0]}{more}: not used, for face data are kept in JPEG files alone; where an "
+                "editor made it from a face, save it as JPEG and run `dflcolab metadata restore`."
+            )
+            unused = (*unused, told)
         return FaceSource(folder, tuple(files), False, unused)
     files = [path for person in people for path in list_files(person, FACE_SUFFIXES)]
     if not files:

@@ -98,6 +98,11 @@ def counted(number: int, of: int | None = None) -> str:
     return f"{number:,}" if of is None else f"{number:,} of {of:,}"
 
 
+def faces(number: int, of: int | None = None) -> str:
+    """`1 face`, `1,900 faces`, `1,900 of 2,400 faces`."""
+    return f"{counted(number, of)} face{'' if (number if of is None else of) == 1 else 's'}"
+
+
 def listed(words: Sequence[str], last: str = "or") -> str:
     """`a`, `a or b`, `a, b or c`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
@@ -168,7 +173,7 @@ def _landmarks(summary: FacesetSummary) -> Finding | None:
     return Finding(
         "landmarks",
         Weight.SERIOUS if share > MANY.value else Weight.GAP,
-        f"The landmarks of {counted(checked.failed.count, checked.looked_at)} faces"
+        f"The landmarks of {faces(checked.failed.count, checked.looked_at)}"
         f"{_looked_at(checked.looked_at, summary)} do not sit where they should.",
         _after_unpacking(
             summary,
@@ -193,7 +198,7 @@ def _people(summary: FacesetSummary) -> Finding | None:
     return Finding(
         "people",
         Weight.SERIOUS if share >= MANY_STRANGERS.value else Weight.GAP,
-        f"{counted(strangers, found.looked_at)} faces{_looked_at(found.looked_at, summary)} seem to "
+        f"{faces(strangers, found.looked_at)}{_looked_at(found.looked_at, summary)} seem to "
         f"belong to {who}.",
         _after_unpacking(
             summary,
@@ -211,7 +216,7 @@ def _enlarged(summary: FacesetSummary) -> Finding | None:
     return Finding(
         "enlarged",
         Weight.GAP,
-        f"{counted(summary.enlarged, summary.faces)} faces were enlarged: in its frame a face is "
+        f"{faces(summary.enlarged, summary.faces)} were enlarged: in its frame a face is "
         f"about {summary.frame_pixels.median:.0f} pixels high from brow to chin.",
         "Use footage in which the face is larger, or a model resolution that fits: more pixels "
         "than the footage has cannot be learned.",
@@ -250,7 +255,7 @@ def _masks(summary: FacesetSummary) -> Finding | None:
         return Finding(
             "masks",
             Weight.NOTE,
-            f"{counted(summary.xseg_masks, summary.faces)} faces have an XSeg mask, "
+            f"{faces(summary.xseg_masks, summary.faces)} have an XSeg mask, "
             f"{counted(summary.polygons)} only drawn outlines.",
             "Apply XSeg to all faces before training with masks, so that all are masked alike.",
         )
@@ -269,7 +274,8 @@ def _few(summary: FacesetSummary) -> Finding | None:
     return Finding(
         "few",
         Weight.GAP if summary.distinct >= TOO_FEW_FACES.value else Weight.SERIOUS,
-        f"There are only {counted(summary.distinct)} distinct faces.",
+        f"There are only {counted(summary.distinct)} distinct "
+        f"face{'' if summary.distinct == 1 else 's'}.",
         "Add more footage of the same person: other light, other expressions, other angles.",
         1.0,
     )

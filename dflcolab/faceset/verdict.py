@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dflcolab.faceset.bones import ShapeDistance
-from dflcolab.faceset.findings import Finding, Weight, counted, in_order, listed
+from dflcolab.faceset.findings import Finding, Weight, counted, faces, in_order, listed
 from dflcolab.faceset.limits import (
     ALIKE,
     BLURRED_STEP,
@@ -167,7 +167,7 @@ def _mouths_and_eyes(pair: PairSummary) -> list[Finding]:
                 Finding(
                     code,
                     Weight.GAP if src == 0 else Weight.NOTE,
-                    f"dst has {counted(dst)} faces {words}, {have}.",
+                    f"dst has {faces(dst)} {words}, {have}.",
                     f"Add src footage with faces {words}.",
                 )
             )

@@ -23,6 +23,7 @@ from dflcolab.files import fsync_dir, storage_errors, write_bytes
 from dflcolab.formats.faceset_pak import PAK_NAME, PakItem, PakReader, verify_pak, write_pak
 from dflcolab.formats.pak_append import append_to_pak
 from dflcolab.progress import Progress
+from dflcolab.sync.words import counted
 from dflcolab.workspace.workspace import Workspace
 
 
@@ -52,10 +53,10 @@ class PackReport:
 
     def summary(self) -> str:
         """The report in a few lines."""
-        what = f"are in {self.pack}" if self.packed else f"are loose files in {self.pack.parent}"
-        lines = [f"{self.faces} faces of {self.side} {what}."]
+        where = f"In {self.pack}" if self.packed else f"Loose files in {self.pack.parent}"
+        lines = [f"{where}: {counted(self.faces, 'face')} of {self.side}."]
         if self.packed and self.added != self.faces:
-            lines.append(f"{self.added} of them were added now.")
+            lines.append(f"Added now: {self.added}.")
         if self.people:
             lines.append(f"People: {', '.join(self.people)}.")
         lines += [f"{old} is called {new} now." for old, new in self.renamed.items()]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dflcolab.config import to_plain
-from dflcolab.errors import ConfigError, DFLColabError, FacesetError, ModelError
+from dflcolab.errors import ConfigError, DFLColabError, FacesetError, ModelError, StorageError
 from dflcolab.faceset.coverage import FacesetSummary, Region
 from dflcolab.faceset.face_source import FaceSource, open_faces
-from dflcolab.faceset.findings import Finding, counted, findings_of, in_order
+from dflcolab.faceset.findings import Finding, counted, faces, findings_of, in_order
 from dflcolab.faceset.limits import FEW_IN_REGION, Limit, all_limits
 from dflcolab.faceset.pair import PairSummary, compare
 from dflcolab.faceset.report_config import ReportConfig
@@ -140,6 +141,7 @@ def report(
     """
     progress = progress or Progress()
     page = page_path(config.html, workspace.history_dir / "report.html")
+    _check_place(page)
     histories = _histories(workspace, config)
     with contextlib.ExitStack() as stack:
         sources, notes = _open_sides(workspace, config, stack, progress, bool(histories))
@@ -187,9 +189,26 @@ def page_path(given: Path | None, usual: Path) -> Path:
     return page
 
 
+def _check_place(page: Path) -> None:
+    """Find out whether the page can be written before minutes are spent on it.
+
+    Raises:
+        StorageError: Its folder takes no files.
+    """
+    with storage_errors(page):
+        try:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=page.parent):
+                pass
+        except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:
+            raise StorageError(
+                f"{page} cannot be written, for {page.parent} takes no files; choose another folder."
+            ) from error
+
+
 def headline(summary: FacesetSummary) -> str:
     """How much there is, in a sentence."""
-    text = f"{summary.side}: {counted(summary.faces)} faces"
+    text = f"{summary.side}: {faces(summary.faces)}"
     if summary.near_duplicates and summary.side == "src":  # every frame of dst needs its face
         text += f", {counted(summary.distinct)} of them distinct"
     sizes = ", ".join(f"{size}" for size in list(summary.sizes)[:3])

@@ -17,7 +17,7 @@ import pytest
 
 from dflcolab.config import to_plain
 from dflcolab.detection.faces import detect_faces
-from dflcolab.errors import ConfigError, FacesetError, Interrupted
+from dflcolab.errors import ConfigError, FacesetError, Interrupted, StorageError
 from dflcolab.extraction.alignment import align_face, encode_jpeg
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.limits import all_limits
@@ -28,7 +28,9 @@ from dflcolab.media.provenance import sign_file
 from dflcolab.pipeline.report import Report, report
 from dflcolab.pipeline.report_look import evenly
 from dflcolab.progress import Progress
+from dflcolab.workspace.settings import WorkspaceSettings, write_settings
 from dflcolab.workspace.workspace import Side, Workspace
+from tests.formats.face_files import face_file
 from tests.material import shared_faces
 
 
@@ -397,3 +399,24 @@ def test_photographs_of_many_people_are_one_person_and_strangers(tmp_path: Path,
     assert people is not None
     assert people.people[0].faces == 6
     assert people.people[0].typical.startswith("m")
+
+
+def test_a_page_that_cannot_be_written_is_refused_by_its_own_name_before_the_look(
+    face_workspace: Path, monkeypatch: pytest.MonkeyPatch
+):
+    page = face_workspace / "workspace.toml" / "page.html"
+    monkeypatch.setattr("dflcolab.pipeline.report.look_at_side", None)
+    with pytest.raises(StorageError, match=r"workspace\.toml/page\.html cannot be written"):
+        _look(face_workspace, html=page, sample=0)
+
+
+def test_pictures_of_other_kinds_are_told_and_one_face_is_one_face(tmp_path: Path):
+    write_settings(tmp_path, WorkspaceSettings(name="one"))
+    folder = _faces(tmp_path, Side.SRC)
+    folder.mkdir(parents=True)
+    face_file(folder, "00001_0.jpg")
+    for name in ("a.tif", "b.webp"):
+        (folder / name).write_bytes(b"II*")
+    found = _look(tmp_path, sample=0, about="faces")
+    assert any("a.tif and 1 more: not used" in note for note in found.notes)
+    assert "src: 1 face;" in found.summary()
