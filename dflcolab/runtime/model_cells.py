@@ -88,17 +88,16 @@ class ModelCells(SessionState):
     ) -> None:
         """Say which model the cells below work on, and give a new one a start if that is wished."""
         workspace, name = self.workspace, model_name.strip()
+        self._model = choice = choose_model(
+            workspace, name, preset=preset, arch=arch, fitting=self._fitting_preset()
+        )
         running = Job.running_in(workspace.root)
         if running is not None and running.name == name and running.verb in ("train", "pretrain"):
-            self._model = ModelChoice(name, None, None, "")
             if running.verb == "pretrain":
                 await self._train_in_a_job("pretrain", PretrainConfig(model=name))
             else:
                 show_text(f"{running.title()} is running; the cell “Train” shows it.")
             return
-        self._model = choice = choose_model(
-            workspace, name, preset=preset, arch=arch, fitting=self._fitting_preset()
-        )
         show_text(choice.sentence)
         state = newest_state(workspace, name)
         if state is not None and not state.get("pretraining"):

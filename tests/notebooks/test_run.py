@@ -113,7 +113,7 @@ def test_plain_jupyter_does_the_whole_job(worked: Worked):
     assert "No workspace has a copy there yet" in text
     assert "read back" in text
     assert "video controls" in text
-    assert text.count("<iframe") == 2  # the report on the faces, and after Train the one on the training
+    assert text.count("<iframe") == 2  # the reports on the faces and, after Train, on the training
     shelf = worked.storage / "dflcolab" / "demo"
     assert f"Its copy: {shelf / 'files' / 'result.mp4'}" in text
     assert (shelf / "files" / "result.mp4").exists()

@@ -568,7 +568,8 @@ def test_after_a_restart_of_the_kernel_a_running_training_is_found(
 
     assert [asked for asked, _ in jobs.asked] == ["pretrain"] * (verb == "pretrain")
     assert ("the cell “Train” shows it" in shown[-1]) == (verb == "train")
-    assert session.model.name == "m"
+    # Should it die before its first save, Train begins anew with what the form says.
+    assert (session.model.name, session.model.preset) == ("m", "high")
 
 
 def test_packed_faces_are_unpacked_on_request_and_do_not_end_run_all(
