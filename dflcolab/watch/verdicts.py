@@ -102,7 +102,8 @@ def judge(
     refusals = {side: _too_few(last, side) for side in sides}
     sides = [side for side in sides if not refusals[side]]
     if not sides:
-        return (Verdict(Call.TOO_LITTLE, _sentence("; ".join(refusals.values())), _MORE_FACES),)
+        more = _MORE_LABELS if MASK_SIDES[0] in refusals else _MORE_FACES
+        return (Verdict(Call.TOO_LITTLE, _sentence("; ".join(refusals.values())), more),)
     left_out = "".join(f" Not judged: {why}." for why in refusals.values() if why)
     names = [f"{side}/{group}/loss" for side in sides for group in ("held_out", "training")]
     kept = same_faces([look for look in looks if _comparable(look, last)], names)
@@ -142,6 +143,10 @@ def stops(verdicts: Sequence[Verdict], stop_on: Literal["plateau", "overfit", "n
 _MORE_FACES = (
     "Add faces, from other parts of the footage, until stretches can be held out; until then judge "
     "by the previews."
+)
+_MORE_LABELS = (
+    "Label faces in other parts of the footage, until stretches can be held out; until then judge by "
+    "the previews."
 )
 _UNSTABLE = (
     "Go back to the best state (`dflcolab model restore --checkpoint best`) and train on with clipgrad, "

@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dflcolab.progress import Progress
 from dflcolab.training.faults import fault_in_looks
-from dflcolab.training.recorded_watch import RecordedWatch
+from dflcolab.training.recorded_watch import RecordedWatch, StopOn
 from dflcolab.training.returning_session import ReturningSession
 from dflcolab.training.trainer import TrainingLoop
 from dflcolab.watch.looks import Look
@@ -39,7 +39,7 @@ class MaskWatch(RecordedWatch):
         *,
         history_dir: Path,
         every: int,
-        stop_on: Literal["never", "plateau", "overfit"],
+        stop_on: StopOn,
     ) -> None:
         super().__init__(session, progress, stop_on=stop_on)
         self._session = session

@@ -28,6 +28,7 @@ def test_labels_are_judged_by_the_same_words(curves: Curves, call: Call):
     said = f"{verdict.evidence} {verdict.advice}"
     assert "src" not in said
     assert "dst" not in said
+    assert ("Label faces in other parts" in said) is (call is Call.TOO_LITTLE)
     assert ("mask next" in said) is (call is Call.OVERFIT_MASKS)
 
 
