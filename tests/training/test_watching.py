@@ -58,7 +58,7 @@ def plateau(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _say(monkeypatch: pytest.MonkeyPatch, call: Call, first: int = 0) -> None:
-    def judge(looks: Sequence[Look]) -> tuple[Verdict, ...]:
+    def judge(looks: Sequence[Look], **_: object) -> tuple[Verdict, ...]:
         late = looks[-1].iteration >= first
         return (Verdict(call if late else Call.LEARNING, "So it is.", "Do this."),)
 
