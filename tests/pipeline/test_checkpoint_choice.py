@@ -126,9 +126,13 @@ def test_an_export_holds_the_state_that_is_asked_for(workspace: Workspace):
     assert "--checkpoint best takes it" in before.summary()
 
 
-def test_the_command_line_refuses_a_state_that_is_not_there(workspace: Workspace, cli):
-    refused = cli.refusal("merge", "-w", workspace.root, "--model", "tiny", "--checkpoint", "7")
-    assert "no checkpoint of iteration 7" in refused
+def test_a_state_that_is_not_there_is_refused_everywhere(workspace: Workspace, cli):
+    with pytest.raises(CheckpointError, match=r"no checkpoint of iteration 7 .* one: 6, 9\."):
+        merge(workspace, _config(checkpoint=7))
+    assert not workspace.merged_dir.exists()
+    with pytest.raises(CheckpointError, match="no checkpoint of iteration 7"):
+        model(workspace, ModelConfig(action="export", model="tiny", checkpoint=7))
+    refused = cli.refusal("model", "restore", "-w", workspace.root, "--checkpoint", "7")
     assert refused.endswith("the iteration of one: 6, 9.")
 
 
