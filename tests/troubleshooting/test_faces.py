@@ -325,6 +325,15 @@ def test_faces_that_are_not_used(aligned: Path):
             said(problem)
 
 
+@bad_day("pictures-beside-faces")
+def test_pictures_that_are_not_used(aligned: Path):
+    face_file(aligned, "00001_0.jpg")
+    (aligned / "a.tif").write_bytes(b"II*")
+    with open_faces(aligned) as source:
+        for problem in source.unused:
+            said(problem)
+
+
 @bad_day("face-metadata-large")
 def test_an_outline_of_too_many_points(tmp_path: Path):
     refused(lambda: with_app15(jpeg(), bytes(1 << 17), "a.jpg"))
