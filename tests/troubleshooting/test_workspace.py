@@ -131,7 +131,7 @@ def test_the_user_chose_another_machine(tmp_path: Path):
 @bad_day("no-workspace-open")
 def test_a_cell_before_its_turn(tmp_path: Path):
     with pytest.raises(Exception, match="Open a workspace"):
-        session(tmp_path).report()
+        session(tmp_path).report(about="faces")
 
 
 @bad_day("numpy-replaced-cell")
