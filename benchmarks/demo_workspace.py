@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -48,11 +49,13 @@ def cached_demo_workspace() -> Workspace:
     """`demo_workspace`, made by the first benchmark that needs it and kept in `CACHE`."""
     root = CACHE / "demo-workspace"
     if not root.exists():
-        half_made = CACHE / "demo-workspace.tmp"
-        shutil.rmtree(half_made, ignore_errors=True)
-        half_made.mkdir(parents=True)
+        CACHE.mkdir(exist_ok=True)
+        half_made = Path(tempfile.mkdtemp(prefix="demo-workspace.", dir=CACHE))
         demo_workspace(half_made)
-        half_made.rename(root)
+        try:
+            half_made.rename(root)
+        except OSError:  # another benchmark was quicker
+            shutil.rmtree(half_made)
     return Workspace.open(root)
 
 

@@ -467,6 +467,7 @@ def schedule_of(config: TrainConfig) -> ScheduleSettings:
         Phase.WARP: config.phase_iterations,
         Phase.LR_DROPOUT: config.phase_iterations // 2,
         Phase.NO_WARP: config.phase_iterations // 2,
+        Phase.GAN: config.phase_iterations // 2,
     }
     return ScheduleSettings(shortest=shortest, gan_power=config.schedule_gan)
 
