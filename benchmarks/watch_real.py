@@ -12,7 +12,7 @@ people (`tests/data/masks`); src's faces are never among them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +39,7 @@ _BASE = {
 _LARGER = {"ae_dims": 256, "e_dims": 16, "d_dims": 16}
 _PRETRAINING_RATE = 2.5e-4
 _ANOTHER = "speech_man"
+_MORE = 6
 _OTHERS = Path(__file__).parents[1] / "tests" / "data" / "masks"
 
 
@@ -53,8 +54,9 @@ class Case:
         changes: Options that differ from the small model's.
         pretraining: Iterations of pretraining before.
         with_others: Whether pretraining sees other people as well as dst.
-        reused: Iterations of an earlier training with the same dst faces and another src.
-        reused_src: That src: a man of other clips, or dst itself.
+        reused: Iterations of an earlier training with the same dst faces and other src faces.
+        reused_src: That src: a man of other clips, dst itself, or `_MORE` stretches of src, of which
+            the case's are some.
     """
 
     rate: float = 5e-4
@@ -64,7 +66,7 @@ class Case:
     pretraining: int = 0
     with_others: bool = False
     reused: int = 0
-    reused_src: Literal["another", "dst"] = "another"
+    reused_src: Literal["another", "dst", "more of src"] = "another"
 
     def options(self, **more: object) -> SaehdOptions:
         """Options of the model."""
@@ -78,6 +80,10 @@ CASES = {
     "6 faces, people pretrained": Case(2e-4, 1, _LARGER, pretraining=2500, with_others=True),
     "6 faces, model reused": Case(3e-4, 1, _LARGER, reused=3000),
     "6 faces, model of dst reused": Case(2e-4, 1, _LARGER, reused=2000, reused_src="dst"),
+    "6 of 36 faces": Case(2.5e-4, 1, _LARGER, reused=4000, reused_src="more of src"),
+    "6 of 36 faces, warp": Case(
+        1e-4, 1, {**_LARGER, "random_warp": True}, reused=2000, reused_src="more of src"
+    ),
     "6 src, 5 dst": Case(3e-4, 1, _LARGER, dst_stretches=1),
     "6 src, 10 dst": Case(3e-4, 1, _LARGER, dst_stretches=2),
 }
@@ -220,8 +226,15 @@ def _pretrained(root: Path, case: Case, dst: SideFaces, seed: int) -> Checkpoint
 
 
 def _reused(root: Path, case: Case, dst: SideFaces, seed: int) -> Checkpoint:
-    """A model of the same dst, trained before with another src."""
-    src = SideFaces(dst.training if case.reused_src == "dst" else _other_people(_ANOTHER), None)
+    """A model of the same dst, trained before with other src faces."""
+    match case.reused_src:
+        case "another":
+            faces = _other_people(_ANOTHER)
+        case "dst":
+            faces = dst.training
+        case "more of src":
+            faces = dealt(replace(case, stretches=_MORE), seed)[0][0].training
+    src = SideFaces(faces, None)
     options = case.options(learning_rate=_PRETRAINING_RATE)
     session = Session(root, options, src, dst, seed=seed, precision="float32")
     return _trained(session, case.reused)
