@@ -120,7 +120,7 @@ class LossWatch:
             )
             evidence = self._is_high()
             if evidence:
-                began = self._onset(iteration + 1)
+                began = self._onset(iteration + 1, exploded=True)
                 return Fault(FaultKind.EXPLOSION, iteration, began, evidence)
         return None
 
@@ -156,11 +156,12 @@ class LossWatch:
         chosen = self._losses[-_RECENT - count * _BLOCK : -_RECENT]
         return np.log(chosen).reshape(count, _BLOCK, len(self._sides))
 
-    def _onset(self, after: int) -> int:
+    def _onset(self, after: int, *, exploded: bool = False) -> int:
         """The last iteration that left ordinary weights, seen from the losses before `after`.
 
-        Goes back while the median of five neighbouring losses is unusually high. The loss of an
-        iteration belongs to the weights that the one before left.
+        Goes back while the median of five neighbouring losses is unusually high; after an explosion
+        from the first such one among the latest losses, since some between may happen to be low. The
+        loss of an iteration belongs to the weights that the one before left.
         """
         before = self._blocks()
         if before is None:
@@ -169,12 +170,14 @@ class LossWatch:
         spread = 1.4826 * np.median(np.abs(before - medians[:, None]), axis=(0, 1))
         edge = medians.min(axis=0) + np.maximum(2 * spread, math.log(RISE) / 2)
         logs = np.log(self._losses)
-        length = len(logs)
-        high = 0
-        while high + 5 <= length:
-            five = np.median(logs[length - high - 5 : length - high], axis=0)
-            if (five <= edge).all():
-                break
+
+        def is_high(back: int) -> bool:
+            end = len(logs) - back
+            return end >= 5 and bool((np.median(logs[end - 5 : end], axis=0) > edge).any())
+
+        looked_at = range(_RECENT) if exploded else ()
+        high = max((back + 1 for back in looked_at if is_high(back)), default=0)
+        while is_high(high):
             high += 1
         # The median of five turns three losses after the first high one.
         return after - 1 - (high + 2 if high else 0)

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dflcolab.training.faults import MEMORY, Fault, FaultKind, LossWatch, fault_in_looks
@@ -71,6 +71,7 @@ def test_the_start_may_do_what_it_likes():
     side=st.sampled_from([0, 1]),
     growth=st.integers(1, 60),
 )
+@example(seed=6, at=400, factor=2.0, side=1, growth=2)  # the latest five happened to be low
 def test_an_explosion_is_seen_soon_and_its_begin_is_found(
     seed: int, at: int, factor: float, side: int, growth: int
 ):
