@@ -91,13 +91,16 @@ def better_state(
     Returns:
         The sentence; empty if there is nothing to tell.
     """
+    if choice != "latest":
+        return ""
     checkpoints = list_checkpoints(model_dir)
-    best = best_checkpoint(model_dir) if choice == "latest" else None
     used = next((c for c in checkpoints if c.iteration == iteration), None)
     scores = scores_of(checkpoints)
-    if best is None or used is None or used.folder.name not in scores:
+    if used is None or used.folder.name not in scores:
         return ""
-    score, lower = scores[used.folder.name], scores[best.folder.name]
+    name = min(scores, key=lambda name: scores[name])
+    best = next(c for c in checkpoints if c.folder.name == name)
+    score, lower = scores[used.folder.name], scores[name]
     if not 0 < lower < score:
         return ""
     form = f" (in the notebook's form: {field})" if field else ""

@@ -34,14 +34,11 @@ def stretch_names(
     for number, indices in members.items():
         faces = [faceset.faces[index] for index in indices]
         poses = [pose(face.record.landmarks, face.width) for face in faces]
-        held = head_words(*(float(np.median(angles)) for angles in _angles(poses)))
-        names[number] = f"{frames_words(stretches[number])} ({held})"
+        yaw = float(np.median([held.yaw for held in poses]))
+        pitch = float(np.median([held.pitch for held in poses]))
+        words = head_words(yaw, pitch)
+        names[number] = f"{frames_words(stretches[number])} ({words})"
     return names
-
-
-def _angles(poses: Sequence[tuple[float, float, float]]) -> list[list[float]]:
-    """Yaws and pitches."""
-    return [[yaw for _, yaw, _ in poses], [pitch for pitch, _, _ in poses]]
 
 
 def frames_words(stretch: Stretch) -> str:

@@ -40,6 +40,7 @@ from dflcolab.pipeline.extract_steps import (
 )
 from dflcolab.pipeline.init import bring_in_video
 from dflcolab.progress import Progress
+from dflcolab.sync.words import counted
 from dflcolab.workspace.workspace import Side, Workspace
 
 _SHOWN_PROBLEMS = 10
@@ -69,17 +70,13 @@ class AppendedSource:
         """What became of it."""
         if self.kind == "video":
             state = f"added as {self.name}" if self.new else f"is there already as {self.name}"
-            return f"{self.given} {state}: {_count(self.new_faces, 'new face')}."
+            return f"{self.given} {state}: {counted(self.new_faces, 'new face')}."
         what = "photo" if self.kind == "photos" else "face"
-        faces = f": {_count(self.new_faces, 'new face')}" if self.kind == "photos" else ""
+        faces = f": {counted(self.new_faces, 'new face')}" if self.kind == "photos" else ""
         if not self.new:
-            return f"{_count(self.already_there, what)} of {self.given} there already{faces}."
+            return f"{counted(self.already_there, what)} of {self.given} there already{faces}."
         known = f" ({self.already_there} there already)" if self.already_there else ""
-        return f"{_count(self.new, what)} of {self.given} added as {self.name}{known}{faces}."
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+        return f"{counted(self.new, what)} of {self.given} added as {self.name}{known}{faces}."
 
 
 @dataclass(frozen=True)
@@ -110,9 +107,9 @@ class AppendReport:
         """The report in a few lines."""
         lines = [source.sentence() for source in self.sources]
         lines.append(
-            f"{self.side.value} has {_count(self.faces, 'face')} now, {self.new_faces} of them new."
+            f"{self.side.value} has {counted(self.faces, 'face')} now, {self.new_faces} of them new."
             if self.new_faces
-            else f"Nothing new: {self.side.value} has {_count(self.faces, 'face')} as before."
+            else f"Nothing new: {self.side.value} has {counted(self.faces, 'face')} as before."
         )
         if self.look_alikes:
             lines.append(

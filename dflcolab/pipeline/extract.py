@@ -34,6 +34,7 @@ from dflcolab.pipeline.extract_steps import (
     check_identities,
     clear_leftovers,
     done_frames,
+    faces_so_far,
     foreign_faces,
     make_folders,
     refuse_packed,
@@ -157,8 +158,7 @@ def run_sources(
                 "frames are left alone."
             )
         new = _run(extractor, sources, journal, config, progress)
-        counts = [n for log in journal.sources.values() for n in log.faces.values()]
-        n_files = len(list_files(aligned_dir, (".jpg",)))
+        so_far = faces_so_far(journal, aligned_dir)
         drawn = DrawnPictures()
         if config.debug and debug_dir is not None:
             done = done_frames(workspace, journal)
@@ -179,10 +179,10 @@ def run_sources(
     seconds = time.perf_counter() - begin
     return ExtractReport(
         side=config.side,
-        frames=len(counts),
-        frames_with_face=sum(n > 0 for n in counts),
-        faces=n_files,
-        removed=max(sum(counts) - n_files, 0),
+        frames=so_far.frames,
+        frames_with_face=so_far.frames_with_face,
+        faces=so_far.faces,
+        removed=so_far.removed,
         new_frames=new_frames,
         new_faces=sum(n_faces for _, n_faces in new.values()),
         seconds=round(seconds, 3),

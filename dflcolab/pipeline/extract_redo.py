@@ -26,12 +26,12 @@ from dflcolab.extraction.writing import FaceWriter, PlacedFace
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.folder_lock import alone_in
 from dflcolab.faceset.renaming import recover
-from dflcolab.files import list_files
 from dflcolab.imaging.one_thread import one_opencv_thread
 from dflcolab.pipeline.extract_steps import (
     check_identities,
     clear_leftovers,
     done_frames,
+    faces_so_far,
     make_folders,
 )
 from dflcolab.progress import Progress
@@ -91,18 +91,17 @@ def redo_deleted(workspace: Workspace, config: ExtractConfig, progress: Progress
                 journal=journal,
                 progress=progress,
             )
-            counts = [n for log in journal.sources.values() for n in log.faces.values()]
-            n_files = len(list_files(aligned_dir, (".jpg",)))
+            so_far = faces_so_far(journal, aligned_dir)
     problems = _sentences(plan, done, sources)
     for problem in problems:
         progress.message(problem)
     seconds = time.perf_counter() - begin
     return ExtractReport(
         side=config.side,
-        frames=len(counts),
-        frames_with_face=sum(n > 0 for n in counts),
-        faces=n_files,
-        removed=max(sum(counts) - n_files, 0),
+        frames=so_far.frames,
+        frames_with_face=so_far.frames_with_face,
+        faces=so_far.faces,
+        removed=so_far.removed,
         new_frames=done.n_frames,
         new_faces=done.n_faces,
         seconds=round(seconds, 3),

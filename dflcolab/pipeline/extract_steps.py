@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from dflcolab.errors import FacesetError, FormatError
@@ -67,6 +68,28 @@ def done_frames(workspace: Workspace, journal: Journal) -> dict[str, dict[str, s
         prefix = workspace.frame_prefix(Path(name))
         found[name] = {key: stem_of_key(name, key, prefix) for key in log.faces}
     return found
+
+
+@dataclass(frozen=True)
+class FacesSoFar:
+    """What a side has found by now, as `ExtractReport` tells it."""
+
+    frames: int
+    frames_with_face: int
+    faces: int
+    removed: int
+
+
+def faces_so_far(journal: Journal, aligned_dir: Path) -> FacesSoFar:
+    """Frames looked at and faces found in them, by the journal; faces that are files, by the folder."""
+    counts = [n for log in journal.sources.values() for n in log.faces.values()]
+    n_files = len(list_files(aligned_dir, (".jpg",)))
+    return FacesSoFar(
+        frames=len(counts),
+        frames_with_face=sum(n > 0 for n in counts),
+        faces=n_files,
+        removed=max(sum(counts) - n_files, 0),
+    )
 
 
 def check_identities(sources: Sequence[Source], journal: Journal, aligned_dir: Path) -> None:
