@@ -236,7 +236,7 @@ def train(user: NotebookUser, root: Path) -> None:
     user.press(below, "preview-now")
     expect(preview).not_to_have_attribute("src", first)
 
-    expect(below.locator(".dfl-curves-box svg")).to_be_visible()
+    expect(below.locator(".dfl-curves-box svg").first).to_be_visible()
     before, so_far = user.size_of_output("Train"), iteration(user)
     user.picture("monitor", below)
     wait_for_iteration(user, so_far + MORE_ITERATIONS)
