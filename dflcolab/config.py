@@ -23,6 +23,7 @@ import enum
 import functools
 import inspect
 import itertools
+import math
 import operator
 import textwrap
 import types
@@ -255,7 +256,10 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, str]:
 
 
 def to_plain(value: object) -> Any:
-    """Configs, reports and paths as JSON-ready dictionaries, lists, numbers and text."""
+    """Configs, reports and paths as JSON-ready dictionaries, lists, numbers and text.
+
+    JSON has no word for numbers that are not finite: they become None.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)
@@ -269,7 +273,9 @@ def to_plain(value: object) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [to_plain(item) for item in cast(Sequence[Any], value)]
     if hasattr(value, "item") and hasattr(value, "dtype"):
-        return cast(Any, value).tolist()
+        return to_plain(cast(Any, value).tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value
 
 
@@ -355,8 +361,8 @@ def _checked(field: dataclasses.Field[Any], kind: Any, value: Any) -> Any:
 
 
 def _check_range(name: str, value: float, low: float | None, high: float | None) -> None:
-    if value != value:
-        raise ConfigError(f"{name} is not a number; give a finite value.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name} = {value} is not a finite number; give one.")
     if low is not None and high is not None and not low <= value <= high:
         raise ConfigError(f"{name} = {value} is out of range; allowed is {low} to {high}.")
     if low is not None and value < low:
@@ -434,9 +440,9 @@ def _converted_scalar(name: str, kind: Any, value: Any) -> Any:
     if kind in (int, float):
         try:
             number = kind(value) if not isinstance(value, bool) else None
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = None
-        if number is None or (kind is int and float(value) != number):
+        if number is None or (not isinstance(value, str) and number != value):
             wanted = _NUMBERS[kind]
             raise ConfigError(f"{name} = {value!r} is not {wanted}; give {wanted}.")
         return number

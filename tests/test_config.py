@@ -3,10 +3,12 @@ from __future__ import annotations
 import argparse
 import enum
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,9 @@ class PaintConfig(Config):
 
     dry: bool = True
     """Wait between coats."""
+
+    hours: float = option(4.0, low=0)
+    """How long."""
 
     brush: Literal["flat", "round"] = "flat"
     """Shape of the brush."""
@@ -111,7 +116,11 @@ def test_what_the_user_leaves_out_keeps_its_default():
         ({"color": "red", "coats": 10}, "1 to 9"),
         ({"color": "red", "coats": "two"}, "whole number"),
         ({"color": "red", "coats": 2.5}, "whole number"),
-        ({"color": "red", "gloss": float("nan")}, "gloss"),
+        ({"color": "red", "coats": math.inf}, "coats = inf is not a whole number"),
+        ({"color": "red", "coats": "9" * 20}, "1 to 9"),
+        ({"color": "red", "gloss": math.nan}, "gloss = nan is not a number"),
+        ({"color": "red", "hours": "inf"}, "hours = inf is not a finite number"),
+        ({"color": "red", "hours": 10**400}, "hours = 1000"),
         ({"color": "red", "dry": "maybe"}, "true or false"),
         ({"color": "red", "brush": "square"}, "flat, round"),
         ({"color": "red", "coat": 3}, "did you mean 'coats'"),
@@ -177,3 +186,7 @@ def test_plain_values_are_json_ready():
 
     assert plain["color"] == "red"
     assert plain["out"] == "out"
+    assert to_plain({"a": [math.inf, 0.5], "b": np.array([np.nan, 1.0])}) == {
+        "a": [None, 0.5],
+        "b": [None, 1.0],
+    }
