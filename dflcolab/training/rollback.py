@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dflcolab.config import to_plain
-from dflcolab.engine.checkpoint import Checkpoint, list_checkpoints
+from dflcolab.engine.checkpoint import SCORED_BY, Checkpoint, list_checkpoints
 from dflcolab.engine.loss_history import read_losses
 from dflcolab.errors import CheckpointError, ModelError
 from dflcolab.models.kinds import ModelOptions, options_of
@@ -78,7 +78,10 @@ class RollBack:
     Good is a checkpoint from before the fault began, that was saved while the losses were calm and
     whose held-out loss had not jumped. The first two attempts go to the latest such checkpoint, further
     ones further back; other random numbers make sure that training does not walk into the same
-    fault. Several workers cannot go back together: there, losses that are no numbers end the run.
+    fault. Where none is left (a machine that fetched the latest state only, saves that are more
+    frequent than looks), the earliest one that was as calm counts, though the fault may have begun
+    before it. Training starts over only if nothing of that kind is there, or if the model was never
+    good. Several workers cannot go back together: there, losses that are no numbers end the run.
 
     Args:
         event: Gets the kind of an event, its sentence, and facts.
@@ -180,7 +183,7 @@ class RollBack:
             ModelError: It did not help several times, or there is nothing to go back to.
         """
         session.settle()  # a save that is being written may be the one to go back to
-        good, others = _candidates(session, fault)
+        good, calm, others = _candidates(session, fault)
         record = self._record
         if good and good[0].iteration >= record.latest_fault >= 0:
             record = dataclasses.replace(record, attempts=0)
@@ -188,6 +191,8 @@ class RollBack:
         if attempt > self._most:
             raise self._gives_up(session, fault)
         target = _verified(good, skip=max(0, attempt - 2))
+        if target is None and fault.began > 0:
+            target = _verified(calm, skip=len(calm))
         if target is None and not session.can_start_over:
             target = _verified(others, skip=len(others))
             if target is None:
@@ -306,8 +311,13 @@ def settings_after_roll_backs(
 
 def _candidates(
     session: ReturningSession, fault: Fault
-) -> tuple[list[Checkpoint], list[Checkpoint]]:
-    """Good checkpoints and the rest of the present line of training, latest first."""
+) -> tuple[list[Checkpoint], list[Checkpoint], list[Checkpoint]]:
+    """Checkpoints of the present line of training, latest first.
+
+    Returns:
+        Good ones; such that were as calm, but not saved before the fault began; all that are not
+        good.
+    """
     line: list[tuple[Checkpoint, Mapping[str, Any]]] = []
     for checkpoint in reversed(list_checkpoints(session.model_dir)):
         # A later save of an earlier iteration: training has gone back behind this one.
@@ -320,19 +330,20 @@ def _candidates(
         if state.get("pretraining") == session.options.pretrain:
             line.append((checkpoint, state))
     good: list[Checkpoint] = []
+    calm: list[Checkpoint] = []
     lowest: dict[str, list[float]] = {}
     for checkpoint, state in reversed(line):
         losses = _losses_at(state)
-        known = lowest.setdefault(_loss_names_of(state), [np.inf] * len(losses))
+        known = lowest.setdefault(_yardstick_of(state), [np.inf] * len(losses))
         # Over-fitting raises the held-out loss alone, a few odd batches the recent ones alone.
         rises = [a > RISE * b for a, b in zip(losses, known, strict=True) if np.isfinite(a)]
         if not _is_healthy(state) or (rises and all(rises)):
             continue
         known[:] = [min(b, a) if np.isfinite(a) else b for a, b in zip(losses, known, strict=True)]
-        if checkpoint.iteration < fault.began:
-            good.append(checkpoint)
+        (good if checkpoint.iteration < fault.began else calm).append(checkpoint)
     good.reverse()
-    return good, [checkpoint for checkpoint, _ in line if checkpoint not in good]
+    calm.reverse()
+    return good, calm, [checkpoint for checkpoint, _ in line if checkpoint not in good]
 
 
 def _is_healthy(state: Mapping[str, Any]) -> bool:
@@ -350,10 +361,11 @@ def _losses_at(state: Mapping[str, Any]) -> list[float]:
             float("nan") if recent is None else float(sum(recent))]  # fmt: skip
 
 
-def _loss_names_of(state: Mapping[str, Any]) -> str:
-    """The options at a save that decide how large losses are, as one text."""
+def _yardstick_of(state: Mapping[str, Any]) -> str:
+    """What decides how large the losses at a save are, as one text: options, and which faces."""
     options = state["options"]
-    return json.dumps({name: options[name] for name in _loss_names(options)})
+    names = {name: options[name] for name in _loss_names(options)}
+    return json.dumps([names, state.get("faces"), state.get(SCORED_BY)])
 
 
 def _verified(checkpoints: Sequence[Checkpoint], *, skip: int) -> Checkpoint | None:

@@ -210,6 +210,28 @@ def test_a_model_that_never_painted_more_than_one_face_starts_over(tmp_path: Pat
 # ---- which checkpoint --------------------------------------------------------------------------
 
 
+def test_nothing_begins_anew_where_a_calm_state_is_left(tmp_path: Path):
+    """A machine that fetched the latest state only may see there what began before that was saved."""
+    train(session_in(tmp_path), 100, RollBack(), save_every=100)
+    events = Events()
+    fault = Fault(FaultKind.COLLAPSE, 110, 91, "the painted faces differ by 3 %")
+    suspect = Once(110, lambda loop: loop.suspect(fault))
+    train(session_in(tmp_path), 120, RollBack(events), [suspect], save_every=120)
+    assert [event["back_to"] for event in events] == [100]
+
+
+def test_losses_of_other_faces_are_no_yardstick_for_a_state(tmp_path: Path):
+    """New faces are harder; what was saved with them is good all the same."""
+    train(session_in(tmp_path), 100, RollBack())
+    session: Any = session_in(tmp_path)
+    counts = {side: {"training": 90, "held_out": 6} for side in LEARNED}
+    session.face_counts = lambda: counts
+    session._step.aim({side: 4 + goal for side, goal in session._step.goals.items()})
+    events = Events()
+    train(session, 240, RollBack(events), [broken_at(230, poison, [])])
+    assert [event["back_to"] for event in events] == [200]
+
+
 def test_what_was_saved_while_the_losses_rose_is_left_alone(tmp_path: Path):
     """The weights grow by a tenth in every iteration from 193 on; that is saved at 200."""
 
