@@ -3,7 +3,7 @@
 `ckpt-000123000/` holds `weights.safetensors`, `optimizer.safetensors`, `state.json`, `preview.jpg`
 and, written last, `complete.json` with the size and SHA-256 of each. The folder is filled under a
 temporary name, forced to the disk and renamed; without a valid `complete.json` it does not exist.
-`index.json` is a convenience that is rebuilt from the folders.
+`index.json` tells people which is the latest and the best; programs look at the folders.
 """
 
 from __future__ import annotations
@@ -168,6 +168,24 @@ def latest_checkpoint(
     return None
 
 
+def newest_state(model_dir: Path) -> Mapping[str, Any] | None:
+    """`state.json` of the newest checkpoint in which it can be read; None for a model without any save.
+
+    Quick: only what this file is needed for, such as options and kind, may rest on it, since the
+    weights beside it are not looked at.
+
+    Raises:
+        CheckpointError: There are checkpoints, but none is whole.
+    """
+    for checkpoint in reversed(list_checkpoints(model_dir)):
+        try:
+            return checkpoint.state()
+        except CheckpointError:
+            continue
+    found = latest_checkpoint(model_dir)
+    return None if found is None else found.state()
+
+
 def write_checkpoint(
     model_dir: Path,
     contents: Contents,
@@ -217,23 +235,6 @@ def write_checkpoint(
         remove_leftovers(model_dir)
         _prune(model_dir, keep, folder.name if best == "" else best, in_use())
     return Checkpoint(folder, contents.iteration, serial, parts)
-
-
-def read_index(model_dir: Path) -> dict[str, Any]:
-    """`latest` and `best` by folder name; rebuilt when the file is missing or damaged."""
-    path = model_dir / INDEX
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(index, dict):
-            return index
-    except (OSError, ValueError):
-        pass
-    checkpoints = list_checkpoints(model_dir)
-    return {
-        "latest": checkpoints[-1].folder.name if checkpoints else None,
-        "best": best_of(checkpoints),
-        "checkpoints": [checkpoint.folder.name for checkpoint in checkpoints],
-    }
 
 
 def best_of(checkpoints: list[Checkpoint], *, like: Mapping[str, Any] | None = None) -> str | None:

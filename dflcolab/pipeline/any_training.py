@@ -6,7 +6,7 @@ import dataclasses
 from contextlib import nullcontext
 from pathlib import Path
 
-from dflcolab.engine.checkpoint import list_checkpoints
+from dflcolab.pipeline.early_checks import state_here
 from dflcolab.pipeline.mask_train import mask_config_of, train_masks
 from dflcolab.pipeline.train import Copying, train, with_copies
 from dflcolab.progress import Progress
@@ -53,5 +53,5 @@ def _is_of_masks(workspace: Workspace | Path, config: TrainConfig) -> bool:
     if config.arch is not None:
         return config.arch == "xseg"
     root = workspace if isinstance(workspace, Path) else workspace.root
-    checkpoints = list_checkpoints(root / "model" / config.model)
-    return bool(checkpoints) and checkpoints[-1].state().get("architecture") == "xseg"
+    state = state_here(root / "model" / config.model)
+    return state is not None and state.get("architecture") == "xseg"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dflcolab.engine.checkpoint import list_checkpoints
+from dflcolab.engine.checkpoint import newest_state
 from dflcolab.errors import CheckpointError, ConfigError
 from dflcolab.models.kinds import KINDS
 from dflcolab.xseg.config import MaskConfig
@@ -30,7 +30,7 @@ def check_model_settings(settings: Mapping[str, str], model_dir: Path, arch: str
     Raises:
         ConfigError: A name is unknown, or a value is out of range.
     """
-    state = _newest_state(model_dir)
+    state = state_here(model_dir)
     stored: Mapping[str, Any] = state["options"] if state else {}
     kind = state["architecture"] if state else arch
     if kind is not None and kind not in KINDS:
@@ -47,13 +47,12 @@ def check_model_settings(settings: Mapping[str, str], model_dir: Path, arch: str
     raise refusals[0]
 
 
-def _newest_state(model_dir: Path) -> Mapping[str, Any] | None:
-    """`state.json` of the latest checkpoint; None without one that can be read."""
-    checkpoints = list_checkpoints(model_dir)
+def state_here(model_dir: Path) -> Mapping[str, Any] | None:
+    """`state.json` of the newest checkpoint on this machine; None where none can be read."""
     try:
-        return checkpoints[-1].state() if checkpoints else None
+        return newest_state(model_dir)
     except CheckpointError:
-        return None  # an earlier one may do
+        return None  # the remote may have one that is whole
 
 
 def _of_network(kind: str, settings: Mapping[str, str]) -> dict[str, str]:

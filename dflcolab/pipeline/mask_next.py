@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dflcolab.engine.checkpoint import list_checkpoints
+from dflcolab.engine.checkpoint import newest_state
 from dflcolab.errors import DFLColabError
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faces.guesses import learned_from
@@ -167,8 +167,8 @@ def _doubts(
     problems: list[str],
 ) -> dict[Path, float]:
     """How unsure the network is of each face; empty where none has learned masks yet."""
-    checkpoints = list_checkpoints(workspace.model_dir(config.model))
-    if not paths or not checkpoints or checkpoints[-1].state().get("pretraining"):
+    state = newest_state(workspace.model_dir(config.model))
+    if not paths or state is None or state.get("pretraining"):
         return {}
     # Only here: they load TensorFlow.
     from dflcolab.pipeline.mask_predict import predicted_faces

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import shutil
 
+from dflcolab.engine.checkpoint import newest_state
 from dflcolab.errors import ConfigError
 from dflcolab.models.presets import Preset
 from dflcolab.runtime import rules
 from dflcolab.runtime.bring import download, show_where
-from dflcolab.runtime.cells import awaited_cell, cell, stop_button
+from dflcolab.runtime.cells import awaited_cell, cell, one_of, stop_button
 from dflcolab.runtime.job import Job
 from dflcolab.runtime.model_choice import (
     AUTO,
     ModelChoice,
     choose_model,
     fitting_preset,
-    newest_state,
     trained_last,
 )
 from dflcolab.runtime.model_export import EXPORTS, place_on_storage
@@ -99,7 +99,7 @@ class ModelCells(SessionState):
                 show_text(f"{running.title()} is running; the cell “Train” shows it.")
             return
         show_text(choice.sentence)
-        state = newest_state(workspace, name)
+        state = newest_state(workspace.model_dir(name))
         if state is not None and not state.get("pretraining"):
             show_text("It was trained already, so nothing is pretrained.")
             return
@@ -113,13 +113,14 @@ class ModelCells(SessionState):
         ):
             show_text("Its pretraining is done; the cell “Train” goes on from there.")
             return
+        given = self._given_source(faceset)
         config = PretrainConfig(
             model=name,
             arch=choice.arch,  # pyright: ignore[reportArgumentType]
             preset=choice.preset,  # pyright: ignore[reportArgumentType]
             deadline=None if left_s is None else _seconds(left_s),
             target_iter=pretrain_iterations or None,
-            faceset=(faceset,) if faceset else (),
+            faceset=() if given is None else (given,),
             remote=self._copies_address(),
         )
         rules.require_choice(workspace, self.where)
@@ -147,7 +148,7 @@ class ModelCells(SessionState):
             preset=choice.preset if is_new else None,  # pyright: ignore[reportArgumentType]
             deadline=duration(train_minutes),
             target_iter=target_iterations or None,
-            stop_on=_WISHES[end_when],  # pyright: ignore[reportArgumentType]
+            stop_on=_WISHES[one_of("end_when", end_when, _WISHES)],  # pyright: ignore[reportArgumentType]
             set=tuple(options.split()),
             remote=self._copies_address(),
             push_minutes=copy_every_minutes,
@@ -186,8 +187,7 @@ class ModelCells(SessionState):
         checkpoint: str = "latest",
     ) -> None:
         """Put the trained face into the dst frames, or show the tuner for their look instead."""
-        if merge_into not in MERGE_INTO:
-            raise ConfigError(f"{merge_into!r} is no choice; take one from the list of the form.")
+        one_of("merge_into", merge_into, MERGE_INTO)
         if show_tuner:
             self.tune(model_name=model_name, checkpoint=checkpoint)
             return
@@ -258,8 +258,7 @@ class ModelCells(SessionState):
         from dflcolab.pipeline.model_files import ExportReport
         from dflcolab.training.config import ModelConfig
 
-        if kind not in EXPORTS:
-            raise ConfigError(f"{kind!r} is no choice; take one from the list of the form.")
+        one_of("export_model_as", kind, EXPORTS)
         workspace, storage = self.workspace, self._storage
         name = self._model_at_hand("")
         hidden = workspace.root / ".export"  # does not travel with the copies

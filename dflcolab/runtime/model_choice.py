@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from dflcolab.config import to_plain
-from dflcolab.engine.checkpoint import latest_checkpoint, list_checkpoints
+from dflcolab.engine.checkpoint import newest_state
 from dflcolab.errors import CheckpointError, ConfigError, FormatError, WorkspaceError
 from dflcolab.models.kinds import swap_options_of
 from dflcolab.models.presets import PRESETS, Preset
@@ -84,7 +84,7 @@ def choose_model(
     if preset not in (AUTO, *get_args(Preset)) or arch not in PRESETS:
         raise ConfigError(f"{preset!r} of {arch!r} is no choice; take them from the lists.")
     workspace.model_dir(name)
-    state = newest_state(workspace, name)
+    state = newest_state(workspace.model_dir(name))
     if state is not None:
         _refuse_other(workspace, name, state, preset=preset, arch=arch)
         return ModelChoice(name, None, None, _present(name, state))
@@ -99,22 +99,6 @@ def choose_model(
     )
 
 
-def newest_state(workspace: Workspace, name: str) -> Mapping[str, Any] | None:
-    """`state.json` of a model's newest readable checkpoint; None without a checkpoint.
-
-    Raises:
-        CheckpointError: There are some, and none is whole.
-    """
-    folder = workspace.model_dir(name)
-    for checkpoint in reversed(list_checkpoints(folder)):
-        try:
-            return checkpoint.state()
-        except CheckpointError:
-            continue
-    found = latest_checkpoint(folder)
-    return None if found is None else found.state()
-
-
 def trained_last(workspace: Workspace) -> str:
     """Name of the face-swapping model that was saved last.
 
@@ -124,7 +108,7 @@ def trained_last(workspace: Workspace) -> str:
     saved: list[tuple[str, str]] = []
     for folder in workspace.model_dirs():
         try:
-            state = newest_state(workspace, folder.name)
+            state = newest_state(folder)
         except CheckpointError:
             continue
         if state is not None and state.get("architecture") in PRESETS:

@@ -12,11 +12,12 @@ import pytest
 
 from dflcolab.engine import checkpoint as module
 from dflcolab.engine.checkpoint import (
+    INDEX,
     Contents,
     best_of,
     latest_checkpoint,
     list_checkpoints,
-    read_index,
+    newest_state,
     write_checkpoint,
 )
 from dflcolab.errors import CheckpointError, StorageError
@@ -103,6 +104,19 @@ def test_training_never_starts_anew_over_broken_checkpoints(tmp_path: Path):
 
 def test_a_model_that_was_never_saved_is_none(tmp_path: Path):
     assert latest_checkpoint(tmp_path / "nothing") is None
+    assert newest_state(tmp_path / "nothing") is None
+
+
+def test_a_state_that_cannot_be_read_is_passed_over_and_never_taken_for_a_new_model(tmp_path: Path):
+    states = [write_checkpoint(tmp_path, _contents(n)).folder / "state.json" for n in (10, 20)]
+    states[1].write_text("{")
+    found = newest_state(tmp_path)
+    assert found is not None
+    assert found["iteration"] == 10
+
+    states[0].write_text("{")
+    with pytest.raises(CheckpointError):
+        newest_state(tmp_path)
 
 
 def test_a_marker_that_points_outside_is_no_marker(tmp_path: Path):
@@ -122,11 +136,10 @@ def test_the_last_three_and_the_best_stay(tmp_path: Path):
         write_checkpoint(tmp_path, contents, keep=3, best="" if better else best)
 
     assert [c.iteration for c in list_checkpoints(tmp_path)] == [20, 40, 50, 60]
-    index = read_index(tmp_path)
+    index = json.loads((tmp_path / INDEX).read_text())
     assert index["latest"] == "ckpt-000000060"
     assert index["best"] == "ckpt-000000020"
-    (tmp_path / "index.json").unlink()
-    assert read_index(tmp_path) == index
+    assert set(index["checkpoints"]) == {f"ckpt-0000000{n}" for n in (20, 40, 50, 60)}
 
 
 def test_the_best_is_the_best_of_those_whose_losses_mean_the_same(tmp_path: Path):

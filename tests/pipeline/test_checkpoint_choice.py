@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from dflcolab.engine.checkpoint import read_index
+from dflcolab.engine.checkpoint import INDEX
 from dflcolab.errors import CheckpointError, ConfigError
 from dflcolab.formats.dfl_jpeg import read_record
 from dflcolab.merging.config import MergeConfig
@@ -154,11 +154,11 @@ def test_a_restore_without_a_state_is_refused_and_one_again_changes_nothing(
         model(workspace, ModelConfig(action="restore", model="tiny", checkpoint=8))
 
     report = cli.report("model", "restore", "-w", workspace.root, "--checkpoint", "best")
-    index = read_index(workspace.model_dir("tiny"))
+    index = json.loads((workspace.model_dir("tiny") / INDEX).read_text())
     again = model(workspace, ModelConfig(action="restore", model="tiny", checkpoint="best"))
 
     assert (report["from_iteration"], report["iteration"]) == (9, 6)
     assert "at iteration 6 already" in again.summary()
-    assert index == read_index(workspace.model_dir("tiny"))
+    assert index == json.loads((workspace.model_dir("tiny") / INDEX).read_text())
     assert index["latest"] == index["best"] == "ckpt-000000006"
     assert set(index["checkpoints"]) == {"ckpt-000000006", "ckpt-000000009"}

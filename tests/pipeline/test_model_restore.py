@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dflcolab.engine.checkpoint import Contents, latest_checkpoint, read_index, write_checkpoint
+from dflcolab.engine.checkpoint import INDEX, Contents, latest_checkpoint, write_checkpoint
 from dflcolab.engine.model_lock import training_alone
 from dflcolab.errors import ModelError
 from dflcolab.pipeline.model import model
@@ -93,4 +94,4 @@ def test_undoing_a_switch_keeps_the_best(workspace: Workspace):
     model(workspace, ModelConfig(action="undo", model="m"))
 
     assert _iteration(workspace.root) == 30
-    assert read_index(folder)["best"] == "ckpt-000000020"
+    assert json.loads((folder / INDEX).read_text())["best"] == "ckpt-000000020"

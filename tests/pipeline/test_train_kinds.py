@@ -11,12 +11,14 @@ from dflcolab.config import from_mapping
 from dflcolab.engine.checkpoint import latest_checkpoint
 from dflcolab.engine.loss_history import read_losses
 from dflcolab.engine.predictor import load_predictor
-from dflcolab.errors import ConfigError, ModelError
+from dflcolab.errors import ConfigError, FacesetError, ModelError
+from dflcolab.pipeline.any_training import any_training
 from dflcolab.pipeline.model import model
 from dflcolab.pipeline.pretrain import pretrain
 from dflcolab.pipeline.train import train
 from dflcolab.training.config import ModelConfig, PretrainConfig, TrainConfig
 from dflcolab.workspace.workspace import Workspace
+from tests.runtime.saved_models import save_model
 
 pytestmark = pytest.mark.usefixtures("steps_again")
 
@@ -144,3 +146,14 @@ def test_another_kind_or_what_a_kind_cannot_do_is_refused(workspace: Workspace):
     assert not workspace.model_dir("new").exists()
     listed = model(workspace, ModelConfig()).models
     assert [(entry["archi"], entry["resolution"]) for entry in listed] == [("quick96", 96)]
+
+
+def test_a_damaged_newest_state_does_not_keep_training_from_the_one_before(tmp_path: Path):
+    (tmp_path / "workspace.toml").write_text("format_version = 1\n")
+    folder = tmp_path / "model" / "first"
+    save_model(folder, 5, "tiny")
+    save_model(folder, 6, "tiny")
+    (folder / "ckpt-000000006" / "state.json").write_text("{")
+
+    with pytest.raises(FacesetError, match="there are no faces"):
+        any_training(tmp_path, TrainConfig(model="first"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
-from dflcolab.engine.checkpoint import read_index
+from dflcolab.engine.checkpoint import INDEX
 from tests.training.night import LEARNED, session_in
 
 
@@ -18,7 +19,7 @@ def test_a_state_by_other_loss_options_is_the_first_of_its_kind(tmp_path: Path):
         for side, goal in session._step.goals.items():
             session._state.variables[LEARNED[side]].assign(goal + away)
         session.save(keep=1, preview=b"")
-        return read_index(tmp_path)["best"]
+        return json.loads((tmp_path / INDEX).read_text())["best"]
 
     assert save(10, 0.5) == "ckpt-000000010"
     assert save(20, 0.8) == "ckpt-000000010"
