@@ -3,7 +3,7 @@
 
 One annotation per outline; the category says whether it adds or cuts out. Ours come back as they
 went, to the last bit. Of others, every category but those called exclude, obstruction or occlusion
-adds.
+adds; a ring that is not in a list of rings (VGG's annotator) is taken as well.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read_coco(path: Path) -> tuple[list[FaceLabel], list[str]]:
     Pictures without outlines are left out. A polygon of several rings becomes several outlines.
 
     Raises:
-        FormatError: It is no COCO file.
+        FormatError: It is no COCO file, or holds no polygon.
     """
     wrong = FormatError(
         f"{path} is no COCO file with polygons; export the labels as COCO instance segmentation."
@@ -73,7 +73,7 @@ def read_coco(path: Path) -> tuple[list[FaceLabel], list[str]]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise wrong
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
         cuts_out = {
             int(entry["id"]): str(entry["name"]).lower().startswith(_CUTS_OUT)
             for entry in content["categories"]
@@ -81,18 +81,20 @@ def read_coco(path: Path) -> tuple[list[FaceLabel], list[str]]:
         images: dict[int, dict[str, Any]] = {int(entry["id"]): entry for entry in content["images"]}
         annotations = cast(list[dict[str, Any]], content["annotations"])
         found: dict[int, list[Polygon]] = {}
-        masks = 0
+        masks = strays = 0
         for entry in annotations:
-            rings = entry["segmentation"]
-            if not isinstance(rings, list):
-                masks += 1
+            rings = _rings(entry.get("segmentation"))
+            number = int(entry["image_id"]) if rings else 0
+            masks += not rings
+            strays += bool(rings) and number not in images
+            if number not in images:
                 continue
-            for ring in cast(list[Any], rings):
+            for ring in rings:
                 points = np.asarray(ring, np.float32).reshape(-1, 2)
                 if not np.isfinite(points).all():
                     raise wrong
                 include = not cuts_out.get(int(entry["category_id"]), False)
-                found.setdefault(int(entry["image_id"]), []).append(Polygon(include, points))
+                found.setdefault(number, []).append(Polygon(include, points))
         labels = [
             FaceLabel(
                 PurePosixPath(str(images[number]["file_name"]).replace("\\", "/")).name,
@@ -102,14 +104,28 @@ def read_coco(path: Path) -> tuple[list[FaceLabel], list[str]]:
             )
             for number, polygons in sorted(found.items())
         ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
+            RecursionError) as error:  # fmt: skip
         raise wrong from error
-    problems = (
-        [f"{masks} annotations of {path} are pixel masks instead of polygons; export those as PNG."]
-        if masks
-        else []
-    )
+    problems: list[str] = []
+    if masks:
+        problems.append(
+            f"{masks} annotations of {path} are pixel masks or boxes instead of polygons; export masks as "
+            "PNG."
+        )
+    if strays:
+        problems.append(f"{strays} annotations of {path} are of pictures that it does not list.")
+    if problems and not labels:
+        raise FormatError(problems[0])
     return labels, problems
+
+
+def _rings(segmentation: object) -> list[Any]:
+    """The rings of an annotation; none of a pixel mask or a box."""
+    if not isinstance(segmentation, list):
+        return []
+    rings = cast(list[Any], segmentation)
+    return [rings] if rings and isinstance(rings[0], (int, float)) else rings
 
 
 def _area(points: npt.NDArray[np.float32]) -> float:

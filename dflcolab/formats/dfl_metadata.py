@@ -173,7 +173,14 @@ def _polygon(item: object) -> Polygon:
 
 
 def polygons_to(polygons: Sequence[Polygon]) -> dict[str, Any]:
-    """Outlines as DeepFaceLab stores them."""
+    """Outlines as DeepFaceLab stores them.
+
+    Raises:
+        ValueError: A point lies so far away that no reader would take it.
+    """
+    for polygon in polygons:
+        if not (np.abs(polygon.points) < _FARTHEST).all():
+            raise ValueError("an outline has a point that is out of all reason")
     return {
         "polys": [
             {"type": int(polygon.include), "pts": np.asarray(polygon.points, np.float32)}

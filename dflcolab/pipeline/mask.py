@@ -14,6 +14,7 @@ from dflcolab.faces.guesses import guess_kind, without_guess_mark
 from dflcolab.faceset.face_files import loose_faces
 from dflcolab.faceset.face_source import open_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
+from dflcolab.faceset.labels import FaceLabel
 from dflcolab.faceset.mask_export import export_masks
 from dflcolab.faceset.mask_quality import BadMask, MaskLook, bad_masks, look_at_mask, told
 from dflcolab.faceset.new_records import write_records
@@ -157,10 +158,11 @@ def masks(
         exported, problems = export_masks(loose, pictures, hull=config.hull, progress=progress)
     faces = _read(folder, progress)
     if config.action == "remove":
-        chosen = {f.path: f.record for f in faces.found if _carries(f.record, config.what)}
+        chosen = [face for face in faces.found if _carries(face.record, config.what)]
         if config.what in ("polygons", "all"):
-            backup = keep_polygons(workspace, side.value, chosen.items())
-        new = {path: _without(record, config.what) for path, record in chosen.items()}
+            drawn = [FaceLabel(f.name, f.width, f.width, f.record.polygons) for f in chosen]
+            backup = keep_polygons(workspace, side.value, drawn)
+        new = {face.path: _without(face.record, config.what) for face in chosen}
         removed, problems = write_records(folder, new, progress=progress)
         faces = _read(folder, progress)
     suspects: list[BadMask] = []

@@ -73,7 +73,8 @@ def apply_masks(
 
     Where parts are asked for and there is no network, the landmarks alone say where they are. A mask
     that is there is replaced; outlines stay. Pictures are not compressed again. Packs are written
-    anew. Interrupted, faces done so far keep their new masks; run it again for the rest.
+    anew. Interrupted, some loose faces have their new masks and the others what they had, and a pack is
+    as it was; run it again.
 
     Raises:
         ModelError: There is no such network.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces
 from dflcolab.faceset.face_source import FaceSource, open_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.labels import FaceLabel, LabelStatistics, label_statistics
+from dflcolab.faceset.mask_pictures import read_mask_picture
 from dflcolab.files import list_files, storage_errors, write_bytes, write_text
-from dflcolab.formats.dfl_jpeg import face_from_bytes, read_face, read_record, replace_record
+from dflcolab.formats.dfl_jpeg import Face, face_from_bytes, read_face, replace_record
 from dflcolab.pipeline.mask_backup import keep_polygons
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace
@@ -192,30 +194,37 @@ def _take(workspace: Workspace, config: MaskConfig, *, progress: Progress) -> La
     assert config.from_ is not None
     source = Path(config.from_)
     paths = {path.name: path for path in loose_faces(workspace, side)}
+    problems: list[str] = []
     if source.is_dir():
-        offered, problems = _from_pictures(source, paths, config.tolerance), list[str]()
+        offered = _from_pictures(source, paths, config.tolerance)
     elif source.is_file():
-        offered, problems = _from_coco(source, paths)
+        offered = _from_coco(source, paths, problems)
     else:
         raise ConfigError(f"{source} does not exist; name a COCO file or a folder of masks.")
     chosen: dict[Path, tuple[Polygon, ...]] = {}
-    before: list[tuple[Path, FaceRecord]] = []
-    left_alone = matched = 0
-    for path, polygons in offered:
+    before: list[FaceLabel] = []
+    named: set[Path] = set()
+    left_alone = 0
+    for path, make in offered:
         progress.raise_if_stopped()
-        record = read_record(path)
-        if record is None:
-            problems.append(f"{path} has no face metadata and so takes no outlines.")
+        if path in named:
+            problems.append(f"{source} names {path.name} more than once; the first one counts.")
             continue
-        matched += 1
-        drawn = record.has_points and guess_kind(record) is None
-        if drawn and not config.replace:
-            left_alone += 1
+        named.add(path)
+        try:
+            face = read_face(path)
+            drawn = face.record.has_points and guess_kind(face.record) is None
+            if drawn and not config.replace:
+                left_alone += 1
+                continue
+            chosen[path] = make(face)
+        except FormatError as error:
+            problems.append(str(error))
             continue
         if drawn:
-            before.append((path, record))
-        chosen[path] = polygons
-    if not matched:
+            own = face.record.polygons
+            before.append(FaceLabel(path.name, face.width, face.height, own))
+    if not named:
         raise FacesetError(
             f"Nothing in {source} is called like a face of {side.value}; the names of its pictures "
             "must be those of the face files."
@@ -226,10 +235,10 @@ def _take(workspace: Workspace, config: MaskConfig, *, progress: Progress) -> La
         for path, polygons in chosen.items():
             progress.raise_if_stopped()
             task.advance()
-            record = read_record(path)
-            assert record is not None
             try:
-                replace_record(path, without_guess_mark(record.replace(polygons=polygons)))
+                new = read_face(path).record.replace(polygons=polygons)
+                # A guess that comes back as it went out is still one.
+                replace_record(path, new if guess_kind(new) else without_guess_mark(new))
                 taken += 1
             except FormatError as error:  # too many points, or a damaged picture
                 problems.append(str(error))
@@ -245,51 +254,55 @@ def _take(workspace: Workspace, config: MaskConfig, *, progress: Progress) -> La
     )
 
 
-def _from_coco(
-    source: Path, paths: Mapping[str, Path]
-) -> tuple[list[tuple[Path, tuple[Polygon, ...]]], list[str]]:
-    """Outlines of the faces that the file names, in pixels of the faces' pictures."""
-    read, problems = read_coco(source)
-    found: list[tuple[Path, tuple[Polygon, ...]]] = []
+_Offer = tuple[Path, Callable[[Face], tuple[Polygon, ...]]]
+"""A face's file, and what makes its outlines in pixels of its picture."""
+
+
+def _from_coco(source: Path, paths: Mapping[str, Path], problems: list[str]) -> Iterator[_Offer]:
+    """Outlines of the faces that the file names."""
+    read, unused = read_coco(source)
+    problems += unused
     for label in read:
         path = paths.get(label.name)
         if path is None:
             problems.append(f"{label.name} of {source} is no face here.")
-            continue
-        face = read_face(path)
-        polygons = label.polygons
-        if (
-            label.width
-            and label.height
-            and (label.width, label.height) != (face.width, face.height)
-        ):
-            zoom = np.array([face.width / label.width, face.height / label.height], np.float32)
-            polygons = tuple(Polygon(p.include, p.points * zoom) for p in polygons)
-        found.append((path, polygons))
-    return found, problems
+        else:
+            yield path, functools.partial(_fitted, label)
 
 
-def _from_pictures(
-    source: Path, paths: Mapping[str, Path], tolerance: float
-) -> Iterator[tuple[Path, tuple[Polygon, ...]]]:
-    """Outlines of the mask pictures that are called like faces."""
+def _fitted(label: FaceLabel, face: Face) -> tuple[Polygon, ...]:
+    """The label's outlines, from its picture's size to the face's."""
+    if min(label.width, label.height) <= 0:
+        return label.polygons
+    zoom = np.array([face.width / label.width, face.height / label.height], np.float32)
+    return tuple(Polygon(p.include, p.points * zoom) for p in label.polygons)
+
+
+def _from_pictures(source: Path, paths: Mapping[str, Path], tolerance: float) -> Iterator[_Offer]:
+    """Outlines of the mask pictures that are called like faces; of two, that with `_mask` behind."""
     by_stem = {path.stem: path for path in paths.values()}
+    found: dict[Path, Path] = {}
     for picture in list_files(source, _PICTURES):
         path = by_stem.get(picture.stem) or by_stem.get(picture.stem.removesuffix("_mask"))
-        if path is None:
-            continue
-        with storage_errors(picture):
-            data = np.frombuffer(picture.read_bytes(), np.uint8)
-        mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
-        if mask is None:
-            raise FormatError(f"{picture} is no picture; remove it or export it again.")
-        face = read_face(path)
-        if mask.shape != (face.height, face.width):
-            size = (face.width, face.height)
-            mask = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR)
-        # Two levels only, so that a mask of 0 and 1 would look empty: its largest value is inside.
-        binary = np.asarray(mask, np.float32) / max(1.0, float(mask.max()))
-        yield path, outlines_of(binary, tolerance=tolerance, smallest=16 if tolerance else 1)
+        if path is not None and (path not in found or picture.stem.endswith("_mask")):
+            found[path] = picture
+    for path, picture in found.items():
+        yield path, functools.partial(_traced, picture, tolerance)
+
+
+def _traced(picture: Path, tolerance: float, face: Face) -> tuple[Polygon, ...]:
+    """Outlines of what a mask picture shows.
+
+    Raises:
+        FormatError: It is no picture, or shows nothing.
+    """
+    mask = read_mask_picture(picture)
+    if mask.shape != (face.height, face.width):
+        mask = cv2.resize(mask, (face.width, face.height), interpolation=cv2.INTER_LINEAR)
+    found = outlines_of(mask, tolerance=tolerance, smallest=16 if tolerance else 1)
+    if not found:
+        raise FormatError(f"{picture} shows nothing, so its face keeps what it has.")
+    return found
 
 
 def _label_of(file: FaceFile, faces: FaceSource) -> tuple[FaceLabel, FaceRecord] | str:

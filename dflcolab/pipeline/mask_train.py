@@ -108,16 +108,30 @@ def mask_config_of(config: TrainConfig) -> MaskConfig:
 def bring_model(workspace: Workspace, config: MaskConfig, progress: Progress) -> None:
     """Import the XSeg model of `from_`, a folder or a link, where there is none of that name yet.
 
+    Where its files are passed on without `XSeg_256_opt.npy`, the optimizer starts anew.
+
     Raises:
         DownloadError: It cannot be fetched.
         ModelError: It holds no XSeg model.
         FormatError: A file is damaged or unsafe.
     """
-    if config.from_ is None or list_checkpoints(workspace.model_dir(config.model)):
+    if config.from_ is None:
+        return
+    if list_checkpoints(workspace.model_dir(config.model)):
+        progress.message(
+            f"The workspace has a model {config.model} already, so nothing is taken from --from; name "
+            "another one with --model to begin with that."
+        )
         return
     folder = model_folder(config.from_, progress)
     found = next(iter(sorted(folder.rglob("XSeg_data.dat"))), folder / "XSeg_data.dat").parent
-    wanted = ModelConfig(action="import", model="XSeg", from_=found, as_=config.model)
+    wanted = ModelConfig(
+        action="import",
+        model="XSeg",
+        from_=found,
+        as_=config.model,
+        optimizer=(found / "XSeg_256_opt.npy").is_file(),
+    )
     report = import_model(workspace, wanted, progress)
     progress.message(f"{config.from_} is the model {report.model} now.")
 

@@ -195,11 +195,15 @@ class MaskDesk:
 
     def undo(self) -> str:
         """Take the last change of the face back."""
-        return self._go(self._past.undo, self._past.redo, "There is nothing to take back.")
+        past = self._past
+        return self._go(
+            past.undo, past.redo, "There is nothing to take back.", "one step on (Redo)"
+        )
 
     def redo(self) -> str:
         """Make the change again that was taken back last."""
-        return self._go(self._past.redo, self._past.undo, "Nothing was taken back.")
+        past = self._past
+        return self._go(past.redo, past.undo, "Nothing was taken back.", "one step back")
 
     def accept(self) -> str:
         """Count guessed outlines as drawn ones."""
@@ -281,11 +285,11 @@ class MaskDesk:
         past = self._past
         past.undo.append(shown)
         past.redo.clear()
-        note = self._remember_strange(before, shown, past.undo)
+        note = self._remember_strange(before, shown, past.undo, "one step back")
         del past.undo[:-_REMEMBERED]
         return note
 
-    def _go(self, source: list[_State], target: list[_State], nothing: str) -> str:
+    def _go(self, source: list[_State], target: list[_State], nothing: str, where: str) -> str:
         if not source:
             return nothing
         shown, wanted = _State(self.polygons, self.guess), source[-1]
@@ -293,11 +297,13 @@ class MaskDesk:
         self.face = self.files.read(self.known)
         source.pop()
         target.append(shown)
-        return self._remember_strange(before, shown, target)
+        return self._remember_strange(before, shown, target, where)
 
-    def _remember_strange(self, before: Outlines, shown: _State, past: list[_State]) -> str:
+    def _remember_strange(
+        self, before: Outlines, shown: _State, past: list[_State], where: str
+    ) -> str:
         """Outlines that another program had written meanwhile are not lost: they are remembered."""
         if same_polygons(before, shown.polygons):
             return ""
         past.append(_State(before))
-        return f"Another program had changed the outlines of {self.known.name}; they are one step back."
+        return f"Another program had changed the outlines of {self.known.name}; they are {where}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -108,9 +108,10 @@ class _PlainEditor:
         self._desk = desk
         self._picture = widgets.Image(format="jpeg")
         self._text = widgets.Textarea(layout=widgets.Layout(width="100%", height="8em"))
+        self._shown = ""
         self._told = widgets.HTML()
-        self._filter = self._chooser("Faces", FILTERS, desk.choose)
-        self._overlay = self._chooser("Overlay", OVERLAYS, desk.lay_over)
+        self._filter = self._chooser("Faces", FILTERS, desk.choose, lambda: desk.filter)
+        self._overlay = self._chooser("Overlay", OVERLAYS, desk.lay_over, lambda: desk.overlay.kind)
         self._accept = self._button("Accept guess", desk.accept)
         rows = (
             [
@@ -120,9 +121,9 @@ class _PlainEditor:
                 self._overlay,
             ],
             [
-                self._button("Save the points", self._save),
-                self._button("Undo", desk.undo),
-                self._button("Redo", desk.redo),
+                self._button("Save the points", self._save, saves=False),
+                self._button("Undo", desk.undo, saves=False),
+                self._button("Redo", desk.redo, saves=False),
                 self._button("First guess", desk.first_guess),
                 self._button("Refine", desk.refine),
                 self._button("Copy from before", lambda: desk.copy(-1)),
@@ -135,20 +136,35 @@ class _PlainEditor:
         self.box.add_class("dfl-masks-plain")
         self._show("")
 
-    def _button(self, text: str, action: Callable[[], str]) -> widgets.Button:
+    def _button(
+        self, text: str, action: Callable[[], str], *, saves: bool = True
+    ) -> widgets.Button:
         made = widgets.Button(description=text)
-        made.on_click(lambda _: self._do(action))
+        made.on_click(lambda _: self._do(action, saves=saves))
         return made
 
     def _chooser(
-        self, title: str, choices: Sequence[str], action: Callable[[Any], str]
+        self,
+        title: str,
+        choices: Sequence[str],
+        action: Callable[[Any], str],
+        present: Callable[[], str],
     ) -> widgets.Dropdown:
         made = widgets.Dropdown(description=title, options=choices)
-        made.observe(lambda change: self._do(lambda: action(change["new"])), names="value")
+
+        def chosen(change: Mapping[str, Any]) -> None:
+            if change["new"] != present():
+                self._do(lambda: action(change["new"]))
+                made.value = present()  # as before, where the wish was refused
+
+        made.observe(chosen, names="value")
         return made
 
-    def _do(self, action: Callable[[], str]) -> None:
+    def _do(self, action: Callable[[], str], *, saves: bool = True) -> None:
+        """Do something that may bring other outlines; typed ones are saved before."""
         try:
+            if saves and self._text.value != self._shown:
+                self._save()
             note = action()
         except DFLColabError as error:
             self._tell(str(error))
@@ -163,7 +179,7 @@ class _PlainEditor:
         desk = self._desk
         encoded = cv2.imencode(".jpg", drawn_face(desk), [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
         self._picture.value = encoded.tobytes()
-        self._text.value = outlines_to_text(desk.polygons)
+        self._text.value = self._shown = outlines_to_text(desk.polygons)
         self._accept.disabled = desk.guess is None
         self._tell(note)
 

@@ -152,12 +152,12 @@ def mask_face(
 
 
 def drawn_mask(record: FaceRecord, height: int, width: int) -> Mask:
-    """What a face's outlines enclose; without outlines its stored mask cut at one half.
+    """What a face's outlines enclose; without such that are learned from its stored mask cut at one half.
 
     Returns:
         `[height, width, 1]`, 0 or 1; zero where the face has neither.
     """
-    if record.has_points:
+    if learned_from(record):
         return polygon_mask(record.polygons, height, width)
     if record.xseg_mask is None:
         return np.zeros((height, width, 1), np.float32)

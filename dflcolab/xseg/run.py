@@ -16,7 +16,7 @@ from dflcolab.engine.gpu_trial import try_gpus
 from dflcolab.engine.loss_history import read_losses
 from dflcolab.engine.model_lock import training_alone
 from dflcolab.engine.precision import choose_precision, prepare_device
-from dflcolab.errors import FacesetError, Interrupted, ModelError
+from dflcolab.errors import Interrupted, ModelError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.faceset import Faceset
 from dflcolab.models.xseg.options import XSegOptions, xseg_options
@@ -30,7 +30,6 @@ from dflcolab.training.callbacks import (
     ends_of_a_run,
 )
 from dflcolab.training.config import parse_duration
-from dflcolab.training.dataset import prepare_faces
 from dflcolab.training.rollback import RollBack, settings_after_roll_backs
 from dflcolab.training.run import Places
 from dflcolab.training.run_record import run_facts
@@ -38,15 +37,12 @@ from dflcolab.training.trainer import Callback, Copies, TrainingLoop
 from dflcolab.watch.state import STATE_KEY
 from dflcolab.watch.verdicts import MASK_SIDES
 from dflcolab.xseg.config import MaskConfig
-from dflcolab.xseg.dataset import Faces, labelled, prepare_mask_faces
-from dflcolab.xseg.held_out import cell_of, choose_cells, split
-from dflcolab.xseg.session import MaskSession, Material
+from dflcolab.xseg.material import gather_material
+from dflcolab.xseg.session import MaskSession
 from dflcolab.xseg.watching import MaskWatch
 
 _RECENT = 100
 _READ_EVERY = 10  # iterations between two looks at the losses
-_MOST_JUDGED = 64  # held-out faces in pretraining, where there are plenty
-_SHOWN_UNLABELLED = 2
 
 
 @dataclass(frozen=True)
@@ -137,7 +133,7 @@ def run_mask_training(
     Args:
         config: How to train.
         places: Where to read and write.
-        faceset: All faces; those with outlines are learned from (see `labelled`).
+        faceset: All faces; those with outlines are learned from (see `dataset.labelled`).
         face_type: Extent of the faces for a new model where the options do not say.
         progress: Shows the work and carries the wish to stop.
         problems: Sentences from earlier steps for the report.
@@ -186,7 +182,17 @@ def _run(
         raise ModelError(unsupported)
     seed = int(state["seed"]) if state else config.seed
     before = {} if leaves or state is None else state
-    material = _material(config, options, faceset, before, seed, places, progress, notes)
+    material = gather_material(
+        faceset,
+        options,
+        share=config.holdout_share,
+        state=before,
+        seed=seed,
+        cache_dir=places.cache_dir,
+        progress=progress,
+        note=note,
+        problems=notes,
+    )
     session = MaskSession(places.model_dir, options, material, seed=seed, precision=precision)
     if checkpoint is None:
         session.start_new()
@@ -291,74 +297,6 @@ def resolve_options(
                 "under another --model name."
             )
     return config, options, overruled
-
-
-def _material(
-    config: MaskConfig,
-    options: XSegOptions,
-    faceset: Faceset,
-    state: Mapping[str, Any],
-    seed: int,
-    places: Places,
-    progress: Progress,
-    notes: list[str],
-) -> Material:
-    """The faces, held-out ones apart; what earlier runs learned from or held out is in `state`."""
-    keys = faceset.frame_keys
-    pool = _wide_enough(faceset, options) if options.pretrain else labelled(faceset.records)
-    if not pool:
-        what = f"wide enough for {options.face_type.value}" if options.pretrain else "labelled"
-        guessed = sum(record.has_points for record in faceset.records)
-        unchanged = f" ({guessed} carry guesses that nobody has changed)" if guessed else ""
-        raise FacesetError(
-            f"None of the {len(faceset)} faces is {what}{unchanged}; draw outlines on some (or take "
-            "them in with mask labels --from), then train."
-        )
-    own = [cell_of(keys[index]) for index in pool]
-    learned = set(state.get("learned_cells", ()))
-    before = state.get("held_out_cells", ())
-    chosen = choose_cells(own, config.holdout_share, seed=seed, held_out=before, learned=learned)
-    kept, apart = split(own, chosen)
-    if not kept:  # all labels lie where nothing may be learned from: they have changed since
-        kept, apart, chosen = list(range(len(pool))), [], frozenset[str]()
-
-    def prepare(indices: Sequence[int], title: str) -> Faces:
-        values = {
-            "face_type": options.face_type,
-            "resolution": options.resolution,
-            "title": title,
-            "progress": progress,
-            "problems": notes,
-        }
-        if options.pretrain:
-            return prepare_faces(faceset, indices, cache_dir=places.cache_dir, **values)
-        return prepare_mask_faces(faceset, indices, **values)
-
-    if options.pretrain:
-        apart = apart[:: max(1, len(apart) // _MOST_JUDGED)]
-    known = {pool[i] for i in (*kept, *apart)}
-    rest = [i for i in _wide_enough(faceset, options) if i not in known]
-    shown = rest[:: max(1, len(rest) // _SHOWN_UNLABELLED)][:_SHOWN_UNLABELLED]
-    training = prepare([pool[i] for i in kept], "Loading faces")
-    held_out = prepare([pool[i] for i in apart], "Loading held-out faces") if apart else None
-    numbers = {cell: number for number, cell in enumerate(sorted(set(own)))}
-    stretch_of = {faceset.names[i]: numbers[cell] for i, cell in zip(pool, own, strict=True)}
-    return Material(
-        training=training,
-        held_out=held_out,
-        others=prepare(shown, "Loading faces for previews") if shown else None,
-        held_out_cells=tuple(sorted(chosen)),
-        learned_cells=tuple(sorted(learned | {own[i] for i in kept})),
-        training_stretches=tuple(stretch_of[name] for name in training.names),
-        held_out_stretches=tuple(stretch_of[name] for name in held_out.names) if held_out else (),
-    )
-
-
-def _wide_enough(faceset: Faceset, options: XSegOptions) -> list[int]:
-    """Faces that show all that the masks are for."""
-    types = [record.assumed_face_type for record in faceset.records]
-    wanted = options.face_type.code
-    return [i for i, found in enumerate(types) if found.is_crop and found.code >= wanted]
 
 
 def _report(

@@ -192,7 +192,7 @@ def test_masks_are_counted_and_removed_without_touching_the_pictures(workspace: 
     second = mask(workspace, MaskConfig(action="remove", side=Side.SRC, what="polygons"))
     assert (second.removed, second.hull_only) == (2, len(paths))
     assert second.backup is not None
-    assert "[9.0, 9.0]" in second.backup.read_text()
+    assert "9.0, 9.0" in second.backup.read_text()
     after = [load_faceset(workspace.aligned_dir(Side.SRC)).decode(index) for index in range(4)]
     assert all((one == other).all() for one, other in zip(before, after, strict=True))
 

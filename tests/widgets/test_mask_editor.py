@@ -244,6 +244,17 @@ def test_guess_refine_undo_and_what_counts_as_drawn(workspace: Workspace):
     assert read_face(path).record.xseg_mask == encode_xseg_mask(mask)
 
 
+def test_what_another_editor_wrote_before_an_undo_is_one_step_on(workspace: Workspace):
+    one, two = (open_desk(workspace, Side.SRC) for _ in range(2))
+    one.draw((TRIANGLE,))
+    two.draw(theirs := oval_with_bar(face_paths(workspace)[0]))
+
+    assert one.undo().endswith("one step on (Redo).")
+    assert one.polygons == ()
+    one.redo()
+    assert same(one.polygons, theirs)
+
+
 def test_the_twenty_to_label_next_are_chosen_anew_when_they_are_done(workspace: Workspace):
     desk = open_desk(workspace, Side.SRC)
     with pytest.raises(DFLColabError, match="no trained XSeg model"):
@@ -318,10 +329,17 @@ def test_the_plain_editor_saves_what_is_typed(workspace: Workspace, monkeypatch)
     text.value = "include: 1,2,3"
     buttons["Save the points"].click()
     assert "write points as x,y" in told.value
+    buttons["Next"].click()
+    assert text.value == "include: 1,2,3"  # what is typed is not lost
     buttons["Undo"].click()
     assert text.value == ""
     assert read_face(first).record.polygons == ()
+    buttons["Faces"].value = "uncertain"
+    assert "no trained XSeg model" in told.value
+    assert buttons["Faces"].value == "all"
+    text.value = "include: 10,10 90,20 40,80"
     buttons["Next"].click()
+    assert same(read_face(first).record.polygons, (TRIANGLE,))
     buttons["First guess"].click()
 
     assert re.search(f"{second.name}, 2 of 20", told.value)

@@ -134,7 +134,10 @@ def test_a_network_of_deepfacelab_is_brought_from_its_files(
     wanted = ModelConfig(action="export", model="ours", format="dfl", out=folder)
     export_model(workspace, "ours", wanted, Progress())
     assert (folder / "XSeg_256.npy").exists()
-    apply_masks(workspace, config(model="ours"))
+    (folder / "XSeg_256_opt.npy").unlink()  # few pass it on
+    heard = Listener()
+    apply_masks(workspace, config(model="ours", from_=str(tmp_path / "dfl")), progress=heard)
+    assert any("nothing is taken from --from" in text for text in heard.messages)
     ours = masks_of(workspace)
 
     report = apply_masks(workspace, config(model="theirs", from_=str(tmp_path / "dfl")))

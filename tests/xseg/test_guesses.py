@@ -16,6 +16,7 @@ from dflcolab.faceset.config import PackConfig, UnpackConfig
 from dflcolab.faceset.convert import convert_face
 from dflcolab.faceset.faceset import load_faceset
 from dflcolab.formats.dfl_jpeg import face_from_bytes, read_face, read_record, replace_record
+from dflcolab.formats.xseg_masks import encode_xseg_mask
 from dflcolab.pipeline.mask import mask
 from dflcolab.pipeline.mask_apply import MaskApplyReport
 from dflcolab.pipeline.mask_guess import GuessReport
@@ -24,7 +25,7 @@ from dflcolab.pipeline.mask_next import NextReport
 from dflcolab.pipeline.pack import pack, unpack
 from dflcolab.workspace.workspace import Side, Workspace
 from dflcolab.xseg.config import MaskConfig
-from dflcolab.xseg.dataset import labelled
+from dflcolab.xseg.dataset import drawn_mask, labelled
 from tests.faceset.drawn_faces import FOLDER, drawn_face, plane
 from tests.formats.strict_reader import strict_file
 from tests.xseg.label_files import face_paths, label, sample_workspace
@@ -110,6 +111,17 @@ def test_a_guess_is_no_label_to_train_on(workspace: Workspace):
     guess(workspace, "hull")
     with pytest.raises(FacesetError, match="20 carry guesses"):
         mask(workspace, MaskConfig(action="train", side=Side.SRC, target_iter=1))
+
+
+def test_a_guess_does_not_stand_for_the_mask_that_is_learned_instead():
+    face = drawn_face("astronaut")
+    stored = np.zeros((256, 256), np.float32)
+    stored[:64] = 1
+    masked = with_guess(face.record, face.record.polygons, "hull").replace(
+        xseg_mask=encode_xseg_mask(stored)
+    )
+    assert labelled([masked]) == [0]
+    np.testing.assert_array_equal(drawn_mask(masked, 256, 256)[..., 0], stored)
 
 
 def test_neighbours_of_a_drawn_face_get_its_outlines(workspace: Workspace):

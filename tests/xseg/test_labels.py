@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -13,11 +15,13 @@ from hypothesis import strategies as st
 
 from dflcolab.errors import ConfigError, FacesetError, FormatError
 from dflcolab.faces.face_record import Polygon
+from dflcolab.faces.guesses import guess_kind
 from dflcolab.faces.polygons import polygon_mask
 from dflcolab.faceset.coco_labels import coco_text, read_coco
 from dflcolab.faceset.config import PackConfig
 from dflcolab.faceset.labels import FaceLabel
 from dflcolab.formats.dfl_jpeg import read_face, read_record
+from dflcolab.pipeline.mask import MaskReport, mask
 from dflcolab.pipeline.mask_labels import labels
 from dflcolab.pipeline.pack import pack
 from dflcolab.workspace.workspace import Side, Workspace
@@ -105,10 +109,30 @@ def test_a_round_trip_through_coco_changes_nothing(workspace: Workspace, tmp_pat
 
     assert back.taken == 3
     assert back.backup is not None
-    assert set(json.loads(back.backup.read_text())["faces"]) == {path.name for path in paths}
     for path, (data, polygons) in before.items():
         assert same(polygons_of(path), polygons)
         assert path.read_bytes() == data
+
+    removed = mask(workspace, MaskConfig(action="remove", side=Side.SRC, what="polygons"))
+    assert isinstance(removed, MaskReport)
+    for kept_aside in (back.backup, removed.backup):
+        assert labels(workspace, config(from_=str(kept_aside), replace=True)).taken == 3
+        assert {path: path.read_bytes() for path in paths} == {p: d for p, (d, _) in before.items()}
+
+
+def test_a_guess_that_comes_back_as_it_went_is_still_one(workspace: Workspace, tmp_path: Path):
+    first, second, *_ = face_paths(workspace)
+    mask(workspace, config(guess="hull", only=(first.name, second.name)))
+    file = tmp_path / "labels.json"
+    labels(workspace, config(out=file))
+    content = json.loads(file.read_text())
+    content["annotations"][-1]["segmentation"][0][0] += 1
+    file.write_text(json.dumps(content))
+
+    assert labels(workspace, config(from_=str(file))).taken == 2
+
+    kinds = [guess_kind(read_face(path).record) for path in (first, second)]
+    assert kinds == ["hull", None]
 
 
 def test_a_round_trip_through_pictures_keeps_the_mask(workspace: Workspace, tmp_path: Path):
@@ -144,6 +168,50 @@ def test_pictures_of_another_size_and_range_fit(workspace: Workspace, tmp_path: 
     assert not drawn[face.height // 2 + 2 :].any()
 
 
+def png(width: int, height: int) -> bytes:
+    """A PNG that promises so many pixels and has a few."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        crc = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return (
+        b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b"")
+    )
+
+
+def test_pictures_of_other_programs_are_masks_or_told(workspace: Workspace, tmp_path: Path):
+    """Cut out by transparency, in 16 bits, beside the face's own picture; black, absurd, no picture."""
+    paths = face_paths(workspace)[:6]
+    label(paths[3])
+    before = paths[3].read_bytes()
+    size = read_face(paths[0]).width
+    noise = np.random.default_rng(0).integers(0, 255, (size, size, 4)).astype(np.uint8)
+    noise[..., 3] = 0
+    noise[40:80, 40:80, 3] = 255
+    deep = np.zeros((size, size), np.uint16)
+    deep[40:80, 40:80] = 1
+    made = [noise, deep, deep.astype(np.uint8) * 200, np.zeros((size, size), np.uint8)]
+    contents = [cv2.imencode(".png", picture)[1].tobytes() for picture in made]
+    contents += [png(100_000, 100_000), b"no picture"]
+    for path, content in zip(paths, contents, strict=True):
+        (tmp_path / f"{path.stem}_mask.png").write_bytes(content)
+    (tmp_path / f"{paths[2].stem}.png").write_bytes(contents[0])
+
+    report = labels(workspace, config(from_=str(tmp_path), replace=True))
+
+    assert report.taken == 3
+    square = np.zeros((size, size))
+    square[40:80, 40:80] = 1
+    for path in paths[:3]:
+        np.testing.assert_array_equal(polygon_mask(polygons_of(path), size, size)[..., 0], square)
+    assert paths[3].read_bytes() == before
+    assert polygons_of(paths[4]) == polygons_of(paths[5]) == ()
+    ends = ("shows nothing, so its face keeps what it has.", "remove it or export it again.")
+    assert [problem.endswith(ends) for problem in report.problems] == 3 * [True]
+
+
 def test_outlines_of_other_programs_are_understood(workspace: Workspace, tmp_path: Path):
     path = face_paths(workspace)[0]
     face = read_face(path)
@@ -172,6 +240,64 @@ def test_outlines_of_other_programs_are_understood(workspace: Workspace, tmp_pat
     np.testing.assert_array_equal(polygons[0].points, np.reshape(ring, (3, 2)) / 2)
     assert any("pixel masks" in problem for problem in report.problems)
     assert any("unknown.jpg" in problem for problem in report.problems)
+
+
+RING = [0, 0, 100, 0, 100, 100]
+
+
+def coco(annotations: list[dict], **images: str) -> str:
+    listed = [{"id": int(key[1:]), "file_name": name} for key, name in images.items()]
+    named = [{"id": 1, "name": "face"}]
+    return json.dumps({"categories": named, "images": listed, "annotations": annotations})
+
+
+def ring(image: object = 1, segmentation: object = None) -> dict:
+    drawn = [RING] if segmentation is None else segmentation
+    return {"image_id": image, "category_id": 1, "segmentation": drawn}
+
+
+def test_what_other_programs_write_beside_polygons_is_told(tmp_path: Path):
+    file = tmp_path / "labels.json"
+    box = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    written = [ring(), ring(segmentation=RING), box, ring(segmentation=[]), ring(image=7)]
+    file.write_text(coco(written, i1="00001_0.jpg"), encoding="utf-8-sig")
+
+    (found,), problems = read_coco(file)
+
+    assert [polygon.points.reshape(-1).tolist() for polygon in found.polygons] == [RING, RING]
+    assert [problem.split(" of ")[0] for problem in problems] == ["2 annotations", "1 annotations"]
+    for text, reason in (
+        (coco([ring(segmentation={"counts": [1], "size": [1, 1]})], i1="a.jpg"), "pixel masks"),
+        (coco([ring(image=float("inf"))], i1="a.jpg"), "no COCO file"),
+        ("[" * 200_000, "no COCO file"),
+    ):
+        file.write_text(text)
+        with pytest.raises(FormatError, match=reason):
+            read_coco(file)
+
+
+def test_faces_that_cannot_take_outlines_leave_the_others_theirs(
+    workspace: Workspace, tmp_path: Path
+):
+    good, far, cut, plain = face_paths(workspace)[:4]
+    cut.write_bytes(cut.read_bytes()[:3000])
+    cv2.imwrite(str(plain), np.zeros((64, 64, 3), np.uint8))
+    before = far.read_bytes()
+    away = ring(2, [[0, 0, 3e7, 0, 100, 100]])
+    file = tmp_path / "labels.json"
+    file.write_text(coco(
+        [ring(1), away, ring(3), ring(4), ring(5, [RING, RING])],
+        i1=f"a/{good.name}", i2=far.name, i3=cut.name, i4=plain.name, i5=f"b/{good.name}",
+    ))  # fmt: skip
+
+    report = labels(workspace, config(from_=str(file)))
+
+    assert report.taken == 1
+    assert len(polygons_of(good)) == 1
+    assert far.read_bytes() == before
+    for path, reason in ((far, "out of all reason"), (cut, "truncated"), (plain, "ordinary picture"),
+                         (good, "more than once")):  # fmt: skip
+        assert any(path.name in text and reason in text for text in report.problems)
 
 
 def test_labels_of_a_pack_are_listed(workspace: Workspace):
