@@ -44,7 +44,7 @@ class MaskEditor {
 
   /** True while an answer is awaited that may bring other outlines: nothing is edited meanwhile. */
   get waiting() {
-    return [...this.pending.values()].some((action) => action !== "save");
+    return Boolean(this.afterwards) || [...this.pending.values()].some((what) => what !== "save");
   }
 
   send(action, values = {}) {
@@ -77,6 +77,7 @@ class MaskEditor {
     this.note = note;
     if (state) this.receiveState(answered, failed, state, buffers);
     else if (answered === "save") this.unsaved = true;
+    this.goOn();
     this.refresh();
   }
 
@@ -88,7 +89,6 @@ class MaskEditor {
     if (other || !(saves || this.unsaved)) this.takeOver(state.outlines);
     this.takeState(state);
     if (buffers.length && (other || !this.picture)) this.load(buffers[0], state.face.name);
-    if (answered === "save" && !failed) this.goOn();
   }
 
   takeOver(outlines) {
@@ -108,7 +108,9 @@ class MaskEditor {
 
   load(jpeg, name) {
     const image = new Image();
+    this.loading = image;
     image.onload = () => {
+      if (this.loading !== image) return; // another face is shown by now
       if (this.picture) URL.revokeObjectURL(this.picture.src);
       this.picture = image;
       this.page.root.dataset.shown = name;
@@ -127,16 +129,17 @@ class MaskEditor {
     if (this.waiting) return;
     if (this.drawn.length >= 3) this.finish();
     this.drawn = [];
-    if (this.unsaved) {
-      this.afterwards = [action, values];
-      this.save();
-    } else this.send(action, values);
+    if (this.unsaved) this.save();
+    this.afterwards = [action, values];
+    this.goOn();
   }
 
+  /** Send what was asked for, once all is saved; what cannot be saved stays in sight. */
   goOn() {
+    if (!this.afterwards || this.pending.size) return;
     const asked = this.afterwards;
     this.afterwards = null;
-    if (asked) this.send(...asked);
+    if (!this.unsaved) this.send(...asked);
   }
 
   // ---- what is seen ----

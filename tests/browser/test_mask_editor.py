@@ -225,11 +225,17 @@ def test_what_cannot_be_saved_stays_in_the_page_until_it_can(
         expect(hand.editor).to_have_attribute("data-state", "unsaved")
         expect(hand.editor.get_by_role("status")).to_contain_text("Another program works")
         assert stored(first) == [(True, BAR)]
+        hand.editor.press("i")
+        for point in SQUARE:
+            hand.page.mouse.click(*hand.place(*point))
+        hand.editor.press("ArrowRight")  # finishes, fails to save, and so does not go on
+        expect(hand.editor).to_have_attribute("data-state", "unsaved")
+        expect(hand.editor).to_have_attribute("data-shown", first.name)
         elsewhere.submit(used.close).result()
 
     hand.editor.press("ArrowRight")  # saves again before it goes on
     expect(hand.editor).to_have_attribute("data-shown", "00000_1.jpg")
-    assert stored(first) == [(False, BAR)]
+    assert stored(first) == [(False, BAR), (True, SQUARE)]
 
 
 @pytest.mark.parametrize(
