@@ -183,7 +183,9 @@ class LossWatch:
         return after - 1 - (high + 2 if high else 0)
 
 
-def fault_in_looks(looks: Sequence[Look], sides: Sequence[str] = SIDES) -> Fault | None:
+def fault_in_looks(
+    looks: Sequence[Look], sides: Sequence[str] = SIDES, *, since: int = 0
+) -> Fault | None:
     """Judge the latest look by those before it that are comparable with it.
 
     A model that has learned to tell faces apart and paints (nearly) one face for all has collapsed;
@@ -193,6 +195,8 @@ def fault_in_looks(looks: Sequence[Look], sides: Sequence[str] = SIDES) -> Fault
     Args:
         looks: All so far, the latest last.
         sides: What the looks are at.
+        since: Losses of this iteration and earlier ones are of another phase or other options, which
+            move them: faces that were learned by heart without warp come out worse with it.
     """
     if not looks:
         return None
@@ -204,8 +208,9 @@ def fault_in_looks(looks: Sequence[Look], sides: Sequence[str] = SIDES) -> Fault
             evidence = f"{_words(name)} is no number"
             return Fault(FaultKind.NOT_A_NUMBER, now.iteration, last_good + 1, evidence)
     recent = before[-_LOOKS_BEFORE:]
+    steady = [look for look in recent if look.iteration > since]
     for side in sides:
-        fault = _collapse(side, now, before, recent) or _jump(side, now, recent)
+        fault = _collapse(side, now, before, recent) or _jump(side, now, steady)
         if fault:
             return fault
     return None

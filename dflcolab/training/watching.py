@@ -111,7 +111,8 @@ class Watch(RecordedWatch):
     ) -> None:
         """Take up what the session's checkpoint remembers; call it when the session stands.
 
-        `stopped_because` is set if the looks that are there are reason enough to end.
+        `stopped_because` is set if the looks that are there are reason enough to end, and were at the
+        faces and under the options of this run: whoever adds faces is not told to stop by those before.
 
         Args:
             facts: What this run was made with (see `run_facts`).
@@ -124,7 +125,7 @@ class Watch(RecordedWatch):
         self._settle_phase(checkpoint, by_hand=by_hand)
         self._tell()
         # A save at the iteration of a look was made before what follows from that look.
-        if self.looks and self.looks[-1].iteration == session.iteration:
+        if self._has_just_looked():
             if self._ends():
                 return
             switch = self._due()
@@ -150,11 +151,22 @@ class Watch(RecordedWatch):
         elif by_hand:
             self._state = dataclasses.replace(self._state, held=True)
 
+    def _has_just_looked(self) -> bool:
+        """True if the last look was at this state, and at the faces and options of this run."""
+        session = self._session
+        if not self.looks or self.looks[-1].iteration != session.iteration:
+            return False
+        return (
+            self.looks[-1].comparable == session.comparable
+            and session.restored.get("faces") == session.face_counts()
+            and _restored_options(session) == to_plain(session.options)
+        )
+
     def __call__(self, loop: TrainingLoop) -> None:
         """Look if it is time, and do what follows."""
         session = self._session
         if session.iteration <= self._at:  # back at an earlier save
-            self._take(session.restored)
+            self._take_back()
         self._at = session.iteration
         if not session.devices.is_chief:
             return
@@ -189,15 +201,20 @@ class Watch(RecordedWatch):
 
     def rolled_back(self, session: Session) -> None:
         """Forget the looks that the session has gone back behind; events stay."""
-        gan_off = self.phase is Phase.GAN and phase_of(to_plain(session.options)) is not Phase.GAN
-        self._take(session.restored)
-        now = phase_of(to_plain(session.options))
-        if now is not self._state.phase:
-            self._state = first_state(to_plain(session.options), session.iteration)
-        if gan_off:
+        if self.phase is Phase.GAN and phase_of(to_plain(session.options)) is not Phase.GAN:
             self._state = dataclasses.replace(self._state, held=True)
-        self._at = self._steady_since = session.iteration
+        self._take_back()
+        self._steady_since = session.iteration
         self._tell()
+
+    def _take_back(self) -> None:
+        """Go on from what the session's checkpoint remembers; options and their phase stay as they are."""
+        session, held = self._session, self._state.held
+        self._take(session.restored)
+        options = to_plain(session.options)
+        if phase_of(options) is not self._state.phase:
+            self._state = first_state(options, session.iteration)
+        self._state = dataclasses.replace(self._state, held=held)
 
     # ---- when ----------------------------------------------------------------------------------
 
@@ -235,10 +252,10 @@ class Watch(RecordedWatch):
 
     def _fault(self) -> Fault | None:
         """A sudden fault in the last look, or a slow one that there is a saved state from before of."""
-        sudden = fault_in_looks(self.looks)
+        since = max(self._steady_since, self._state.entered_at)
+        sudden = fault_in_looks(self.looks, since=since)
         if sudden is not None:
             return sudden
-        since = max(self._steady_since, self._state.entered_at)
         steady = [look for look in self.looks if look.iteration > since]
         slow = decline_in_looks(steady)
         return None if slow is None else within_reach(slow, steady, self._session.saved_scores())
@@ -314,7 +331,11 @@ class Watch(RecordedWatch):
         """Go on from what a checkpoint remembers; `{}` for a new model."""
         super()._take(state)
         plain = state.get(STATE_KEY, {})
-        self._every = self._settings.look_every or int(plain.get("look_every", 0))
+        # Steps of another kind of device take other times. And what this run has measured holds on,
+        # though the state is from before that.
+        here = state.get("step_plan", {}).get("device") == self._session.plan.device
+        known = int(plain.get("look_every", 0)) if here else 0
+        self._every = self._settings.look_every or known or self._every
         self._before_switch = str(plain.get("before_switch", ""))
         self._steady_since = int(plain.get("steady_since", 0))
         options = state.get("options") or to_plain(self._session.options)

@@ -181,6 +181,9 @@ def test_losses_of_the_same_faces_that_jump_are_an_explosion_and_one_odd_stretch
     assert fault is not None
     assert (fault.kind, fault.began) == (FaultKind.EXPLOSION, 3001)
     assert fault_in_looks([*calm(), look(3500, odd=8)]) is None
+    # After a switch, and for the faces that came out alike, that is another matter.
+    assert fault_in_looks([*calm(), look(3500, loss=0.6)], since=3000) is None
+    assert fault_in_looks([*calm(), look(3500, variety=0.03)], since=3000) is not None
 
 
 def test_looks_at_another_loss_are_not_compared():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,6 +115,35 @@ def test_a_slow_decline_goes_back_to_the_best_state(tmp_path: Path):
     assert [look["iteration"] for look in looks] == list(range(5, 501, 5))
     scores = session.saved_scores()
     assert scores[500] == min(scores.values())
+
+
+def test_going_back_keeps_what_was_measured_and_who_has_the_schedule_in_hand(tmp_path: Path):
+    """The first state on the disk is from before looks were spaced, in another phase, and not held."""
+    watched(tmp_path, 20, WatchSettings(), save_every=20)
+    first = latest_checkpoint(tmp_path)
+    assert first is not None
+    assert first.state()["watch"]["look_every"] == 0
+    session = session_in(tmp_path)
+    session.options = dataclasses.replace(session.options, random_warp=False)
+    watch = Watch(session, WatchSettings(), Listener())
+    watch.begin({}, first, by_hand=True)
+    watch._every = 500
+    watch.rolled_back(session)
+
+    state = watch._to_plain()
+    assert state["look_every"] == 500
+    assert (watch.phase, state["schedule"]["held"]) == (Phase.NO_WARP, True)
+
+
+def test_looks_are_spaced_anew_on_another_device(tmp_path: Path):
+    watched(tmp_path, 20, WatchSettings(look_every=5), save_every=20)
+    here = latest_checkpoint(tmp_path)
+    session = session_in(tmp_path)
+    for device, every in ((session.plan.device, 5), ("a GPU", 0)):
+        session.plan = dataclasses.replace(session.plan, device=device)
+        watch = Watch(session, WatchSettings(), Listener())
+        watch.begin({}, here, by_hand=False)
+        assert watch._to_plain()["look_every"] == every
 
 
 @pytest.mark.bad_day("workers-fault")

@@ -22,7 +22,7 @@ from dflcolab.training.evaluator import Evaluator
 from dflcolab.training.run import TrainReport
 from dflcolab.watch.looks import Look
 from dflcolab.watch.verdicts import Call, Verdict
-from dflcolab.workspace.workspace import Workspace
+from dflcolab.workspace.workspace import Side, Workspace
 from tests.troubleshooting.said import HeardProgress
 
 pytestmark = pytest.mark.usefixtures("steps_again")
@@ -192,7 +192,12 @@ def test_it_ends_training_when_asked_to(workspace: Workspace, monkeypatch: pytes
     # The same command again does not train a bit more each time.
     again = _train(workspace, target_iter=40, stop_on=wish, schedule="manual")
     assert (again.iteration, again.stopped_because) == (8, wish)
-    assert _train(workspace, target_iter=12, schedule="manual").iteration == 12
+    # Whoever acts on the verdict does train: with other options, and with other faces.
+    options = {"target_iter": 40, "stop_on": wish, "schedule": "manual"}
+    assert _train(workspace, set=["learning_rate=1e-4"], **options).iteration == 12
+    min(workspace.aligned_dir(Side.SRC).glob("*.jpg")).unlink()
+    assert _train(workspace, **options).iteration == 16
+    assert _train(workspace, target_iter=18, schedule="manual").iteration == 18
 
 
 def test_a_plateau_ends_the_last_phase_and_leads_out_of_the_others(workspace: Workspace, plateau):
