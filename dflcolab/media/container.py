@@ -58,7 +58,12 @@ def open_container(path: Path) -> InputContainer:
     Raises:
         FFmpegError: It is no media file.
     """
-    return av.open(str(path), mode="r", **_TOLERANT)
+    return av.open(ffmpeg_name(path), mode="r", **_TOLERANT)
+
+
+def ffmpeg_name(path: Path) -> str:
+    """A path as FFmpeg takes it: a name such as `12:30.mp4` alone would be an address to it."""
+    return str(path.absolute())
 
 
 def fraction(value: Any) -> Fraction | None:

@@ -17,6 +17,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from dflcolab.files import replacing
+from dflcolab.media.container import ffmpeg_name
 from dflcolab.media.sound import SoundCarrier, SoundFate
 
 _LARGEST_TIMESCALE = 2**31 - 1
@@ -70,7 +71,7 @@ class VideoMux:
         with ExitStack() as stack:
             temporary = stack.enter_context(replacing(self._path))
             self._container: OutputContainer = stack.enter_context(
-                av.open(str(temporary), mode="w", options=self._muxer_options())
+                av.open(ffmpeg_name(temporary), mode="w", options=self._muxer_options())
             )
             self._container.metadata.update(self._metadata)
             self._stack = stack.pop_all()

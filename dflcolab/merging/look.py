@@ -153,13 +153,13 @@ def load_look(config: MergeConfig, root: Path) -> Look:
 
 
 def text_of(path: Path) -> str:
-    """The text of an options file.
+    """The text of an options file, in UTF-8, with or without a mark in front.
 
     Raises:
         ConfigError: It cannot be read as text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path} cannot be read as text: {error}; give another --config."

@@ -95,6 +95,9 @@ class WorkspaceSettings:
         return {"src": self.person_src, "dst": self.person_dst}
 
 
+_ENCODING = "utf-8-sig"
+"""UTF-8; the mark that some editors of Windows put in front is passed over."""
+
 _HEAD = """\
 # Settings of this dflcolab workspace. Edit it by hand if you like: comments and unknown keys stay.
 """
@@ -115,7 +118,7 @@ def read_settings(root: Path) -> WorkspaceSettings:
     path = root / FILE_NAME
     with storage_errors(path):
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding=_ENCODING)
         except UnicodeDecodeError as error:
             raise WorkspaceError(
                 f"{path} is not UTF-8 text; save it as UTF-8 or delete it and run `dflcolab init`."
@@ -153,7 +156,7 @@ def write_settings(root: Path, settings: WorkspaceSettings) -> None:
     import tomlkit
 
     path = root / FILE_NAME
-    present = path.read_text(encoding="utf-8") if path.exists() else _HEAD
+    present = path.read_text(encoding=_ENCODING) if path.exists() else _HEAD
     parse_toml(present, source=str(path))
     document = cast(Any, tomlkit.parse(present))
     _put(document, "format_version", settings.format_version)
@@ -183,7 +186,8 @@ def write_settings(root: Path, settings: WorkspaceSettings) -> None:
             _put_person(document, side, person)
         elif isinstance(document.get("people", {}).get(side), dict):
             document["people"].pop(side)
-    text = tomlkit.dumps(document)
+    # The folder's name need not be text; TOML holds nothing else.
+    text = tomlkit.dumps(document).encode(errors="replace").decode()
     if text != present or not path.exists():
         write_text(path, text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -114,3 +115,10 @@ def test_starts_of_picture_and_sound_are_told_exactly(tmp_path):
     assert info.audio[0].start_s is not None
     # Opus has a run-in of 6.5 ms that Matroska counts before the stated start.
     assert abs(info.audio[0].start_s - Fraction(1, 2)) < Fraction(1, 100)
+
+
+def test_a_name_that_looks_like_an_address_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_video(tmp_path / "12:30.mp4")
+
+    assert probe(Path("12:30.mp4")).n_frames_estimate > 0

@@ -90,7 +90,8 @@ def test_frames_that_look_alike_share_their_options(tmp_path: Path):
 
 
 def test_another_file_may_be_named_relative_to_the_workspace(tmp_path: Path):
-    (tmp_path / "look.toml").write_text('mode = "seamless"\nblur_mask_modifier = 20\n')
+    text = 'mode = "seamless"\nblur_mask_modifier = 20\n'
+    (tmp_path / "look.toml").write_text(text, encoding="utf-8-sig")  # as an editor may save it
     config = MergeConfig(model="m", config=Path("look.toml"), set=("mode=overlay",))
 
     base = load_look(config, tmp_path).base

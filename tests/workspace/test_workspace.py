@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,25 @@ def test_broken_toml_is_one_sentence(workspace: Workspace):
 
     with pytest.raises(ConfigError, match=r"workspace\.toml is not valid TOML"):
         Workspace.open(workspace.root)
+
+
+def test_the_mark_that_editors_put_in_front_is_passed_over(workspace: Workspace):
+    path = workspace.root / "workspace.toml"
+    path.write_bytes(b'\xef\xbb\xbf# mine\nname = "Ann"\n')
+
+    workspace.update(face_type=FaceType.HEAD)
+
+    assert (workspace.settings.name, workspace.settings.face_type) == ("Ann", FaceType.HEAD)
+    assert path.read_bytes().startswith(b"# mine\n")
+
+
+def test_a_folder_whose_name_is_no_text_is_a_workspace_all_the_same(tmp_path: Path):
+    root = tmp_path / os.fsdecode(b"w\xff")
+    root.mkdir()
+
+    write_settings(root, WorkspaceSettings(name=root.name))
+
+    assert read_settings(root).name == "w?"
 
 
 @pytest.mark.bad_day("settings-encoding")
