@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from dflcolab.errors import FacesetError, FormatError, UnsafeFileError
 from dflcolab.faces.face_record import FaceRecord
-from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces
+from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces, read_face_head
 from dflcolab.faceset.folder_lock import alone_with_faces
+from dflcolab.faceset.labels import FaceLabel
 from dflcolab.faceset.tools_config import MetadataConfig
 from dflcolab.files import fsync_dir, storage_errors, write_bytes
 from dflcolab.formats import pickle_writer
@@ -26,12 +28,15 @@ from dflcolab.formats.metadata_backup import (
     read_backup,
     write_backup,
 )
+from dflcolab.pipeline.mask_backup import keep_polygons
 from dflcolab.progress import Progress
 from dflcolab.sync.words import counted
 from dflcolab.workspace.moving import copy_file, free_name, move_file
 from dflcolab.workspace.workspace import Workspace
 
 _RESTORED_NAME = "meta_restored.dat"
+_SAME_POINT = 0.01
+"""Pixels by which the landmarks of one face may differ between two programs' files."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class MetadataReport:
         without_entry: Faces the backup does not know, by name.
         without_face: Entries of the backup without a face file, by name.
         problems: Files that could not be used, one sentence each.
+        outlines: File with drawn outlines that the backup's took the place of; None: there were none.
     """
 
     side: str
@@ -59,6 +65,7 @@ class MetadataReport:
     without_entry: tuple[str, ...]
     without_face: tuple[str, ...]
     problems: tuple[str, ...]
+    outlines: Path | None = None
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -79,6 +86,8 @@ class MetadataReport:
             )
         if self.without_face:
             lines.append(f"In the backup, but not in the folder: {_some(self.without_face)}.")
+        if self.outlines is not None:
+            lines.append(f"Outlines drawn since the backup are kept in {self.outlines}.")
         lines.append(f"The backup is {self.file}.")
         return "\n".join([*lines, *self.problems])
 
@@ -92,8 +101,8 @@ def metadata(
     Pictures of unchanged size are never compressed again, and a backup is never removed.
 
     Raises:
-        FacesetError: There are no faces, they are packed, or saving would drop metadata that only
-            the backup has.
+        FacesetError: There are no faces, they are packed, saving would drop metadata that only the
+            backup has, or faces were renamed since they were saved.
         FormatError: The backup is missing or damaged.
         UnsafeFileError: It asks for more than data.
         StorageError: The disk is full or read-only.
@@ -103,7 +112,7 @@ def metadata(
     paths = loose_faces(workspace, config.side)
     if config.action == "save":
         return _save(paths, config, progress)
-    return _restore(paths, config, progress)
+    return _restore(workspace, paths, config, progress)
 
 
 def _save(paths: Sequence[Path], config: MetadataConfig, progress: Progress) -> MetadataReport:
@@ -145,7 +154,9 @@ def _entry_of(file: FaceFile) -> tuple[str, BackupEntry | str]:
     return file.path.name, BackupEntry(header.width, header.height, file.record)
 
 
-def _restore(paths: Sequence[Path], config: MetadataConfig, progress: Progress) -> MetadataReport:
+def _restore(
+    workspace: Workspace, paths: Sequence[Path], config: MetadataConfig, progress: Progress
+) -> MetadataReport:
     source = paths[0].parent / BACKUP_NAME
     if not source.exists():
         done = source.with_name(_RESTORED_NAME)
@@ -161,6 +172,8 @@ def _restore(paths: Sequence[Path], config: MetadataConfig, progress: Progress) 
     backup = _read(source)
     pictures = {path.name: path for path in paths}
     known = [path for name, path in pictures.items() if name in backup.entries]
+    replaced = _look_first(known, backup, config, progress)
+    outlines = keep_polygons(workspace, config.side.value, replaced)
     problems = list(backup.problems)
     faces = written = resized = 0
     outcomes = for_each_face(
@@ -193,7 +206,51 @@ def _restore(paths: Sequence[Path], config: MetadataConfig, progress: Progress) 
         without_entry=tuple(name for name in pictures if name not in backup.entries),
         without_face=without_face,
         problems=tuple(problems),
+        outlines=outlines,
     )
+
+
+def _look_first(
+    paths: Sequence[Path], backup: Backup, config: MetadataConfig, progress: Progress
+) -> list[FaceLabel]:
+    """The outlines of faces that the backup's will take the place of.
+
+    Raises:
+        FacesetError: Faces were renamed since the backup was made, so that their names there are
+            those of other faces.
+        Interrupted: The user asked to stop; nothing was written.
+    """
+    renamed: list[str] = []
+    replaced: list[FaceLabel] = []
+    heads = for_each_face(
+        paths,
+        lambda file: (file.path, file.record),
+        progress=progress,
+        title="Comparing with the backup",
+        read=read_face_head,
+    )
+    for path, own in heads:
+        if own is None:
+            continue
+        entry = backup.entries[path.name]
+        kept = entry.record
+        if own.source_filename and kept.source_filename not in (None, own.source_filename):
+            renamed.append(path.name)
+        elif own.has_points and _is_face(own, kept) and not _equal(own, kept):
+            replaced.append(FaceLabel(path.name, entry.width, entry.height, own.polygons))
+    if renamed:
+        raise FacesetError(
+            f"{_some(renamed)} in {paths[0].parent}: {BACKUP_NAME} knows other faces by these names, "
+            "for they were sorted or renamed since it was saved. Nothing was written; sort them as they "
+            f"were sorted then (`dflcolab sort --side {config.side.value} --by recover-names` gives the "
+            "names of the frames), then restore again."
+        )
+    return replaced
+
+
+def _is_face(own: FaceRecord, kept: FaceRecord) -> bool:
+    """Whether a backup's entry is of the very picture, not of another size or with other points."""
+    return np.allclose(own.landmarks, kept.landmarks, atol=_SAME_POINT)
 
 
 def _read(path: Path) -> Backup:
@@ -232,6 +289,11 @@ def _put_back(file: FaceFile, entry: BackupEntry) -> _Outcome:
     name = str(file.path)
     if file.path.suffix.lower() not in SUFFIXES:
         return _Outcome(problem=f"{name} is no JPEG; save it as one under that name.")
+    if file.record is not None and not _is_face(file.record, entry.record):
+        return _Outcome(
+            problem=f"{name} has metadata of its own, with other landmarks than the backup (they were "
+            "corrected, or the face was resized); it kept them."
+        )
     try:
         header = read_header(io.BytesIO(file.data), name)
         data, resized = file.data, False
