@@ -113,9 +113,10 @@ def _is_face(path: Path) -> bool:
 
 @contextmanager
 def open_incoming(path: Path) -> Generator[IncomingFaceset]:
-    """A faceset to copy faces from: a pack, or a folder; persons' sub-folders are read as well.
+    """A faceset to copy faces from: a pack, a folder, or its persons' sub-folders.
 
-    A pack hides the loose files beside it, as in DeepFaceLab. Nothing is read yet but lists.
+    A pack hides the loose files beside it, as in DeepFaceLab, and faces those in sub-folders: these
+    were set aside. Nothing is read yet but lists.
 
     Raises:
         FormatError: A pack is damaged as a whole.
@@ -127,7 +128,16 @@ def open_incoming(path: Path) -> Generator[IncomingFaceset]:
         if path.is_file():
             readers.append(_add_pack(found, path, None))
         else:
-            for folder in (path, *_sub_folders(path)):
+            people = _sub_folders(path)
+            if (path / PAK_NAME).is_file() or _has_faces(list_files(path, SUFFIXES)):
+                found.problems.extend(
+                    f"The faces in {folder} were left out, because {path} holds faces beside that "
+                    "folder; append that folder too, if they are wanted."
+                    for folder in people
+                    if (folder / PAK_NAME).is_file() or list_files(folder, SUFFIXES)
+                )
+                people = []
+            for folder in (path, *people):
                 person = None if folder == path else folder.name
                 files = list_files(folder, SUFFIXES)
                 if (folder / PAK_NAME).is_file():

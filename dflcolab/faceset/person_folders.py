@@ -22,3 +22,8 @@ def person_folders(folder: Path) -> list[Path]:
             entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")
         ]
     return [folder / name for name in sorted(names) if list_files(folder / name, SUFFIXES)]
+
+
+def people_alone(folder: Path) -> list[Path]:
+    """The people's folders of a faceset that has no faces beside them; else none."""
+    return [] if list_files(folder, SUFFIXES) else person_folders(folder)

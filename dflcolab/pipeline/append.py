@@ -36,7 +36,7 @@ from dflcolab.pipeline.extract_steps import (
     adding_faces,
     clear_leftovers,
     make_folders,
-    refuse_packed,
+    refuse_to_hide_faces,
 )
 from dflcolab.pipeline.init import bring_in_video
 from dflcolab.progress import Progress
@@ -140,7 +140,7 @@ def append(
         StorageError: Disk full, read-only or gone.
     """
     progress = progress or Progress()
-    refuse_packed(workspace, config)
+    refuse_to_hide_faces(workspace, config)
     materials = look_at_paths(config.from_)
     aligned_dir = workspace.aligned_dir(config.side)
     with adding_faces(workspace, config), ExitStack() as stack:

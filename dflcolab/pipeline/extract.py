@@ -37,7 +37,7 @@ from dflcolab.pipeline.extract_steps import (
     faces_so_far,
     foreign_faces,
     make_folders,
-    refuse_packed,
+    refuse_to_hide_faces,
     take_over,
 )
 from dflcolab.progress import Progress
@@ -70,7 +70,7 @@ def extract(
         StorageError: Disk full, read-only or gone.
     """
     progress = progress or Progress()
-    refuse_packed(workspace, config)
+    refuse_to_hide_faces(workspace, config)
     with adding_faces(workspace, config):
         if config.redo_deleted:
             return redo_deleted(workspace, config, progress)

@@ -12,23 +12,35 @@ from dflcolab.extraction.config import FaceOptions
 from dflcolab.extraction.journal import FILE_NAME, Journal
 from dflcolab.extraction.sources import Source, stem_of_key
 from dflcolab.faces.face_type import FaceType
+from dflcolab.faceset.person_folders import people_alone
+from dflcolab.faceset.renaming import recover
 from dflcolab.files import exclusive, list_files, remove_temporaries, storage_errors
 from dflcolab.formats.dfl_jpeg import read_record
 from dflcolab.formats.faceset_pak import PAK_NAME
 from dflcolab.workspace.workspace import Side, Workspace
 
 
-def refuse_packed(workspace: Workspace, config: FaceOptions) -> None:
-    """Refuse to add faces beside a pack, where nobody would see them.
+def refuse_to_hide_faces(workspace: Workspace, config: FaceOptions) -> None:
+    """Refuse to add faces beside a pack, which would hide them, or beside people's folders.
+
+    Where these have no faces beside them yet, the new ones would be all that is used.
 
     Raises:
-        FacesetError: The side's faces are packed.
+        FacesetError: The side's faces are packed, or lie in people's folders.
     """
-    pak = workspace.aligned_dir(config.side) / PAK_NAME
+    folder = workspace.aligned_dir(config.side)
+    recover(folder)  # faces of a sort that was killed half-way are not gone
+    pak = folder / PAK_NAME
     if pak.exists():
         raise FacesetError(
             f"{pak} holds this side's faces in packed form; run "
             f"`dflcolab unpack -w {workspace.root} --side {config.side.value}` first."
+        )
+    if people := people_alone(folder):
+        raise FacesetError(
+            f"The faces of {folder} lie in people's folders ({people[0].name} …), and new ones beside "
+            f"these folders would be the only ones that are used; move all faces up into {folder} "
+            "first, or add the new ones in another workspace and move them into their people's folders."
         )
 
 
@@ -110,11 +122,12 @@ def is_packed(workspace: Workspace, side: Side) -> bool:
 
 
 def faces_stay(workspace: Workspace, side: Side) -> bool:
-    """True where a side's faces are to be used as they are: packed, or extracted by another program.
+    """True where a side's faces are to be used as they are.
 
-    Whoever brought them may have deleted some on purpose; extraction would look at those frames again.
+    That is where they are packed, in people's folders, or extracted by another program: whoever brought
+    them may have deleted some on purpose, and extraction would look at those frames again.
     """
-    if is_packed(workspace, side):
+    if is_packed(workspace, side) or people_alone(workspace.aligned_dir(side)):
         return True
     journal = workspace.frames_dir(side) / FILE_NAME
     return not journal.exists() and bool(list_files(workspace.aligned_dir(side), (".jpg",)))

@@ -113,3 +113,16 @@ def test_a_face_of_deepfacelab_is_recognised_in_a_folder(tmp_path):
     with open_incoming(folder) as found:
         assert found.origin == "theirs"
         assert [look_at(face).size for face in found.faces] == [256, 64]
+
+
+def test_faces_that_were_set_aside_stay_aside(tmp_path):
+    """As everywhere: beside faces of its own, a folder's sub-folders are no people."""
+    (tmp_path / "blurred").mkdir()
+    face_file(tmp_path / "blurred", "00002_0.jpg")
+    (tmp_path / "cover.jpg").write_bytes(jpeg())
+    with open_incoming(tmp_path) as found:
+        assert "blurred/00002_0.jpg" in map(str, found.faces)
+    face_file(tmp_path, "00001_0.jpg")
+    with open_incoming(tmp_path) as found:
+        assert [face.person for face in found.faces] == [None, None]
+        assert "blurred were left out" in found.problems[0]

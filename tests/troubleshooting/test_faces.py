@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dflcolab.errors import DFLColabError
-from dflcolab.extraction.config import ExtractConfig
+from dflcolab.extraction.config import AppendConfig, ExtractConfig
 from dflcolab.extraction.journal import read_options
 from dflcolab.faceset.config import UnpackConfig
 from dflcolab.faceset.face_files import FaceFile, loose_faces, read_face_file
@@ -26,7 +26,9 @@ from dflcolab.faceset.renaming import JOURNAL_NAME, recover, rename_all
 from dflcolab.formats.dfl_jpeg import decode_picture, read_face, read_record
 from dflcolab.formats.faceset_pak import PakReader
 from dflcolab.formats.jpeg_segments import with_app15
+from dflcolab.pipeline.append import append
 from dflcolab.pipeline.extract import extract
+from dflcolab.pipeline.extract_steps import faces_stay
 from dflcolab.pipeline.init import init
 from dflcolab.pipeline.pack import unpack
 from dflcolab.progress import Progress
@@ -124,6 +126,16 @@ def test_faces_are_packed_and_more_are_extracted(workspace: Workspace, aligned: 
 
 
 # ---- a faceset ---------------------------------------------------------------------------------
+
+
+@bad_day("faces-of-people-extract")
+def test_faces_of_people_and_more_are_extracted(workspace: Workspace, aligned: Path):
+    (aligned / "anna").mkdir()
+    face_file(aligned / "anna", "00001_0.jpg")
+    assert faces_stay(workspace, Side.SRC)
+    refused(extracted(workspace))
+    append_config = AppendConfig(side=Side.SRC, from_=(aligned / "anna",))
+    refused(lambda: append(workspace, append_config))
 
 
 @bad_day("faces-packed")
