@@ -32,6 +32,10 @@ KNOWN_KEYS = (
 _FARTHEST = 1e7  # pixels
 _DEEPEST = 16
 _MOST_VALUES = 100_000
+_MOST_BYTES = 16 << 20
+_MOST_POINTS = 100_000
+"""Of all outlines of a face, which count as a point each; 8,000 points fill a face file. A file may
+refer to one long outline ten thousand times."""
 
 
 def record_from_dict(values: Mapping[str, Any], name: str) -> FaceRecord:
@@ -155,7 +159,14 @@ def polygons_from(value: object) -> tuple[Polygon, ...]:
         value = cast(dict[str, Any], value).get("polys", [])
     if not isinstance(value, (list, tuple)):
         raise FormatError("seg_ie_polys is no list")
-    return tuple(_polygon(item) for item in cast(Sequence[object], value))
+    found: list[Polygon] = []
+    total = 0
+    for item in cast(Sequence[object], value):
+        found.append(_polygon(item))
+        total += 1 + len(found[-1].points)
+        if total > _MOST_POINTS:
+            raise FormatError("seg_ie_polys holds too many points")
+    return tuple(found)
 
 
 def _polygon(item: object) -> Polygon:
@@ -190,12 +201,20 @@ def polygons_to(polygons: Sequence[Polygon]) -> dict[str, Any]:
 
 
 def mask_bytes(value: object) -> bytes:
-    """The encoded mask picture from its array, of whatever shape."""
+    """The encoded mask picture from its array, of whatever shape.
+
+    Bytes of which the array is a view are not copied: a thousand faces of a pack may refer to them.
+    """
     if isinstance(value, bytes):
         return value
     if isinstance(value, np.ndarray):
         array = cast(npt.NDArray[Any], value)
         if array.dtype == np.uint8:
+            base: object = array
+            while isinstance(base, np.ndarray):
+                base = cast(object, base.base)
+            if isinstance(base, bytes) and len(base) == array.nbytes and array.flags.c_contiguous:
+                return base
             return array.tobytes()
     raise FormatError("xseg_mask is no encoded picture")
 
@@ -236,15 +255,20 @@ def check_plain(value: object) -> None:
         FormatError: With a part of a sentence that says what is wrong.
     """
     waiting: list[tuple[object, int]] = [(value, 0)]
-    seen = 0
+    seen = size = 0
     while waiting:
         item, depth = waiting.pop()
         seen += 1
-        if seen > _MOST_VALUES or depth > _DEEPEST:
+        if isinstance(item, (str, bytes)):
+            size += len(item)
+        elif isinstance(item, np.ndarray):
+            size += cast(npt.NDArray[Any], item).nbytes
+        # Written again, a value that a file refers to a thousand times takes its room a thousand times.
+        if seen > _MOST_VALUES or depth > _DEEPEST or size > _MOST_BYTES:
             raise FormatError("an unknown key holds too much")
         if isinstance(item, dict):
             mapping = cast(dict[object, object], item)
-            waiting.extend((inner, depth + 1) for inner in mapping.values())
+            waiting.extend((inner, depth + 1) for pair in mapping.items() for inner in pair)
         elif isinstance(item, (list, tuple)):
             waiting.extend((inner, depth + 1) for inner in cast(Sequence[object], item))
         elif not isinstance(

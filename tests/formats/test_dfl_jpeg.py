@@ -27,6 +27,7 @@ from dflcolab.formats.dfl_jpeg import (
     replace_record,
     write_face,
 )
+from dflcolab.formats.dfl_metadata import mask_bytes
 from dflcolab.formats.jpeg_segments import (
     APP15,
     LARGEST_PAYLOAD,
@@ -389,6 +390,27 @@ def test_values_shared_without_end_are_refused_quickly():
         data = with_app15(jpeg(), payload, "it")
         with pytest.raises(FormatError, match="face metadata"):
             read_record_bytes(data, "bomb.jpg")
+
+
+def test_one_value_referred_to_without_end_is_refused():
+    """64 KB of file, and a gigabyte if every reference became a copy."""
+    good = pickle_writer.dumps(dfl_jpeg.record_to_dict(record()))
+    points = pickle_writer.dumps({"type": 1, "pts": np.zeros((8000, 2), np.uint8)})[2:-1]
+    text = b"X" + struct.pack("<I", 30_000) + b"a" * 30_000
+    for key, value in ((b"seg_ie_polys", points), (b"odd", text)):
+        name = b"X" + struct.pack("<I", len(key)) + key
+        many = b"]" + value + b"q\xfe0(" + b"h\xfe" * 9000 + b"e"
+        data = with_app15(jpeg(), good[:-1] + name + many + b"s.", "it")
+        with pytest.raises(FormatError, match="too m"):
+            read_record_bytes(data, "bomb.jpg")
+
+
+def test_a_mask_is_not_copied_for_every_face_that_refers_to_it():
+    found = read_record_bytes(embed(jpeg(), record(mask=True)), "a.jpg")
+    assert found is not None
+    raw = bytes(found.xseg_mask or b"")
+    assert mask_bytes(np.frombuffer(raw, np.uint8)[:, None]) is raw
+    assert mask_bytes(np.frombuffer(raw, np.uint8)[:-1]) == raw[:-1]
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg"])

@@ -93,6 +93,7 @@ def polygons(rng: random.Random) -> Any:
         [
             {"polys": [item]},
             {"polys": [good] * rng.choice([1, 500])},
+            {"polys": [{"type": 1, "pts": np.zeros((6000, 2), np.uint8)}] * 15_000},
             {"polys": {"a": good}},
             {"polys": None},
             {"wrong": 1},
