@@ -18,6 +18,9 @@ from pathlib import Path
 
 from dflcolab.errors import DFLColabError, StorageError
 
+LONGEST_NAME = 255
+"""Bytes that a file name may take on every usual disk."""
+
 TEMPORARY_SUFFIX = ".tmp"
 _TEMPORARY_NAME = re.compile(r"\..*\.[0-9a-f]{8}\.tmp(\..*)?", re.DOTALL)
 

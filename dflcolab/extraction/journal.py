@@ -266,6 +266,25 @@ def read_options(path: Path) -> dict[str, Any] | None:
         ) from error
 
 
+def write_options(path: Path, options: Mapping[str, object]) -> None:
+    """Give a journal other options in its first line; nothing else of it changes.
+
+    Args:
+        path: The journal, which `read_options` can read. Nobody else may write it meanwhile.
+        options: See `Journal`.
+
+    Raises:
+        StorageError: Disk full, read-only or gone; the journal is as it was.
+    """
+    with storage_errors(path):
+        data = path.read_bytes()
+    first, _, rest = data.partition(b"\n")
+    line = json.loads(first)
+    if line["options"] != dict(options):
+        line["options"] = dict(options)
+        write_bytes(path, json.dumps(line, separators=(",", ":")).encode() + b"\n" + rest)
+
+
 def forget(path: Path) -> None:
     """Start over: put the journal aside as `extract.old.jsonl` (never simply delete it).
 

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dflcolab.errors import FormatError
-from dflcolab.extraction.journal import read_options
+from dflcolab.extraction.journal import read_options, write_options
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset.person_folders import person_folders
 from dflcolab.files import list_files
@@ -75,13 +76,42 @@ def format_of_side(journal_path: Path, aligned_dir: Path) -> FaceFormat | None:
     Raises:
         FormatError: The journal is damaged.
     """
-    folders = (aligned_dir, *person_folders(aligned_dir))
-    paths = [path for folder in folders for path in list_files(folder, SUFFIXES)]
+    paths = _face_paths(aligned_dir)
     if not paths:
         return None
     options = read_options(journal_path)
     if options is not None:
         return FaceFormat(FaceType.parse(str(options["face_type"])), int(options["size"]))
+    return _usual_format(paths)
+
+
+def note_format(journal_path: Path, aligned_dir: Path) -> None:
+    """Have the journal say what most faces are now, so that later ones are made alike.
+
+    For tools that give all faces another size or type. Without a journal the faces say it anyway.
+
+    Args:
+        journal_path: `extract.jsonl`, which may be missing.
+        aligned_dir: The faceset.
+
+    Raises:
+        FormatError: The journal is damaged.
+        StorageError: Disk full, read-only or gone.
+    """
+    if read_options(journal_path) is None:
+        return
+    found = _usual_format(_face_paths(aligned_dir))
+    if found is not None:
+        write_options(journal_path, {"face_type": found.face_type.value, "size": found.size})
+
+
+def _face_paths(aligned_dir: Path) -> list[Path]:
+    folders = (aligned_dir, *person_folders(aligned_dir))
+    return [path for folder in folders for path in list_files(folder, SUFFIXES)]
+
+
+def _usual_format(paths: Sequence[Path]) -> FaceFormat | None:
+    """What most of the files are; None if none of them is a face."""
     formats: Counter[FaceFormat] = Counter()
     for path in paths:
         try:

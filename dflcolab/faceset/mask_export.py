@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,43 @@ from dflcolab.errors import ConfigError, FormatError
 from dflcolab.faces.hull_masks import hull_mask
 from dflcolab.faces.polygons import polygon_mask
 from dflcolab.faceset.face_files import FaceFile, for_each_face
-from dflcolab.files import storage_errors, write_bytes
+from dflcolab.files import LONGEST_NAME, storage_errors, write_bytes
 from dflcolab.formats.dfl_jpeg import face_from_bytes
 from dflcolab.progress import Progress
+
+_ENDING = "_mask.png"
+
+
+def mask_names(names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """Names of the pictures of faces' masks, `person/<stem>_mask.png`.
+
+    Args:
+        names: Of the face files, with their person's folder where they have one.
+
+    Returns:
+        Name of the picture by that of the face; and a sentence for every face whose picture would
+        take the place of another one's, or have a name that no disk takes.
+    """
+    found: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    problems: list[str] = []
+    for name in names:
+        stem, _ = os.path.splitext(name)
+        picture = stem + _ENDING
+        if len(os.fsencode(picture.rpartition("/")[2])) > LONGEST_NAME:
+            problems.append(
+                f"The mask of {name} was not written, for with {_ENDING} the name is too long; rename "
+                "the face (`dflcolab sort` does)."
+            )
+        elif picture in taken:
+            problems.append(
+                f"The mask of {name} was not written, for that of {taken[picture]} has the same name; "
+                "rename one of the two."
+            )
+        else:
+            taken[picture] = name
+            found[name] = picture
+    return found, problems
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +100,7 @@ def mask_picture(file: FaceFile, *, hull: bool) -> MaskPicture | None:
 def export_masks(
     paths: Sequence[Path], folder: Path, *, hull: bool, progress: Progress
 ) -> tuple[dict[str, int], list[str]]:
-    """Write `<stem>_mask.png` for every face.
+    """Write the mask of every face as a picture (see `mask_names`).
 
     Args:
         paths: The face files, all in one folder.
@@ -88,6 +123,7 @@ def export_masks(
         )
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    names, problems = mask_names(path.name for path in paths)
 
     def work(file: FaceFile) -> tuple[str, str]:
         if file.problem or file.record is None:
@@ -99,12 +135,12 @@ def export_masks(
         if picture is None:
             return "", ""
         encoded = cv2.imencode(".png", picture.values)[1].tobytes()
-        write_bytes(folder / f"{file.path.stem}_mask.png", encoded, durable=False)
+        write_bytes(folder / names[file.path.name], encoded, durable=False)
         return picture.kind, ""
 
     counts: Counter[str] = Counter()
-    problems: list[str] = []
-    for kind, problem in for_each_face(paths, work, progress=progress, title="Writing masks"):
+    named = [path for path in paths if path.name in names]
+    for kind, problem in for_each_face(named, work, progress=progress, title="Writing masks"):
         counts.update([kind] if kind else [])
         problems += [problem] if problem else []
     return {kind: counts[kind] for kind in ("xseg", "polygons", "hull")}, problems

@@ -21,14 +21,12 @@ from dflcolab.errors import FacesetError
 from dflcolab.faceset.exchange import recover_exchange, rename_by_exchange
 from dflcolab.faceset.folder_lock import alone_in
 from dflcolab.faceset.folder_swap import finish_swap
-from dflcolab.files import fsync_dir, storage_errors, write_text
+from dflcolab.files import LONGEST_NAME, fsync_dir, storage_errors, write_text
 from dflcolab.formats.faceset_pak import PAK_NAME
 from dflcolab.formats.pak_redo import recover as recover_pak
 
 JOURNAL_NAME = ".renaming.json"
 STAGING_NAME = ".renaming"
-LONGEST_NAME = 255
-"""Bytes that a file name may take on every usual disk."""
 
 
 def rename_all(folder: Path, names: Mapping[str, str], *, in_one_step: bool = True) -> None:

@@ -100,11 +100,12 @@ def resize_faces(
         progress: Shows the work and carries the wish to stop.
 
     Raises:
-        FacesetError: None of the files can be resized.
+        FacesetError: None of the files can be resized, or their folder cannot be exchanged.
         StorageError: The disk is full or read-only; the faceset is as it was.
         Interrupted: The user asked to stop; the faceset is as it was, and the next call goes on.
     """
     folder = paths[0].parent
+    refuse_link(folder)
     staged = folder.with_name(f".{folder.name}_resized")
     wish = f"{size or 'own'} {face_type.value if face_type else 'own'} {jpeg_quality}"
     done = _open_staging(staged, wish)
@@ -207,6 +208,20 @@ def _outcome(done: _Done) -> _Outcome:
 
 def _has_border(face: ConvertedFace) -> bool:
     return face.covered < 0.995  # half a percent: rounding, and the slant of a crop's edge
+
+
+def refuse_link(folder: Path) -> None:
+    """Refuse a folder whose place no other one can take.
+
+    Raises:
+        FacesetError: It is a link to a folder elsewhere, or a disk of its own.
+    """
+    if folder.is_symlink() or folder.is_mount():
+        kind = "a link" if folder.is_symlink() else "a disk of its own"
+        raise FacesetError(
+            f"{folder} is {kind}, and resize puts another folder in its place; move the faces into a "
+            "plain folder of that name first."
+        )
 
 
 def visible_names(folder: Path) -> list[str]:

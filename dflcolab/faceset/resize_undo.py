@@ -19,7 +19,7 @@ from typing import Any, cast
 from dflcolab.errors import FacesetError
 from dflcolab.faceset.face_files import FACE_SUFFIXES, for_each_face
 from dflcolab.faceset.folder_swap import Move, swap_in
-from dflcolab.faceset.resize import NOTE_NAME, face_keys, visible_names
+from dflcolab.faceset.resize import NOTE_NAME, face_keys, refuse_link, visible_names
 from dflcolab.files import list_files, storage_errors
 from dflcolab.formats.faceset_pak import PAK_NAME
 from dflcolab.progress import Progress
@@ -55,10 +55,12 @@ def undo_resize(folder: Path, trash: Trash, *, progress: Progress) -> UndoneResi
         progress: Shows the work and carries the wish to stop.
 
     Raises:
-        FacesetError: There is nothing to bring back, or the faces are packed.
+        FacesetError: There is nothing to bring back, the faces are packed, or their folder cannot be
+            exchanged.
         StorageError: The disk is full or read-only.
         Interrupted: The user asked to stop; nothing was changed.
     """
+    refuse_link(folder)
     former = _latest_former(folder)
     made = _read_note(former)
     if (folder / PAK_NAME).exists():

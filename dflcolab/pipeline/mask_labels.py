@@ -20,6 +20,7 @@ from dflcolab.faceset.face_files import FaceFile, for_each_face, loose_faces
 from dflcolab.faceset.face_source import FaceSource, open_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.labels import FaceLabel, LabelStatistics, label_statistics
+from dflcolab.faceset.mask_export import mask_names
 from dflcolab.faceset.mask_pictures import read_mask_picture
 from dflcolab.files import list_files, storage_errors, write_bytes, write_text
 from dflcolab.formats.dfl_jpeg import Face, face_from_bytes, read_face, replace_record
@@ -150,7 +151,7 @@ def _list(workspace: Workspace, config: MaskConfig, progress: Progress) -> Label
                 written.parent.mkdir(parents=True, exist_ok=True)
             write_text(written, coco_text(drawn))
         else:
-            _write_pictures(drawn, written, folder)
+            problems += _write_pictures(drawn, written, folder)
     cells = [cell_of(record.source_filename or label.name) for label, record in found]
     numbers = {cell: number for number, cell in enumerate(sorted(set(cells)))}
     return LabelsReport(
@@ -172,7 +173,8 @@ def _list(workspace: Workspace, config: MaskConfig, progress: Progress) -> Label
     )
 
 
-def _write_pictures(drawn: Sequence[FaceLabel], folder: Path, faces: Path) -> None:
+def _write_pictures(drawn: Sequence[FaceLabel], folder: Path, faces: Path) -> list[str]:
+    """Write the outlines as pictures; a sentence for each that cannot have a name of its own."""
     if folder.resolve() == faces.resolve():
         raise ConfigError(
             f"{folder} holds the faces, and mask pictures would be taken for faces there; name "
@@ -180,12 +182,18 @@ def _write_pictures(drawn: Sequence[FaceLabel], folder: Path, faces: Path) -> No
         )
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    names, problems = mask_names(label.name for label in drawn)
     for label in drawn:
+        if label.name not in names:
+            continue
         mask = polygon_mask(label.polygons, label.height, label.width)
         picture = (mask[..., 0] * 255).astype(np.uint8)
         encoded = cv2.imencode(".png", picture)[1].tobytes()
-        name = f"{Path(label.name).stem}_mask.png"
-        write_bytes(folder / name, encoded, durable=False)
+        target = folder / names[label.name]
+        with storage_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(target, encoded, durable=False)
+    return problems
 
 
 @alone_with_faces

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from dflcolab.errors import FacesetError, FormatError, WorkspaceError
 from dflcolab.faceset.config import PackConfig, UnpackConfig
+from dflcolab.faceset.face_files import FACE_SUFFIXES
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.packing import find_loose, read_loose, without_packed
 from dflcolab.faceset.renaming import recover
-from dflcolab.files import fsync_dir, storage_errors, write_bytes
+from dflcolab.files import LONGEST_NAME, fsync_dir, storage_errors, write_bytes
 from dflcolab.formats.faceset_pak import PAK_NAME, PakItem, PakReader, verify_pak, write_pak
 from dflcolab.formats.pak_append import append_to_pak
 from dflcolab.progress import Progress
@@ -168,7 +169,7 @@ def unpack(
     with PakReader(source) as reader:
         if reader.layout.missing:
             raise _truncated(reader, config)
-        _check_room(folder, reader)
+        _check_room(folder, reader, config.side.value)
         with progress.task("Unpacking", total=len(reader), unit="faces") as task:
             for index, entry in enumerate(reader.entries):
                 progress.raise_if_stopped()
@@ -207,10 +208,25 @@ def _truncated(reader: PakReader, config: UnpackConfig) -> FormatError:
     )
 
 
-def _check_room(folder: Path, reader: PakReader) -> None:
-    """Refuse before the first write if another file, or another face, has the name of a face."""
+def _check_room(folder: Path, reader: PakReader, side: str) -> None:
+    """Refuse before the first write what cannot become files.
+
+    That is a face with the name of another one or of another file, or with one that no face has.
+    """
     seen: set[str] = set()
     for index, entry in enumerate(reader.entries):
+        if not entry.name.lower().endswith(FACE_SUFFIXES):
+            raise FacesetError(
+                f"{reader.path} holds {entry.path}, which is no name of a face file; use it packed, or "
+                "another copy of it."
+            )
+        if any(len(os.fsencode(part)) > LONGEST_NAME for part in entry.path.split("/")):
+            raise FacesetError(
+                f"{reader.path} holds a face whose name is too long for a file here ({entry.name[:40]} "
+                "…); use it packed, or take its faces into a new workspace, where they get names of "
+                f"their own: `dflcolab init -w NEW`, then `dflcolab append -w NEW --side {side} --from "
+                f"{shlex.quote(str(reader.path))}`."
+            )
         if entry.path in seen:
             raise FacesetError(
                 f"{reader.path} holds {entry.path} twice, so one would be lost; use it packed, "

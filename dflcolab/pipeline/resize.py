@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dflcolab.errors import FacesetError
+from dflcolab.extraction.journal import FILE_NAME
+from dflcolab.extraction.present_faces import note_format
 from dflcolab.faceset.face_files import loose_faces
 from dflcolab.faceset.folder_lock import alone_with_faces
 from dflcolab.faceset.renaming import recover
@@ -113,6 +115,7 @@ def resize(
         folder = workspace.aligned_dir(config.side)
         recover(folder)
         undone = undo_resize(folder, Trash.of(workspace, config.side), progress=progress)
+        note_format(workspace.frames_dir(config.side) / FILE_NAME, folder)
         return ResizeReport(
             side=config.side.value,
             size=config.size,
@@ -140,6 +143,7 @@ def resize(
         jpeg_quality=config.jpeg_quality,
         progress=progress,
     )
+    note_format(workspace.frames_dir(config.side) / FILE_NAME, paths[0].parent)
     return ResizeReport(
         side=config.side.value,
         size=size,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dflcolab.errors import WorkspaceError
-from dflcolab.files import replacing
+from dflcolab.files import LONGEST_NAME, replacing
 
 _CHUNK = 4 << 20
 
@@ -55,6 +55,8 @@ def copy_file(source: Path, target: Path, *, advance: Callable[[int], None] | No
 def free_name(folder: Path, name: str, *, taken: Callable[[str], bool] | None = None) -> str:
     """`name`, or the first of `stem~2.jpg`, `stem~3.jpg` … that no file in `folder` has.
 
+    A stem that leaves no room for the number is cut.
+
     Args:
         folder: Where the name is looked up.
         name: Wanted file name.
@@ -64,5 +66,11 @@ def free_name(folder: Path, name: str, *, taken: Callable[[str], bool] | None = 
     candidate, number = name, 1
     while os.path.lexists(folder / candidate) or (taken is not None and taken(candidate)):
         number += 1
-        candidate = f"{stem}~{number}{suffix}"
+        candidate = _cut(stem, f"~{number}{suffix}")
     return candidate
+
+
+def _cut(stem: str, end: str) -> str:
+    room = LONGEST_NAME - len(os.fsencode(end))
+    raw = os.fsencode(stem)
+    return (stem if len(raw) <= room else raw[:room].decode(errors="ignore")) + end

@@ -211,9 +211,9 @@ def removed_by(entry: TrashEntry) -> str:
 def _is_named(entry: TrashEntry, pattern: str) -> bool:
     check = removed_by(entry)
     first = check if entry.is_replaced else check.partition(" ")[0]
-    return pattern in (check, first) or any(
-        fnmatchcase(name, pattern) for name in (entry.name, entry.trash_name)
-    )
+    names = (entry.name, entry.trash_name)
+    # As it stands first: a name may hold the brackets that are a pattern's.
+    return pattern in (check, first, *names) or any(fnmatchcase(name, pattern) for name in names)
 
 
 def _content(present: Sequence[TrashEntry]) -> str:

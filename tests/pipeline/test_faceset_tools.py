@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
 import shutil
@@ -27,6 +28,7 @@ from dflcolab.errors import (
     UnsafeFileError,
 )
 from dflcolab.extraction.config import AppendConfig
+from dflcolab.extraction.journal import FILE_NAME, Journal, read_options
 from dflcolab.faces.face_record import Polygon
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faceset import folder_swap
@@ -46,6 +48,7 @@ from dflcolab.formats.jpeg_segments import read_header
 from dflcolab.pipeline.append import append
 from dflcolab.pipeline.clean import clean
 from dflcolab.pipeline.mask import masks as mask
+from dflcolab.pipeline.mask_labels import labels as mask_labels
 from dflcolab.pipeline.metadata import metadata
 from dflcolab.pipeline.pack import pack, unpack
 from dflcolab.pipeline.resize import resize
@@ -57,6 +60,8 @@ from dflcolab.workspace.workspace import Side, Workspace
 from dflcolab.xseg.config import MaskConfig
 from tests.formats.face_files import VECTORS, face_file
 from tests.formats.strict_reader import strict_file
+
+SQUARE = Polygon(True, np.array([[5, 5], [40, 5], [40, 30], [5, 30]], np.float32))
 
 
 @pytest.fixture
@@ -286,6 +291,56 @@ def test_undoing_a_resize_of_a_deleted_set_brings_all_of_it_back(workspace: Work
     shutil.rmtree(folder)
     resize(workspace, ResizeConfig(side=Side.SRC, undo=True))
     assert contents(folder) == before
+
+
+def test_later_faces_are_made_as_a_resize_has_left_the_others(workspace: Workspace):
+    journal = workspace.frames_dir(Side.SRC) / FILE_NAME
+    size = read_face(next(aligned(workspace).glob("*.jpg"))).width
+    options = {"face_type": "whole_face", "size": size}
+    with Journal(journal, options) as written:
+        written.add("data_src.mp4", {"0": 1}, (), identity=None, fps=None)
+    whole = journal.read_bytes()
+
+    resize(workspace, ResizeConfig(side=Side.SRC, size=64, face_type=FaceType.FULL))
+
+    assert read_options(journal) == {"face_type": "full_face", "size": 64}
+    assert journal.read_bytes().splitlines()[1:] == whole.splitlines()[1:]
+    resize(workspace, ResizeConfig(side=Side.SRC, undo=True))
+    assert journal.read_bytes() == whole
+
+
+def test_a_folder_that_no_other_can_replace_is_not_resized(workspace: Workspace, tmp_path: Path):
+    folder = aligned(workspace)
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    before = contents(tmp_path / "elsewhere")
+    for config in (
+        ResizeConfig(side=Side.SRC, size=64),
+        ResizeConfig(side=Side.SRC, undo=True),
+    ):
+        with pytest.raises(FacesetError, match="is a link"):
+            resize(workspace, config)
+    assert contents(tmp_path / "elsewhere") == before
+    assert folder.is_symlink()
+
+
+def test_faces_come_back_after_a_resize_that_was_killed(workspace: Workspace):
+    """Between the two renames the faceset has no folder; what comes back must not stand for it."""
+    folder = aligned(workspace)
+    names = sorted(contents(folder))
+    Trash.of(workspace, Side.SRC).move([Removal(folder / names[0], "blur: soft")])
+    staged, kept = (folder.with_name(name) for name in (".aligned_resized", "aligned_before"))
+    shutil.copytree(folder, staged)
+    folder_swap.write_text(
+        folder.with_name(".aligned.swap.json"),
+        json.dumps({"staged": staged.name, "kept": kept.name, "carry": []}),
+    )
+    folder.rename(kept)
+
+    clean(workspace, CleanConfig(side=Side.SRC, undo=True))
+
+    assert sorted(contents(folder)) == names
+    assert not staged.exists()
 
 
 def test_another_face_type_alone_keeps_the_size(workspace: Workspace):
@@ -615,6 +670,40 @@ def test_an_entry_with_a_path_reaches_nothing_outside(workspace: Workspace, tmp_
     assert victim.read_bytes() == data
 
 
+def test_a_backup_is_put_into_its_own_faces_only(workspace: Workspace):
+    folder = aligned(workspace)
+    save, restore = (MetadataConfig(action=a, side=Side.SRC) for a in ("save", "restore"))
+    sort(workspace, SortConfig(side=Side.SRC, by=SortKind.HUE))
+    names = sorted(path.name for path in folder.glob("*.jpg"))
+    metadata(workspace, save)
+    sort(workspace, SortConfig(side=Side.SRC, by=SortKind.FACE_YAW))
+    before = contents(folder)
+
+    with pytest.raises(FacesetError, match=r"sorted or renamed since .* --by recover-names"):
+        metadata(workspace, restore)
+
+    assert contents(folder) == before
+    sort(workspace, SortConfig(side=Side.SRC, by=SortKind.HUE))
+    drawn, moved = (read_record(folder / name) for name in names[:2])
+    assert drawn is not None
+    assert moved is not None
+    replace_record(folder / names[0], drawn.replace(polygons=(SQUARE,)))
+    corrected = moved.landmarks + 1.0
+    replace_record(folder / names[1], moved.replace(landmarks=corrected))
+    edit(folder / names[2])
+
+    report = metadata(workspace, restore)
+
+    assert (report.faces, report.written) == (len(names) - 1, 2)
+    assert names[1] in report.problems[0]
+    kept = read_record(folder / names[1])
+    assert kept is not None
+    np.testing.assert_array_equal(kept.landmarks, corrected)
+    assert report.outlines is not None
+    assert names[0] in report.outlines.read_text()
+    assert report.file == folder / "meta.dat"  # one of its entries has no place
+
+
 # --- masks ----------------------------------------------------------------------------------------
 
 
@@ -666,6 +755,34 @@ def test_faces_without_a_mask_can_be_left_out(workspace: Workspace, tmp_path: Pa
     assert f"{report.faces - written} files were left out" in report.summary()
     with pytest.raises(ConfigError, match="--out"):
         mask(workspace, MaskConfig(action="export", side=Side.SRC, out=aligned(workspace)))
+
+
+def test_masks_whose_names_would_collide_or_be_too_long_are_told(
+    workspace: Workspace, tmp_path: Path
+):
+    folder = aligned(workspace)
+    shutil.rmtree(folder)
+    people = ("anna", "zoe")
+    for person in people:
+        (folder / person).mkdir(parents=True)
+        face_file(folder / person, "a.jpg", polygons=(SQUARE,))
+    out = tmp_path / "out"
+    mask_labels(workspace, MaskConfig(action="labels", side=Side.SRC, out=out, format="png"))
+    assert sorted(path.parent.name for path in out.rglob("a_mask.png")) == [*people]
+    shutil.rmtree(folder)
+    folder.mkdir()
+    long = "é" * 124 + ".jpg"
+    for name in ("a.jpg", "a.JPG", "b.jpg", long):
+        face_file(folder, name, polygons=(SQUARE,))
+
+    found = mask(workspace, MaskConfig(action="export", side=Side.SRC, out=tmp_path / "masks"))
+
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == [
+        "a_mask.png", "b_mask.png",
+    ]  # fmt: skip
+    assert found.exported["polygons"] == 2
+    assert any("that of a.JPG has the same name" in problem for problem in found.problems)
+    assert any(long in problem and "too long" in problem for problem in found.problems)
 
 
 # --- original names -------------------------------------------------------------------------------

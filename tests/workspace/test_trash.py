@@ -187,3 +187,18 @@ def test_both_names_of_a_face_select_it(trash: Trash):
 
     assert (trash.folder / entry.trash_name).read_bytes() == b"two"
     assert len(trash.select(["00001.jpg"])) == 2
+
+
+def test_names_without_room_for_a_number_and_with_brackets(trash: Trash):
+    """As long as a disk takes them: removed, brought back, removed again under a shorter name."""
+    names = ["é" * 125 + "a.jpg", "00001 [1].jpg"]
+    for name in names:
+        (trash.home / name).write_bytes(name.encode())
+    for _ in range(2):
+        trash.move([Removal(trash.home / name, "blur") for name in names])
+        trash.restore(trash.select(names))
+
+    assert {name: (trash.home / name).read_bytes() for name in names} == {
+        name: name.encode() for name in names
+    }
+    assert trash.entries() == []
