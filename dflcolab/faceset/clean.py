@@ -135,13 +135,19 @@ def propose_identity(faces: Sequence[FaceMeasure], verdict: IdentityVerdict) -> 
 def propose_blur(faces: Sequence[FaceMeasure], threshold: float = 1.0) -> list[Proposal]:
     """Faces far less sharp than the middle of the set, and those without any detail.
 
+    Faces too small in their picture to be measured (of `mark_only`, say) are not judged.
+
     Args:
         faces: The faces.
         threshold: Least distance to the median (see `clean_checks.face_sharpness`); three times the
             usual spread (by the median deviation) must lie between as well.
     """
-    judged = [(face, face.sharpness) for face in faces if face.sharpness is not None]
-    values = np.array([value for _, value in judged if math.isfinite(value)])
+    judged = [
+        (face, face.sharpness)
+        for face in faces
+        if face.sharpness is not None and math.isfinite(face.sharpness)
+    ]
+    values = np.array([value for _, value in judged])
     limit, median = _NO_DETAIL, 0.0
     if len(values) >= _FEWEST:
         median = float(np.median(values))
@@ -151,7 +157,7 @@ def propose_blur(faces: Sequence[FaceMeasure], threshold: float = 1.0) -> list[P
             face.path,
             "blur",
             "shows no detail" if value < _NO_DETAIL else "much less sharp than the others",
-            round(value, 3) if math.isfinite(value) else None,
+            round(value, 3),
         )
         for face, value in judged
         if value < limit

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import cv2
 import numpy as np
@@ -12,6 +13,10 @@ import numpy.typing as npt
 from dflcolab.arrays import Image, Landmarks, Mask
 from dflcolab.faces.alignment import umeyama
 from dflcolab.faces.face_record import FaceRecord
+
+Gray = npt.NDArray[np.uint8]
+
+THUMBNAIL_SIDE = 32
 
 _LOOK = 128
 """Faces are compared at this size, so that the crop's resolution does not count."""
@@ -49,8 +54,13 @@ def face_sharpness(image: Image, hull: Mask) -> float:
 
 def thumbnail(image: Image) -> npt.NDArray[np.float32]:
     """`[32, 32]`, 0..1: the gray face, small, for comparing neighbours."""
-    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    small = cv2.resize(gray, (32, 32), interpolation=cv2.INTER_AREA)
+    return thumbnail_of_gray(cast(Gray, cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)))
+
+
+def thumbnail_of_gray(gray: Gray) -> npt.NDArray[np.float32]:
+    """As `thumbnail`, of a gray picture `[H, W]`, uint8."""
+    size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
     return small.astype(np.float32) / 255.0
 
 
@@ -70,10 +80,13 @@ def landmark_problem(record: FaceRecord | None, width: int, height: int) -> str:
     inside = ((points >= 0) & (points <= (width, height))).all(axis=1)
     if inside.mean() < _INSIDE_SHARE:
         return "most landmarks lie outside of the picture"
-    span = points.max(axis=0) - points.min(axis=0)
-    if span.min() < _NARROWEST * max(width, height):
-        return "the landmarks lie on a line or a point"
     kind = record.assumed_face_type
+    span = points.max(axis=0) - points.min(axis=0)
+    narrowest = (
+        _NARROWEST * max(width, height) if kind.is_crop else 1.0
+    )  # in a whole frame, a pixel
+    if span.min() < narrowest:
+        return "the landmarks lie on a line or a point"
     return _upside_down(points) if kind.is_crop and not kind.unrotated else ""
 
 

@@ -274,8 +274,9 @@ def _few(summary: FacesetSummary) -> Finding | None:
     return Finding(
         "few",
         Weight.GAP if summary.distinct >= TOO_FEW_FACES.value else Weight.SERIOUS,
-        f"There are only {counted(summary.distinct)} distinct "
-        f"face{'' if summary.distinct == 1 else 's'}.",
+        "There is only 1 distinct face."
+        if summary.distinct == 1
+        else f"There are only {counted(summary.distinct)} distinct faces.",
         "Add more footage of the same person: other light, other expressions, other angles.",
         1.0,
     )

@@ -74,7 +74,7 @@ def sort_faces(
         case SortKind.RECOVER_NAMES:
             return recovered_names(paths, progress)
         case SortKind.ONEFACE:
-            return one_face(paths)
+            return one_face(paths, progress)
         case SortKind.HIST | SortKind.HIST_DISSIM:
             return by_histograms(paths, kind, progress)
         case SortKind.ABSDIFF:

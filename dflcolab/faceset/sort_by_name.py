@@ -17,28 +17,32 @@ SEVERAL_FACES = "its frame has several faces"
 _LONGEST_STEM = 200  # bytes; a number, an ending and the names of temporary files must fit, too
 
 
-def one_face(paths: Sequence[Path]) -> SortedFaces:
+def one_face(paths: Sequence[Path], progress: Progress) -> SortedFaces:
     """Reject every face of frames that have more than one, the first (`_0`) with them.
 
-    DFL interoperability notes, section 5.4: it goes by the names `<frame>_<number>` alone. Where
-    DeepFaceLab stumbles over other names (and may hit the wrong files), this refuses. Where no
-    frame has several faces, all names stay.
+    DFL interoperability notes, section 5.4: it goes by the names `<frame>_<number>`, both numbers.
+    Frames of a second video or of photographs have other names; there the face data must name the
+    same frame. Where DeepFaceLab stumbles over other names (and may hit the wrong files), this
+    refuses. Where no frame has several faces, all names stay.
 
     Raises:
         FacesetError: A name has another form, or all faces would go.
+        Interrupted: The user asked to stop.
     """
-    frames: dict[Path, int] = {}
-    crowded: set[int] = set()
-    for path in paths:
-        found = re.fullmatch(r"(\d+)_(\d+)", path.stem)
-        if not found:
+    frames: dict[Path, int | str] = {}
+    crowded: set[int | str] = set()
+    parts = {path: re.fullmatch(r"(.+)_(\d+)", path.stem, re.DOTALL) for path in paths}
+    doubtful = [path for path, found in parts.items() if found and not found[1].isdecimal()]
+    stems = dict(zip(doubtful, _frame_stems(doubtful, progress), strict=True))
+    for path, found in parts.items():
+        if not found or stems.get(path, found[1]) != found[1]:
             raise FacesetError(
                 f"{path.name} does not say which face of its frame it is (00012_0.jpg would); sort "
                 "by recover-names first, and move what is no face out of the folder."
             )
-        frames[path] = int(found[1])
+        frames[path] = int(found[1]) if found[1].isdecimal() else found[1]
         if int(found[2]) != 0:
-            crowded.add(int(found[1]))
+            crowded.add(frames[path])
     order = [path.name for path in paths if frames[path] not in crowded]
     if not order:
         raise FacesetError(
@@ -50,8 +54,8 @@ def one_face(paths: Sequence[Path]) -> SortedFaces:
     return SortedFaces(tuple(order), {}, rejected, unchanged)
 
 
-def recovered_names(paths: Sequence[Path], progress: Progress) -> SortedFaces:
-    """Names `<frame>_<n>` from the face data: the n-th face of a frame in the present order."""
+def _frame_stems(paths: Sequence[Path], progress: Progress) -> list[str]:
+    """What the faces' frames give them for names; "" for those that do not say their frame."""
 
     def source(face: FaceFile) -> str | None:
         return None if face.record is None else face.record.source_filename
@@ -59,11 +63,13 @@ def recovered_names(paths: Sequence[Path], progress: Progress) -> SortedFaces:
     results = for_each_face(
         paths, source, progress=progress, title="Reading frame names", read=read_face_head
     )
-    stems = {
-        path.name: stem
-        for path, found in zip(paths, results, strict=True)
-        if (stem := _file_stem(found))
-    }
+    return [_file_stem(found) for found in results]
+
+
+def recovered_names(paths: Sequence[Path], progress: Progress) -> SortedFaces:
+    """Names `<frame>_<n>` from the face data: the n-th face of a frame in the present order."""
+    found = zip(paths, _frame_stems(paths, progress), strict=True)
+    stems = {path.name: stem for path, stem in found if stem}
     # A face that does not say its frame keeps its name, and nobody else gets that name.
     renamed = {path.name: path.name for path in paths if path.name not in stems}
     taken = {name.lower() for name in renamed}

@@ -20,6 +20,7 @@ from dflcolab.faceset.person_choice import IdentityVerdict
 from dflcolab.faceset.renaming import recover
 from dflcolab.faceset.tracks import find_tracks
 from dflcolab.faceset.vector_cache import FILE_NAME, VectorCache
+from dflcolab.formats.faceset_pak import PAK_NAME
 from dflcolab.pipeline.clean_identity import Wish, judge, read_wish, remember
 from dflcolab.pipeline.clean_report import CleanReport, PersonSeen, RemovedFace
 from dflcolab.progress import Progress
@@ -115,8 +116,7 @@ def _undo(workspace: Workspace, config: CleanConfig) -> CleanReport:
             f"With --undo, say what comes back by --only: `--only {' '.join(named)}`."
         )
     trash = Trash.of(workspace, config.side)
-    if trash.home.is_dir():
-        recover(trash.home)  # a killed sort takes its names before anything else does
+    recover(trash.home)  # what was killed before takes its names, or its folder, first
     if config.only:
         chosen = trash.select(config.only)
     else:
@@ -138,6 +138,7 @@ def _undo(workspace: Workspace, config: CleanConfig) -> CleanReport:
         restored=restored,
         renamed=tuple(name for name in restored if name not in names),
         stays=dict(Counter(removed_by(entry) for entry in trash.entries())),
+        beside_pack=bool(restored) and (trash.home / PAK_NAME).exists(),
     )
 
 

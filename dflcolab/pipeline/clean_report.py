@@ -54,6 +54,7 @@ class CleanReport:
         identity: By what the wanted person was chosen; "" if nobody was.
         renamed: Of the restored those whose old name was taken meanwhile.
         stays: Number of faces in the trash after undo, by what removed them.
+        beside_pack: The restored faces lie beside a `faceset.pak`, which hides them.
     """
 
     side: str
@@ -66,6 +67,7 @@ class CleanReport:
     identity: str = ""
     renamed: tuple[str, ...] = ()
     stays: dict[str, int] | None = None
+    beside_pack: bool = False
 
     def summary(self) -> str:
         """The report as text; long tables are cut, `--json` has all of them."""
@@ -78,6 +80,11 @@ class CleanReport:
             lines.append(
                 f"{len(self.renamed)} of them got a new name because the old one is taken: "
                 f"{_few(self.renamed)}."
+            )
+        if self.beside_pack:
+            lines.append(
+                "They lie beside faceset.pak, where nothing sees them; "
+                f"`dflcolab pack --side {self.side}` adds them to it."
             )
         if self.stays:
             held = ", ".join(f"{number} by {check}" for check, number in self.stays.items())

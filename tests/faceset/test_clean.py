@@ -89,6 +89,21 @@ def test_sharpness_does_not_depend_on_brightness_contrast_or_size(face):
     assert face_sharpness(cv2.GaussianBlur(image, (0, 0), 5), hull) < plain - 1.5
 
 
+def test_faces_too_small_in_their_picture_to_be_measured_are_not_called_soft(face, tmp_path: Path):
+    """Whole frames, as `mark_only` holds them."""
+    image, record = face
+    frame = np.random.default_rng(1).integers(0, 255, (1080, 1920, 3)).astype(np.uint8)
+    height, width = (side // 8 for side in image.shape[:2])
+    frame[500 : 500 + height, 900 : 900 + width] = cv2.resize(image, (width, height))
+    inside = record.replace(
+        face_type=FaceType.MARK_ONLY, landmarks=record.landmarks / 8 + np.float32([900, 500])
+    )
+    looks = looks_of(write_faces(tmp_path / "a", [frame] * 6, inside))
+
+    assert all(look.problem == "" for look in looks)
+    assert propose_blur(looks) == []
+
+
 def test_faces_of_equal_sharpness_are_all_kept(face, tmp_path: Path):
     image, record = face
     looks = looks_of(write_faces(tmp_path / "a", [image] * 8, record))

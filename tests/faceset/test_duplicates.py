@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dflcolab.faces.face_record import FaceRecord
-from dflcolab.faceset.duplicates import duplicate_groups, find_duplicates, video_of
-from dflcolab.faceset.measures import FaceMeasure, measure_faces
+from dflcolab.faceset.duplicates import _look, duplicate_groups, find_duplicates, video_of
+from dflcolab.faceset.face_files import read_face_file
+from dflcolab.faceset.limits import NEAR_DUPLICATE
+from dflcolab.faceset.measures import FaceMeasure, measure_face, measure_faces
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace
 
@@ -68,13 +70,21 @@ def test_the_search_equals_comparing_all_pairs(seed: int, n: int, step: float, p
         assert abs(difference - expected[copy][1]) < 1e-6  # float32 against float64 sums
 
 
-def test_videos_are_compared_with_each_other_only_on_request():
+def test_the_sharper_of_two_videos_faces_is_kept():
     picture = np.full((32, 32), 0.5)
     measures = [face(0, picture, 1.0, "1-00001.png"), face(1, picture, 2.0, "2-00001.png")]
 
     assert find_duplicates(measures, threshold=0.01) == {0: (1, 0.0)}
-    assert find_duplicates(measures, threshold=0.01, across_videos=False) == {}
     assert video_of("2-00017.png") == "2-"
+
+
+def test_the_small_look_of_append_is_that_of_the_whole_picture(face_workspace: Path):
+    folder = Workspace.open(face_workspace).aligned_dir(Side.DST)
+    for path in sorted(folder.glob("*.jpg"))[:5]:
+        file = read_face_file(path)
+        assert file.size >= 64  # so that less than the whole picture is decoded
+        small, whole = _look(file).thumbnail, measure_face(file).thumbnail
+        assert np.abs(small - whole).mean() < 0.1 * NEAR_DUPLICATE.value
 
 
 def test_groups_are_largest_first_with_the_keeper_in_front():

@@ -24,6 +24,7 @@ from dflcolab.pipeline.sort import sort
 from dflcolab.progress import Progress
 from dflcolab.workspace.workspace import Side, Workspace
 from tests.faceset.test_sort import FACES
+from tests.formats.face_files import face_file
 from tests.material import WEBCAM_MAN, frame_of
 
 
@@ -165,6 +166,22 @@ def test_oneface_refuses_names_it_cannot_read(tmp_path: Path):
         sort_faces([*paths, tmp_path / "00007.jpg"], SortKind.ONEFACE)
     with pytest.raises(FacesetError, match="would remove them all"):
         sort_faces(paths[1:], SortKind.ONEFACE)
+
+
+def test_oneface_understands_frames_of_several_videos_and_photographs(tmp_path: Path):
+    sources = {"00001_0": "00001.png", "2-00001_0": "2-00001.png", "2-00001_1": "2-00001.png",
+               "IMG_0012_0": "IMG_0012.jpg"}  # fmt: skip
+    paths = [
+        face_file(tmp_path, f"{name}.jpg", source_filename=source)
+        for name, source in sources.items()
+    ]
+
+    found = sort_faces(paths, SortKind.ONEFACE)
+
+    assert list(found.rejected) == ["2-00001_0.jpg", "2-00001_1.jpg"]
+    other = face_file(tmp_path, "IMG_0013.jpg", source_filename="IMG_0013.jpg")
+    with pytest.raises(FacesetError, match=r"IMG_0013\.jpg does not say"):
+        sort_faces([*paths, other], SortKind.ONEFACE)
 
 
 def test_oneface_leaves_names_alone_where_every_frame_has_one_face(tmp_path: Path):

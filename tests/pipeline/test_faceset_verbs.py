@@ -26,6 +26,7 @@ from dflcolab.pipeline.clean import clean
 from dflcolab.pipeline.mask import masks as mask
 from dflcolab.pipeline.pack import pack, unpack
 from dflcolab.pipeline.sort import sort
+from dflcolab.workspace.trash import Removal, Trash
 from dflcolab.workspace.workspace import Side, Workspace
 from dflcolab.xseg.config import MaskConfig
 
@@ -221,6 +222,34 @@ def test_a_pack_that_holds_a_name_twice_is_not_unpacked(workspace: Workspace):
         unpack(workspace, PackConfig(side=Side.SRC))
     assert (folder / "faceset.pak").exists()
     assert not (folder / "same.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("é" * 130 + ".jpg", "append -w NEW"), ("run.html", "no name of a face")]
+)
+def test_a_pack_with_names_that_no_face_file_has_is_not_unpacked(
+    workspace: Workspace, name: str, sentence: str
+):
+    folder = workspace.aligned_dir(Side.SRC)
+    write_pak(folder / "faceset.pak", [PakItem(name, read_face(faces_of(workspace)[0]))])
+    before = sorted(folder.iterdir())
+
+    with pytest.raises(FacesetError, match=sentence):
+        unpack(workspace, UnpackConfig(side=Side.SRC))
+
+    assert sorted(folder.iterdir()) == before
+
+
+def test_faces_that_come_back_beside_a_pack_are_not_left_unseen(workspace: Workspace):
+    face = faces_of(workspace)[0]
+    Trash.of(workspace, Side.SRC).move([Removal(face, "blur: soft")])
+    pack(workspace, PackConfig(side=Side.SRC))
+
+    report = clean(workspace, CleanConfig(side=Side.SRC, undo=True))
+
+    assert report.restored == (face.name,)
+    assert "`dflcolab pack --side src` adds them" in report.summary()
+    assert pack(workspace, PackConfig(side=Side.SRC)).added == 1
 
 
 @pytest.mark.parametrize("n_left", [0, 1, 20])
