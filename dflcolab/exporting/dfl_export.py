@@ -38,6 +38,7 @@ from dflcolab.models.build import Group, groups_of
 from dflcolab.models.kinds import ModelOptions
 from dflcolab.models.weight_map import checked_weights, write_dfl_weights
 from dflcolab.optimizers.optimizer import slot_key
+from dflcolab.workspace.moving import copy_file
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def _set_aside(target: DflModel) -> Path | None:
         try:
             os.link(path, temporary / path.name)
         except OSError:  # a mounted Drive has no links
-            shutil.copy2(path, temporary / path.name)
+            copy_file(path, temporary / path.name)
     fsync_dir(temporary)
     temporary.rename(folder)
     fsync_dir(target.folder)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import os
 import pickle
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -329,6 +331,38 @@ def test_a_disk_that_fills_up_leaves_the_older_set(tmp_path: Path, monkeypatch):
         _export_again(target, tmp_path / "other")
     assert _set_of(target.folder) == before
     assert {path.name for path in target.folder.iterdir()} == set(before)
+
+
+def test_without_links_the_older_set_is_on_the_disk_before_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    target, _ = _exported(tmp_path / "dfl")
+    before = _set_of(target.folder)
+    reached: list[Path] = []
+    fsync, unlink = os.fsync, Path.unlink
+
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    def told_fsync(descriptor: int) -> None:
+        reached.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    def told_unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.parent == target.folder:
+            monkeypatch.setattr(os, "fsync", fsync)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(os, "fsync", told_fsync)
+    monkeypatch.setattr(Path, "unlink", told_unlink)
+    written = _export_again(target, tmp_path / "other")
+
+    assert written.replaced is not None
+    assert _set_of(written.replaced) == before
+    # Two hidden folders: the new set, and the copies of the old one.
+    files = Counter(path.parent for path in reached if path.parent.parent == target.folder)
+    assert list(files.values()) == [len(before), len(before)]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
