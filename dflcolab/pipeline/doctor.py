@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dflcolab.pipeline.doctor_workspace import WorkspaceView, as_size, look_at_workspace
+from dflcolab.pipeline.doctor_workspace import WorkspaceView, look_at_workspace
 from dflcolab.progress import Progress
 from dflcolab.runtime.advice import runtime_advice
 from dflcolab.runtime.description import Runtime, find_runtime
 from dflcolab.runtime.newest import PACKAGE_INDEX, NewestVersion
 from dflcolab.runtime.rules import platform_rules
+from dflcolab.sync.words import as_size
 from dflcolab.workspace.config import DoctorConfig
 
 _MODULES = {

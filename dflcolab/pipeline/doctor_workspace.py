@@ -23,6 +23,7 @@ from dflcolab.media.probe import VideoInfo, probe
 from dflcolab.runtime.description import Runtime
 from dflcolab.runtime.drive import MOUNT_POINT
 from dflcolab.runtime.rules import has_chosen, how_to_choose
+from dflcolab.sync.words import as_size, counted
 from dflcolab.training.config import TrainConfig
 from dflcolab.workspace.workspace import Side, Workspace
 
@@ -104,7 +105,7 @@ def look_at_workspace(root: Path, runtime: Runtime, *, drive: Path = MOUNT_POINT
     videos = _videos(workspace, advice)
     needs = _needs(workspace, videos, n_faces, model, runtime)
     holds = "; ".join(
-        f"{side.value} {_count(n_videos[side], 'video')}, {_count(n_faces[side], 'face')}"
+        f"{side.value} {counted(n_videos[side], 'video')}, {counted(n_faces[side], 'face')}"
         for side in Side
     )
     merging = _merging(workspace, videos[Side.DST])
@@ -279,12 +280,3 @@ def _room(view: WorkspaceView, model: _Model, runtime: Runtime) -> list[str]:
             "with more memory, or make a smaller model (`--preset light`)."
         )
     return found
-
-
-def as_size(n_bytes: float) -> str:
-    """A number of bytes for people: MB below a gigabyte, else GB."""
-    return f"{n_bytes / 2**30:.1f} GB" if n_bytes >= 1 << 30 else f"{n_bytes / 2**20:.0f} MB"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}" + ("" if number == 1 else "s")

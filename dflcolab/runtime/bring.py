@@ -9,6 +9,7 @@ from typing import Any
 
 from dflcolab.runtime.show import show_text
 from dflcolab.runtime.where import Place, Where
+from dflcolab.sync.words import as_size
 
 MAX_DOWNLOAD_BYTES = 100_000_000
 """Colab's download and JupyterLab's link pass the whole file through the browser's memory."""
@@ -21,8 +22,7 @@ def show_where(path: Path, copy: Path | None) -> None:
         path: The file on this machine.
         copy: The same on the storage; None without.
     """
-    size = f"{path.stat().st_size / 1e6:.1f} MB"
-    lines = [f"Your video is {path} ({size})."]
+    lines = [f"Your video is {path} ({as_size(path.stat().st_size)})."]
     if copy is not None and "MyDrive" in copy.parts:
         inside = "/".join(copy.parts[copy.parts.index("MyDrive") + 1 :])
         lines.append(

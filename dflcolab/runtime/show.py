@@ -14,13 +14,14 @@ import numpy as np
 
 from dflcolab.arrays import Image
 from dflcolab.errors import DFLColabError
+from dflcolab.sync.words import as_size
 
 MAX_PICTURE_BYTES = 150_000
 MAX_VIDEO_BYTES = 8_000_000
 _STYLE = "font-family:sans-serif;line-height:1.5;max-width:60em;"
 
 
-class StoppedCellError(Exception):
+class StoppedCellError(DFLColabError):
     """Ends a cell, and with it "Run all", after the reason has been shown.
 
     IPython asks the exception itself how to be drawn; the answer is the one sentence.
@@ -81,9 +82,7 @@ def show_video(path: Path) -> None:
     """Show a video in the page; one too large for it is named instead."""
     size = path.stat().st_size
     if size > MAX_VIDEO_BYTES:
-        show_text(
-            f"{path} ({size / 1e6:.0f} MB) is too large for this page; open it from its folder."
-        )
+        show_text(f"{path} ({as_size(size)}) is too large for this page; open it from its folder.")
         return
     data = base64.b64encode(path.read_bytes()).decode()
     show(f'<video controls width="640" src="data:video/mp4;base64,{data}"></video>')

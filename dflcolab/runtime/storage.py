@@ -20,7 +20,7 @@ from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention
 from dflcolab.sync.shelf import StoredWorkspace, newest_readable, stored_workspaces
 from dflcolab.sync.verify import VerifyReport
-from dflcolab.sync.words import counted, megabytes
+from dflcolab.sync.words import as_size, counted
 from dflcolab.sync.writing import shows_late
 from dflcolab.workspace.workspace import Workspace
 
@@ -107,7 +107,7 @@ class Storage:
         parts = [row.what for row in planned.table if row.new_files]
         if not planned.files_copied:
             return copy, ""
-        new = f"{counted(planned.files_copied, 'file')}, {megabytes(planned.bytes_copied)}"
+        new = f"{counted(planned.files_copied, 'file')}, {as_size(planned.bytes_copied)}"
         return copy, f"{new} ({', '.join(parts)})"
 
     def confirm(self, workspace: Workspace, progress: Progress) -> VerifyReport | None:

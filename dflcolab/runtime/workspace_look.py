@@ -15,7 +15,7 @@ from dflcolab.pipeline.model import ModelList, model
 from dflcolab.progress import Progress
 from dflcolab.runtime.job import Job
 from dflcolab.runtime.storage import Storage
-from dflcolab.sync.words import counted
+from dflcolab.sync.words import as_size, counted
 from dflcolab.training.config import ModelConfig
 from dflcolab.workspace.workspace import Side, Workspace
 
@@ -60,7 +60,7 @@ def look_at(
     rows.append(("Models", _models(workspace)))
     result = workspace.result_path()
     if result.exists():
-        rows.append(("Video", f"{result.name}, {_size(result.stat().st_size)}"))
+        rows.append(("Video", f"{result.name}, {as_size(result.stat().st_size)}"))
     if storage is None:
         return WorkspaceLook((*rows, ("Copies", NO_STORAGE)), is_copied=False)
     try:
@@ -109,7 +109,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def _room(root: Path) -> str:
     """What a folder takes and what its disk has left."""
-    return f"{_taken(root)}; {_size(shutil.disk_usage(root).free)} free on this disk"
+    return f"{_taken(root)}; {as_size(shutil.disk_usage(root).free)} free on this disk"
 
 
 def _taken(folder: Path) -> str:
@@ -121,8 +121,4 @@ def _taken(folder: Path) -> str:
                 total += (Path(parent) / name).lstat().st_size
             except OSError:  # a step that runs has just removed it
                 continue
-    return _size(total)
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
+    return as_size(total)

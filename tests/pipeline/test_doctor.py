@@ -115,7 +115,7 @@ def test_a_disk_too_small_for_what_will_be_written(tmp_path: Path, clips):
 
     (sentence,) = advice(straight - 1)
     assert "will need about 6.4 GB (checkpoints 6.3 GB" in sentence
-    assert "for merging 0 MB straight to the video or 24 MB by single frames; free" in sentence
+    assert "for merging 0.4 MB straight to the video or 23.7 MB by single frames; free" in sentence
     (sentence,) = advice(by_frames - 1)
     said(sentence)
     assert advice(by_frames) == ()
