@@ -37,11 +37,18 @@ def stop_on_signals(progress: Progress) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+IN_A_NOTEBOOK = "open “Details for a report” to see where"
+_ON_THE_COMMAND_LINE = "set DFLCOLAB_DEBUG=1 and run again to see where"
+
+
 @contextmanager
-def failures_as_sentences() -> Iterator[None]:
+def failures_as_sentences(*, look: str = _ON_THE_COMMAND_LINE) -> Iterator[None]:
     """Turn what the system and libraries raise for a user's reason into our own errors.
 
     `DFLCOLAB_DEBUG=1` shows the traceback instead, for developers.
+
+    Args:
+        look: How to see where a mistake of this program is.
     """
     if os.environ.get("DFLCOLAB_DEBUG"):
         yield
@@ -59,13 +66,17 @@ def failures_as_sentences() -> Iterator[None]:
         ) from error
     except FileNotFoundError as error:
         raise StorageError(f"{error.filename or error} is missing; check the path.") from error
+    except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
+        raise StorageError(
+            f"{error.filename or error} does not fit: a file stands where a folder is needed, or a "
+            "folder where a file is; rename it, or choose another path."
+        ) from error
     except OSError as error:
         raise StorageError(f"{error}; check the disk and the path, then run again.") from error
     except Exception as error:
         logging.getLogger(__name__).debug("unexpected failure", exc_info=True)
         raise DFLColabError(
-            f"an unexpected failure ({type(error).__name__}: {error}); "
-            "set DFLCOLAB_DEBUG=1 and run again to see where, then please report it."
+            f"an unexpected failure ({type(error).__name__}: {error}); {look}, then please report it."
         ) from error
 
 

@@ -54,7 +54,8 @@ def sources_to_extract(
             )
         raise WorkspaceError(
             f"There is nothing to extract for {config.side.value}: put a video named "
-            f"{folder.name}.mp4 into {workspace.root}, or pictures into {folder}."
+            f"{folder.name}.mp4 into {workspace.root}, or pictures into {folder} (in a notebook: give "
+            f"{config.side.value}_video in the cell “Open a workspace”)."
         )
     return [*found, *photos]
 

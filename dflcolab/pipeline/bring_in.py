@@ -92,17 +92,33 @@ def bring_in(
     with exclusive(workspace.root / ".bringing-in.lock", busy):
         bring = _from_folder if path.is_dir() else _from_archive
         report = bring(workspace, path, source, progress)
-        _remember(workspace, source)
+        note_brought(workspace, (source,))
     return report
 
 
 def brought_before(workspace: Workspace, source: str) -> bool:
-    """Whether all of a source came in before.
+    """Whether all of a source came in before, under this address.
 
     For callers that run again and again, such as the notebook's cell: bringing it in once more would
     give the user back what was cleaned away since.
     """
     return _known_as(source) in _remembered(workspace)
+
+
+def note_brought(workspace: Workspace, sources: Iterable[str]) -> None:
+    """Note that sources came in.
+
+    Args:
+        workspace: Which has them.
+        sources: Their addresses, as the user gives them.
+
+    Raises:
+        StorageError: The disk is full or read-only.
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    known = {**_remembered(workspace), **{_known_as(source): now for source in sources}}
+    workspace.history_dir.mkdir(exist_ok=True)
+    write_text(_memory(workspace), json.dumps(known, indent=1))
 
 
 def check_source(source: str) -> None:
@@ -117,7 +133,7 @@ def check_source(source: str) -> None:
     if Path(source).exists():
         return
     if not is_link(source):
-        raise WorkspaceError(f"There is no {source}; check the path of --from.")
+        raise WorkspaceError(f"There is no {source}; check the path or link.")
     parse_link(source)
 
 
@@ -127,13 +143,6 @@ def _remembered(workspace: Workspace) -> dict[str, str]:
         return dict(json.loads(_memory(workspace).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return {}
-
-
-def _remember(workspace: Workspace, source: str) -> None:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    sources = {**_remembered(workspace), _known_as(source): now}
-    workspace.history_dir.mkdir(exist_ok=True)
-    write_text(_memory(workspace), json.dumps(sources, indent=1))
 
 
 def _known_as(source: str) -> str:

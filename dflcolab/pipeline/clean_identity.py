@@ -59,6 +59,23 @@ def read_wish(workspace: Workspace, config: CleanConfig) -> Wish:
     return _understood(words)
 
 
+def chosen_by(workspace: Workspace, side: Side, word: str) -> bool:
+    """Whether the person of a side was chosen by this word, which cannot be understood once more.
+
+    For callers whose words stay, such as the notebook's form: a number means somebody else when the
+    others have gone, and a picture may be on another machine.
+
+    Args:
+        workspace: Where the choice was made.
+        side: Whose faces.
+        word: A number, the path of a picture, or `auto`.
+    """
+    chosen = workspace.settings.people[side.value]
+    if chosen is None or not chosen.vectors or Path(word).exists():
+        return False
+    return chosen.reference == (f"number {int(word)}" if word.isdecimal() else Path(word).name)
+
+
 def judge(wish: Wish, vectors: Mapping[str, Vector], tracks: Mapping[str, str],
           config: CleanConfig) -> IdentityVerdict:  # fmt: skip
     """Tell the wanted from the foreign faces.

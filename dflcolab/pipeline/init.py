@@ -102,7 +102,7 @@ def init(
     where = where or find_out()
     if config.from_ is not None:
         check_source(config.from_)
-    sources = {Side.SRC: _checked(config.src), Side.DST: _checked(config.dst)}
+    sources = {Side.SRC: _checked(config.src, Side.SRC), Side.DST: _checked(config.dst, Side.DST)}
     with storage_errors(root):
         if root.exists() and not root.is_dir():
             raise WorkspaceError(f"{root} is a file; give the workspace another name.")
@@ -153,11 +153,11 @@ def _platform(workspace: Workspace, where: Where) -> str:
     )
 
 
-def _checked(paths: Sequence[Path]) -> list[Path]:
+def _checked(paths: Sequence[Path], side: Side) -> list[Path]:
     """The given paths, after a look that each is a video or a folder with pictures."""
     for path in paths:
         if not path.exists():
-            raise WorkspaceError(f"There is no {path}; check the path of --src and --dst.")
+            raise WorkspaceError(f"There is no {path}; check the path of the {side.value} video.")
         if path.is_dir():
             if not list_files(path, PICTURE_SUFFIXES):
                 raise WorkspaceError(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dflcolab.cli.commands import COMMANDS
-from dflcolab.cli.safely import failures_as_sentences, stop_on_signals
+from dflcolab.cli.safely import IN_A_NOTEBOOK, failures_as_sentences, stop_on_signals
 from dflcolab.config import from_mapping, to_plain
 from dflcolab.errors import DFLColabError, StorageError
 from dflcolab.files import write_bytes
@@ -125,7 +125,7 @@ def run_job(files: JobFiles) -> int:
     progress = JobProgress(files, log)
     threading.Thread(target=_watch, args=(files, log, progress), daemon=True).start()
     try:
-        with stop_on_signals(progress), failures_as_sentences():
+        with stop_on_signals(progress), failures_as_sentences(look=IN_A_NOTEBOOK):
             report = _run_verb(files.request(), files.root, progress)
             summary = getattr(report, "summary", None)
             text = str(summary()) if callable(summary) else ""

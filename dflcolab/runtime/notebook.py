@@ -19,16 +19,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dflcolab.errors import ConfigError, DFLColabError, WorkspaceError
 from dflcolab.faces.face_type import FaceType
+from dflcolab.faceset.face_files import FACE_SUFFIXES
+from dflcolab.files import list_files
 from dflcolab.progress import Progress
 from dflcolab.runtime import rules
 from dflcolab.runtime.advice import runtime_advice
-from dflcolab.runtime.cells import awaited_cell, cell, stop_button
+from dflcolab.runtime.cells import awaited_cell, cell, one_of, stop_button
 from dflcolab.runtime.description import Runtime, find_runtime
 from dflcolab.runtime.drive import drive_for
+from dflcolab.runtime.faces_done import FacesDone
 from dflcolab.runtime.model_cells import ModelCells, duration
 from dflcolab.runtime.model_export import NO_EXPORT
 from dflcolab.runtime.results import show_faces, show_report
-from dflcolab.runtime.session_state import AS_IT_IS, DECISIONS, SAMPLE
+from dflcolab.runtime.session_state import AS_IT_IS, DECISIONS, NOT_SAID, SAMPLE, parts_of
 from dflcolab.runtime.show import (
     StoppedCellError,
     show_box,
@@ -71,9 +74,7 @@ class Session(ModelCells):
     @cell
     def show_rules(self, *, my_choice: str) -> None:
         """Show the rules, and record the user's choice as soon as a workspace is open."""
-        if my_choice not in rules.CHOICES:
-            raise ConfigError(f"{my_choice!r} is no choice; take one from the list of the form.")
-        self._choice = my_choice
+        self._choice = one_of("my_choice", my_choice, rules.CHOICES)
         self._record_choice()
         platform = rules.platform_rules(self.where)
         show_box("Before you start", [platform, rules.CONSENT])
@@ -111,13 +112,22 @@ class Session(ModelCells):
         local_folder: str = "",
     ) -> None:
         """Open the workspace of this name: the one here, else the stored copy, else a new one."""
-        from dflcolab.pipeline.bring_in import brought_before
+        from dflcolab.pipeline.bring_in import brought_before, note_brought
         from dflcolab.pipeline.demo_config import sample_workspace
         from dflcolab.workspace.config import InitConfig
 
         name = self._typed = workspace_name.strip()
         if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|'):
             raise ConfigError(f"{workspace_name!r} cannot be a folder's name; use letters and -.")
+        own = [text.strip() for text in (src_video, dst_video, existing_workspace) if text.strip()]
+        if name == SAMPLE and own:
+            raise ConfigError(
+                f"{SAMPLE} is the workspace of the sample clips; give {own[0]} a workspace_name of its own."
+            )
+        rights = {
+            Side.SRC: _basis("src_rights", src_rights),
+            Side.DST: _basis("dst_rights", dst_rights),
+        }
         home = self._local_root(local_folder)
         if self._picked is not None and self._picked[0] == name:
             show_text(self._open_again(home / self._picked[1], self.progress))
@@ -128,24 +138,27 @@ class Session(ModelCells):
             fetched := self._storage.fetch_if_new(root, self.progress)
         ):
             show_text(fetched)
-        source = self._given_source(existing_workspace)
-        if source is not None and brought_before(Workspace(root), source):
+        present = Workspace(root)
+        source, as_given = self._given_source(existing_workspace), existing_workspace.strip()
+        if source is not None and any(brought_before(present, one) for one in (source, as_given)):
             source = None
-        if name == SAMPLE and not src_video and not dst_video and not existing_workspace:
+        if name == SAMPLE:
             # Brought once: what the user changed later stays.
             config = InitConfig() if (root / "workspace.toml").exists() else sample_workspace()
         else:
             config = InitConfig(
                 from_=source,
-                src=self._given_paths(src_video),
-                dst=self._given_paths(dst_video),
-                src_rights=_basis(src_rights),
-                dst_rights=_basis(dst_rights),
+                src=self._given_videos(src_video, present),
+                dst=self._given_videos(dst_video, present),
+                src_rights=rights[Side.SRC],
+                dst_rights=rights[Side.DST],
                 note=rights_note or None,
             )
         if face_type != AS_IT_IS:
             config = replace(config, face_type=FaceType.parse(face_type))
         show_text(self._go_to(root, config, self.progress))
+        if own:
+            note_brought(self.workspace, parts_of(";".join(own)))
         self._copy()
         self._show_workspace()
 
@@ -180,38 +193,62 @@ class Session(ModelCells):
             )
             show_report(extract(self.workspace, config, progress=self.progress))
             show_faces(self.workspace, side)
+            self._copy()
         self._copy()
 
     @cell
     def sort(self, *, src_by: str, dst_by: str) -> None:
         """Put the faces in order; first and last ones show what the order means."""
-        from dflcolab.faceset.config import SortConfig, SortKind
+        from dflcolab.faceset.config import SortConfig
         from dflcolab.pipeline.sort import sort
 
+        done = FacesDone(self.workspace)
         for side, kind in ((Side.SRC, src_by), (Side.DST, dst_by)):
-            if self._stays_packed(side):
+            if self._stays(side):
                 continue
-            config = SortConfig(side=side, by=SortKind(kind))
-            show_report(sort(self.workspace, config, progress=self.progress))
+            if done.is_sorted(side, kind):
+                show_text(f"The faces of {side.value} are in order by {kind} already.")
+            else:
+                config = SortConfig(side=side, by=kind)  # pyright: ignore[reportArgumentType]
+                show_report(sort(self.workspace, config, progress=self.progress))
+                done.note_sorted(side, kind)
             show_faces(self.workspace, side)
         self._copy()
 
     @cell
     def clean(
-        self, *, src_person: str, dst_person: str, only_show: bool, undo: bool, undo_only: str
+        self,
+        *,
+        src_person: str,
+        dst_person: str,
+        only_show: bool,
+        undo: bool,
+        undo_only: str,
+        again: bool = False,
     ) -> None:
         """Move bad faces to the trash, or bring them back."""
         from dflcolab.faceset.config import CleanConfig
         from dflcolab.pipeline.clean import clean, usual_checks
+        from dflcolab.pipeline.clean_identity import CHOSEN, chosen_by
 
-        for side, person in ((Side.SRC, src_person), (Side.DST, dst_person)):
-            if self._stays_packed(side):
+        done = FacesDone(self.workspace)
+        not_there: list[WorkspaceError] = []
+        for side, text in ((Side.SRC, src_person), (Side.DST, dst_person)):
+            if self._stays(side):
+                continue
+            person = self._given_source(text) or ""
+            if not (only_show or undo or again) and done.is_cleaned(side, person):
+                show_text(
+                    f"The faces of {side.value} were cleaned in this way already, and none have come since: what "
+                    "was deleted or brought back by hand stays. To clean once more, choose again."
+                )
                 continue
             named: dict[str, Any] = {}
             if person and not undo:
                 # A person alone would be the only check; the usual ones are wanted besides.
                 named = {name.replace("-", "_"): True for name in usual_checks(side)}
-                named["identity"] = (person,)
+                same = chosen_by(self.workspace, side, person)
+                named["identity"] = (CHOSEN if same else person,)
             config = CleanConfig(
                 side=side,
                 dry_run=only_show,
@@ -219,7 +256,19 @@ class Session(ModelCells):
                 only=tuple(undo_only.split()) if undo else (),
                 **named,
             )
-            show_report(clean(self.workspace, config, progress=self.progress))
+            try:
+                show_report(clean(self.workspace, config, progress=self.progress))
+            except WorkspaceError as error:
+                if not config.only:
+                    raise
+                not_there.append(error)  # what is to come back may lie on the other side
+                continue
+            if undo and not only_show:
+                done.forget_cleaned(side)
+            elif not only_show:
+                done.note_cleaned(side, person)
+        if len(not_there) == len(Side):
+            raise not_there[0]
         self._copy()
 
     @cell
@@ -228,12 +277,17 @@ class Session(ModelCells):
         from dflcolab.faceset.report_config import ReportConfig
         from dflcolab.pipeline.report import report
 
-        if about not in REPORTS:
-            raise ConfigError(f"{about!r} is no choice; take one from the list of the form.")
-        config = ReportConfig(about=REPORTS[about])
+        config = ReportConfig(about=REPORTS[one_of("about", about, REPORTS)])
+        done, page = FacesDone(self.workspace), self.workspace.history_dir / "report.html"
+        if config.about == "faces" and page.exists() and done.is_reported():
+            show_text("The faces are those of the last report, which is this one.")
+            show_page(page)
+            return
         found = report(self.workspace, config, progress=self.progress)
         show_report(found)
         show_page(found.html)
+        if config.about == "faces":
+            done.note_reported()
         self._copy()
 
     @cell
@@ -243,7 +297,7 @@ class Session(ModelCells):
 
         from dflcolab.widgets.face_review import face_review
 
-        display(face_review(self.workspace, Side(side)))
+        display(face_review(self.workspace, Side(one_of("side", side, Side))))
 
     @cell
     def label_masks(self, *, side: str, mask_model: str) -> None:
@@ -252,8 +306,8 @@ class Session(ModelCells):
 
         from dflcolab.widgets.mask_editor import mask_editor
 
-        progress = self.progress
-        display(mask_editor(self.workspace, Side(side), model=mask_model, progress=progress))
+        shown = Side(one_of("mask_side", side, Side))
+        display(mask_editor(self.workspace, shown, model=mask_model, progress=self.progress))
 
     @awaited_cell
     async def masks(
@@ -269,9 +323,7 @@ class Session(ModelCells):
         from dflcolab.training.config import TrainConfig
         from dflcolab.xseg.config import MaskConfig
 
-        if mask_step not in MASK_STEPS:
-            raise ConfigError(f"{mask_step!r} is no step; take one from the list of the form.")
-        if mask_step == NO_MASKS:
+        if one_of("mask_step", mask_step, MASK_STEPS) == NO_MASKS:
             show_text("Masks are left as they are, as chosen.")
             return
         if mask_step == LABEL_MASKS:
@@ -371,17 +423,22 @@ class Session(ModelCells):
 
         display(WorkspacePanel(desk, self.progress).box)
 
-    def _stays_packed(self, side: Side) -> bool:
-        """Whether the faces of a side are in a pack, whose order and faces stay; says so."""
+    def _stays(self, side: Side) -> bool:
+        """Whether the order and faces of a side stay: in a pack, or in folders of people; says so."""
+        from dflcolab.faceset.person_folders import person_folders
         from dflcolab.pipeline.extract_steps import is_packed
 
-        packed = is_packed(self.workspace, side)
-        if packed:
+        if is_packed(self.workspace, side):
             show_text(
                 f"The faces of {side.value} are packed and stay as they are; to change them, run the "
                 "cell “Extract faces” with unpack_faces."
             )
-        return packed
+            return True
+        folder = self.workspace.aligned_dir(side)
+        in_folders = bool(person_folders(folder)) and not list_files(folder, FACE_SUFFIXES)
+        if in_folders:
+            show_text(f"The faces of {side.value} lie in folders of people and stay as they are.")
+        return in_folders
 
 
 _started: Session | None = None
@@ -430,5 +487,5 @@ def _values() -> dict[str, Any]:
     return read
 
 
-def _basis(text: str) -> RightsBasis | None:
-    return RightsBasis(text) if text in tuple(RightsBasis) else None
+def _basis(name: str, text: str) -> RightsBasis | None:
+    return None if one_of(name, text, (NOT_SAID, *RightsBasis)) == NOT_SAID else RightsBasis(text)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dflcolab.errors import DFLColabError, WorkspaceError
+from dflcolab.errors import ConfigError, DFLColabError, WorkspaceError
 from dflcolab.progress import NotebookProgress, Progress
 from dflcolab.runtime import rules
 from dflcolab.runtime.asking import ask
@@ -33,6 +33,9 @@ SAMPLE = "demo"
 
 AS_IT_IS = "as it is"
 """A choice that changes nothing."""
+
+NOT_SAID = "not said yet"
+"""The choice of a basis before there is one."""
 
 DECISIONS = {rules.NOT_CHOSEN: None, rules.GO_ON: "go-on", rules.STOP: "stop"}
 """The choices of the first cell, as `init` takes them."""
@@ -103,27 +106,42 @@ class SessionState:
 
     def _given_paths(self, text: str) -> tuple[Path, ...]:
         """Paths of the form, separated by `;`; also looked up on the connected storage."""
+        return tuple(self._path_of(part) for part in parts_of(text))
+
+    def _given_videos(self, text: str, workspace: Workspace) -> tuple[Path, ...]:
+        """The same of a side's videos, without those that the workspace has taken and that are gone.
+
+        On a new machine that is what was uploaded to the old one.
+
+        Raises:
+            ConfigError: One is a link.
+        """
+        from dflcolab.pipeline.bring_in import brought_before
+
         found: list[Path] = []
-        for part in filter(None, (part.strip() for part in text.split(";"))):
-            path = Path(part).expanduser()
-            if not path.exists() and self._storage is not None:
-                path = self._storage.folder / part
-            found.append(path)
+        for part in parts_of(text):
+            if "://" in part:
+                raise ConfigError(
+                    f"{part} is a link; put the video on your storage and give its path there, or give "
+                    "the link of a whole workspace as existing_workspace."
+                )
+            path = self._path_of(part)
+            if not path.exists() and brought_before(workspace, part):
+                show_text(f"{part} is not on this machine any more; the workspace has its copy.")
+            else:
+                found.append(path)
         return tuple(found)
 
     def _given_source(self, text: str) -> str | None:
-        """A folder or archive, looked up like other paths, or a link as it is; None for nothing."""
+        """A folder or file, looked up like other paths, or a link as it is; None for nothing."""
         text = text.strip()
-        if not text:
-            return None
-        path = Path(text).expanduser()
-        if (
-            not path.exists()
-            and self._storage is not None
-            and (self._storage.folder / text).exists()
-        ):
-            path = self._storage.folder / text
-        return str(path) if path.exists() else text
+        path = self._path_of(text) if text else None
+        return str(path) if path is not None and path.exists() else text or None
+
+    def _path_of(self, part: str) -> Path:
+        """A path of this machine, else of the storage."""
+        path = Path(part).expanduser()
+        return path if path.exists() or self._storage is None else self._storage.folder / part
 
     def _record_choice(self) -> None:
         decision = DECISIONS[self._choice]
@@ -201,3 +219,8 @@ class SessionState:
     def _copy(self) -> None:
         if self._storage is not None:
             self._storage.copy(self.workspace, self.progress)
+
+
+def parts_of(text: str) -> list[str]:
+    """What a field names, separated by `;`."""
+    return [part.strip() for part in text.split(";") if part.strip()]

@@ -65,8 +65,8 @@ TRAINING = [
 from dflcolab.runtime import notebook
 session = notebook.start()
 session.values["local_folder"] = {folder!r}
-session.open(workspace_name="workspace", src_video="", dst_video="", src_rights="",
-             dst_rights="", rights_note="")
+session.open(workspace_name="workspace", src_video="", dst_video="", src_rights="not said yet",
+             dst_rights="not said yet", rights_note="")
 """,
     """
 await session.choose_model(model_name="m", preset="tiny", arch="saehd", pretrain_minutes=0,
@@ -275,7 +275,7 @@ from dflcolab.runtime import notebook
 session = notebook.start()
 session.values["local_folder"] = {folder!r}
 session.connect(storage_folder={storage!r})
-form = dict(src_video="", dst_video="", src_rights="", dst_rights="", rights_note="")
+form = dict(src_video="", dst_video="", src_rights="not said yet", dst_rights="not said yet", rights_note="")
 session.open(workspace_name="two", **form)
 session.open(workspace_name="one", **form)
 """
@@ -308,8 +308,8 @@ MASKS = [
 from dflcolab.runtime import notebook
 session = notebook.start()
 session.values["local_folder"] = {folder!r}
-session.open(workspace_name="workspace", src_video="", dst_video="", src_rights="",
-             dst_rights="", rights_note="")
+session.open(workspace_name="workspace", src_video="", dst_video="", src_rights="not said yet",
+             dst_rights="not said yet", rights_note="")
 """,
     'session.label_masks(side="src", mask_model="xseg")',
 ]

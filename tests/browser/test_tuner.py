@@ -19,8 +19,8 @@ CELLS = [
 from dflcolab.runtime import notebook
 session = notebook.start()
 session.values["local_folder"] = {folder!r}
-session.open(workspace_name="workspace", src_video="", dst_video="", src_rights="",
-             dst_rights="", rights_note="")
+session.open(workspace_name="workspace", src_video="", dst_video="", src_rights="not said yet",
+             dst_rights="not said yet", rights_note="")
 """,
     'session.tune(model_name="m")',
 ]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +20,7 @@ import pytest
 
 from dflcolab.engine.checkpoint import list_checkpoints
 from dflcolab.errors import StorageError, SyncError
-from dflcolab.faceset.config import PackConfig
+from dflcolab.faceset.config import CleanConfig, PackConfig
 from dflcolab.media.provenance import sign_file
 from dflcolab.merging.config import MergeConfig
 from dflcolab.pipeline.mask_train import mask_config_of
@@ -32,6 +34,8 @@ from dflcolab.runtime.notebook import Session
 from dflcolab.runtime.show import StoppedCellError
 from dflcolab.sync import prune as prune_module
 from dflcolab.training.config import TrainConfig
+from dflcolab.workspace.settings import ChosenPerson
+from dflcolab.workspace.trash import Removal, Trash
 from dflcolab.workspace.workspace import Side
 from tests.runtime.runtimes import COLAB, JUPYTER, KAGGLE
 from tests.runtime.saved_models import save_model
@@ -367,9 +371,9 @@ def test_pictures_of_dst_are_merged_into_single_frames_whatever_the_form_says(
     assert "holds 1 pictures of dst" in "".join(shown)
 
 
-@pytest.mark.parametrize(("text", "state"), [("best", "best"), (" 1500", 1500)])
+@pytest.mark.parametrize(("text", "state"), [("best", "best"), (" 1500", 1500), (1500, 1500)])
 def test_a_merge_takes_the_state_that_the_form_says(
-    session: Session, monkeypatch: pytest.MonkeyPatch, text: str, state: object
+    session: Session, monkeypatch: pytest.MonkeyPatch, text: Any, state: object
 ):
     session.open(**FORM)
     assert merge_of(session, monkeypatch, "video").checkpoint == "latest"
@@ -620,3 +624,170 @@ def test_an_export_that_does_not_arrive_whole_is_refused(tmp_path: Path, monkeyp
 
     with pytest.raises(StorageError, match="does not read back"):
         place_on_storage([tmp_path / "model.dfm"], tmp_path / "drive" / "first")
+
+
+WRONG_VALUES = (
+    ("open", {**FORM, "src_rights": "yes"}, "src_rights = 'yes' is not in its list"),
+    (
+        "open",
+        {**FORM, "src_video": "me.mp4"},
+        "demo is the workspace of the sample clips; give me.mp4",
+    ),
+    ("open", {**FORM, "workspace_name": "a", "dst_video": "https://x/y"}, "https://x/y is a link"),
+    ("sort", {"src_by": "looks", "dst_by": "blur"}, "by = 'looks' is not known"),
+    ("review", {"side": "both"}, "side = 'both' is not in its list"),
+    ("report", {"about": "all"}, "about = 'all' is not in its list"),
+    ("train", {**TRAINING, "end_when": "late"}, "end_when = 'late' is not in its list"),
+    ("train", {**TRAINING, "train_minutes": -5}, "train_minutes = -5 is not a number, 0 or more"),
+    ("train", {**TRAINING, "target_iterations": "ten"}, "'ten' is not a whole number"),
+    ("train", {**TRAINING, "options": None}, "options = None is not a text"),
+)
+
+
+def test_wrong_values_in_a_form_are_one_sentence_that_names_the_field(
+    session: Session, shown: list[str]
+):
+    session.open(**FORM)
+    asyncio.run(session.choose_model(**MODEL))
+    for cell, form, sentence in WRONG_VALUES:
+        with pytest.raises(StoppedCellError, match=re.escape(sentence)):
+            asyncio.run(getattr(session, cell)(**form))
+
+
+@pytest.mark.bad_day("bug-in-a-cell")
+def test_a_mistake_of_this_program_is_one_sentence_with_its_details_below(
+    session: Session, shown: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    session.open(**FORM)
+    monkeypatch.setattr("dflcolab.pipeline.report.report", lambda *_, **__: {}["key"])
+
+    with pytest.raises(StoppedCellError, match="an unexpected failure"):
+        session.report(about="faces")
+
+    assert "KeyError" in shown[-1].partition("<details>")[2]
+
+
+def test_what_was_uploaded_to_a_machine_that_is_gone_is_not_asked_for_again(
+    tmp_path: Path, shown: list[str], clips: dict[str, Path]
+):
+    uploaded = tmp_path / "content" / "me.mp4"
+    uploaded.parent.mkdir()
+    shutil.copy(clips["dst"], uploaded)
+    zipped = tmp_path / "shelf" / "old"
+    (zipped / "model").mkdir(parents=True)
+    (zipped / "model" / "new_SAEHD_data.dat").write_bytes(b"")
+    form = {
+        **FORM,
+        "workspace_name": "mine",
+        "src_video": str(uploaded),
+        "existing_workspace": "old",
+    }
+
+    def on_a_machine(name: str) -> Session:
+        session = Session(JUPYTER, values={"local_folder": str(tmp_path / name)})
+        session.connect(storage_folder=str(tmp_path / "shelf"))
+        return session
+
+    on_a_machine("first").open(**form)
+    shutil.rmtree(uploaded.parent)
+    shutil.rmtree(zipped)  # the user makes room on the Drive
+
+    second = on_a_machine("second")
+    second.open(**form)
+
+    assert second.workspace.videos(Side.SRC)[0].name == "data_src.mp4"
+    assert "me.mp4 is not on this machine any more; the workspace has its copy" in "".join(shown)
+    with pytest.raises(StoppedCellError, match=r"There is no .*he\.mp4"):
+        second.open(**{**form, "src_video": f"{uploaded}; he.mp4"})
+
+
+def faces_in(session: Session) -> None:
+    """Three faces a side in the sample workspace."""
+    session.open(**FORM)
+    for side in Side:
+        for number, path in enumerate(sorted(MASKED.parent.glob("webcam_man_*.jpg"))[:3]):
+            shutil.copy(path, session.workspace.aligned_dir(side) / f"0000{number}_0.jpg")
+
+
+CLEANING = {
+    "src_person": "",
+    "dst_person": "",
+    "only_show": False,
+    "undo": False,
+    "undo_only": "",
+}
+
+
+def test_run_all_does_not_sort_and_clean_again_what_nothing_has_come_to(
+    session: Session, shown: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    cleaned: list[CleanConfig] = []
+    monkeypatch.setattr(
+        "dflcolab.pipeline.clean.clean",
+        lambda workspace, config, *, progress: cleaned.append(config) or {},
+    )
+    faces_in(session)
+    session.sort(src_by="brightness", dst_by="blur")
+    session.clean(**CLEANING)
+    trash = Trash.of(session.workspace, Side.SRC)
+    trash.move([Removal(trash.home / "00001.jpg", "by hand")])
+    before = {path: path.stat().st_mtime_ns for path in trash.home.iterdir()}
+
+    for again in (False, True):
+        session.sort(src_by="brightness", dst_by="blur")
+        session.clean(**CLEANING, again=again)
+
+    text = "".join(shown)
+    assert text.count("are in order by brightness already") == 2
+    assert {path: path.stat().st_mtime_ns for path in trash.home.iterdir()} == before
+    assert text.count("were cleaned in this way already") == 2
+    assert [config.side for config in cleaned] == [*Side, *Side]
+
+    trash.restore()
+    shutil.copy(MASKED, trash.home / "new.jpg")
+    session.sort(src_by="brightness", dst_by="hue")
+    session.clean(**{**CLEANING, "dst_person": "auto"})
+    assert [path.name for path in sorted(trash.home.iterdir())][-1] == "00003.jpg"
+    assert [config.side for config in cleaned[4:]] == list(Side)
+
+
+def test_a_person_s_number_means_the_same_person_when_the_others_have_gone(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(
+        "dflcolab.pipeline.clean.clean",
+        lambda workspace, config, *, progress: asked.append(config.identity) or {},
+    )
+    faces_in(session)
+    session.workspace.update(person_src=ChosenPerson("number 2", "person_src.npy"))
+
+    session.clean(**{**CLEANING, "src_person": "2", "dst_person": "2"})
+    session.clean(**{**CLEANING, "src_person": "1", "dst_person": "2"})
+
+    assert asked == [("chosen",), ("2",), ("1",)]
+
+
+def test_undo_brings_back_what_it_names_from_whichever_side_it_lies_on(
+    session: Session, shown: list[str]
+):
+    faces_in(session)
+    trash = Trash.of(session.workspace, Side.SRC)
+    trash.move([Removal(trash.home / "00001_0.jpg", "blur: soft")])
+
+    session.clean(**{**CLEANING, "undo": True, "undo_only": "blur"})
+
+    assert len(list(trash.home.glob("*.jpg"))) == 3
+    with pytest.raises(StoppedCellError, match="removed by 'blur'"):
+        session.clean(**{**CLEANING, "undo": True, "undo_only": "blur"})
+
+
+def test_a_faceset_is_looked_up_on_the_storage_like_other_paths(
+    session: Session, jobs: Jobs, tmp_path: Path
+):
+    session.connect(storage_folder=str(tmp_path / "shelf"))
+    (tmp_path / "shelf" / "many.pak").write_bytes(b"")
+
+    asyncio.run(session.choose_model(**{**MODEL, "pretrain_iterations": 1, "faceset": "many.pak"}))
+
+    assert jobs.asked[0][1].faceset == (str(tmp_path / "shelf" / "many.pak"),)

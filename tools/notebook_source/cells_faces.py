@@ -75,18 +75,19 @@ CLEAN = Cell(
     Text(
         "Moves what teaches nothing to the trash, each face with its reason: other people, false finds, blurred, black, tiny and "
         "cut-off faces, near-copies. On the dst side only false finds and, once you say whom to keep, other people, who then stay "
-        "as they are in the video.",
+        "as they are in the video. Run again before new faces have come, it leaves everything as it is, what you brought back too.",
         "学習の役に立たない顔を、理由を記録してゴミ箱へ移します：別人、誤検出、ぼけ、真っ黒、小さすぎる顔、切れた顔、ほぼ同じ顔。"
-        "dst では誤検出だけを、残す人物を指定した場合は別人も移します（別人は動画の中で元の顔のままになります）。",
+        "dst では誤検出だけを、残す人物を指定した場合は別人も移します（別人は動画の中で元の顔のままになります）。"
+        "新しい顔が増えていなければ、もう一度実行しても何も変わらず、元に戻した顔もそのまま残ります。",
     ),
     (
         Field(
             "src_person",
             "",
             Text(
-                "whom to keep: a number from the list of people below the cell, the path of a picture, or `auto` (the person "
+                "whom to keep: a number from the list of people below the cell, the path of a picture (here or on the storage), or `auto` (the person "
                 "seen most; also what an empty src field means until you have said otherwise).",
-                "残す人物：セルの下に出る人物一覧の番号、写真のパス、または `auto`（最も多く写っている人物。src が空欄のときも、別に指定するまでは同じ意味です）。",
+                "残す人物：セルの下に出る人物一覧の番号、写真のパス（このマシンか保存先）、または `auto`（最も多く写っている人物。src が空欄のときも、別に指定するまでは同じ意味です）。",
             ),
         ),
         Field(
@@ -116,6 +117,14 @@ CLEAN = Cell(
             Text(
                 "a check (`blur`), a file, or a pattern (`2-*`).",
                 "検査の名前（`blur` など）、ファイル名、またはパターン（`2-*`）。",
+            ),
+        ),
+        Field(
+            "again",
+            False,
+            Text(
+                "clean once more, although no faces have come since.",
+                "新しい顔が増えていなくても、もう一度整理します。",
             ),
         ),
     ),

@@ -75,8 +75,8 @@ CHOOSE = Cell(
             "faceset",
             "",
             Text(
-                "a faceset of many people (folder, `faceset.pak` or link); empty: the faces of both sides.",
-                "多くの人物の顔素材（フォルダー、`faceset.pak`、リンク）。空欄なら src と dst の顔を使います。",
+                "a faceset of many people (folder or `faceset.pak`, here or on the storage, or a link); empty: the faces of both sides.",
+                "多くの人物の顔素材（このマシンか保存先のフォルダーまたは `faceset.pak`、あるいはリンク）。空欄なら src と dst の顔を使います。",
             ),
         ),
     ),

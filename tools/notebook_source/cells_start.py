@@ -7,14 +7,14 @@ from dataclasses import replace
 from dflcolab.models.options import TRAINABLE_FACE_TYPES
 from dflcolab.runtime import rules
 from dflcolab.runtime.model_export import EXPORTS, NO_EXPORT
-from dflcolab.runtime.session_state import AS_IT_IS
+from dflcolab.runtime.session_state import AS_IT_IS, NOT_SAID
 from dflcolab.runtime.where import Place, Where
 from dflcolab.workspace.settings import RightsBasis
 from tools.notebook_source.parts import Cell, Field, Text, state_field
 
 _HOSTED = Where(Place.COLAB_HOSTED, can_mount_drive=True, colab_kernel=True, kernel_generation=6, widgets_generation=7)  # fmt: skip
 
-_RIGHTS = ("not said yet", *RightsBasis)
+_RIGHTS = (NOT_SAID, *RightsBasis)
 
 _INSTALL = """\
 import importlib.util, subprocess, sys
@@ -74,9 +74,11 @@ CONNECT = Cell(
     Text("Connect storage", "保存先に接続する"),
     Text(
         "Work is done on this machine; copies go to a storage that outlives it. The workspaces that are there are listed below "
-        "the cell. **What does it cost?** The software nothing; the copies take room on your Drive, and a rented machine has its price.",
+        "the cell. **What does it cost?** The software nothing; the copies take room on your Drive, and a rented machine has its price. "
+        "**No access to your Drive?** Leave this cell out and run the others one by one: all works, but nothing outlives this machine.",
         "作業はこのマシン上で行い、マシンが消えても残る保存先にコピーを置きます。保存されているワークスペースの一覧が、セルの下に表示されます。"
-        "**費用は？** ソフトウェアは無料です。コピーの分だけドライブの容量を使い、マシンを借りる場合はその料金がかかります。",
+        "**費用は？** ソフトウェアは無料です。コピーの分だけドライブの容量を使い、マシンを借りる場合はその料金がかかります。"
+        "**ドライブへのアクセスを許可したくない？** このセルを飛ばし、ほかのセルを1つずつ実行してください。すべて動きますが、マシンが消えると何も残りません。",
     ),
     (
         Field(
@@ -130,7 +132,7 @@ OPEN = Cell(
         ),
         Field(
             "src_rights",
-            "not said yet",
+            NOT_SAID,
             Text(
                 "on what basis you use the likeness of the src person; merging needs it.",
                 "src の人物の顔を使う根拠。合成（merge）に必要です。順に「未記入」「本人（自分）」「同意」「ライセンス」「パブリックドメイン」「合成の人物」です。",
@@ -139,7 +141,7 @@ OPEN = Cell(
         ),
         Field(
             "dst_rights",
-            "not said yet",
+            NOT_SAID,
             Text("the same for the dst person.", "dst の人物について、同じように選びます。"),
             _RIGHTS,
         ),
