@@ -64,6 +64,14 @@ def read_a_folder(progress: Progress) -> object:
     return Path().read_bytes()
 
 
+def make_a_folder_in_a_file(progress: Progress) -> object:
+    return Path("/dev/null/folder").mkdir(parents=True)
+
+
+def read_what_cannot_be_read(progress: Progress) -> object:
+    raise OSError(errno.EINVAL, "Invalid argument", "face.jpg")
+
+
 def make_a_mistake(progress: Progress) -> object:
     return {}["key"]
 
@@ -93,7 +101,9 @@ def write_on_a_full_disk(progress: Progress) -> object:
     [
         pytest.param(fill_memory, marks=bad_day("memory-used-up")),
         pytest.param(read_nothing, marks=bad_day("path-missing")),
-        pytest.param(read_a_folder, marks=bad_day("disk-error")),
+        pytest.param(read_a_folder, marks=bad_day("file-or-folder")),
+        pytest.param(make_a_folder_in_a_file, marks=bad_day("file-or-folder")),
+        pytest.param(read_what_cannot_be_read, marks=bad_day("disk-error")),
         pytest.param(make_a_mistake, marks=bad_day("bug")),
         pytest.param(import_what_is_missing, marks=bad_day("library-broken")),
         pytest.param(import_a_missing_part, marks=bad_day("package-broken")),
