@@ -380,7 +380,7 @@ def _shared_faces(
     if not any(part.indices for part in shared.values()):
         raise ModelError(
             f"{first.label} and {second.label} have no held-out faces in common; train them on the "
-            "same faces with the same --holdout-share and --seed to compare them."
+            "same faces with the same --holdout-share to compare them."
         )
     return shared
 

@@ -9,7 +9,7 @@ from dflcolab.engine.checkpoint_choice import CheckpointChoice
 from dflcolab.engine.chosen_checkpoint import chosen_checkpoint, write_again
 from dflcolab.engine.model_lock import training_alone
 from dflcolab.errors import ModelError
-from dflcolab.watch.state import STATE_KEY, records_of
+from dflcolab.watch.state import STATE_KEY, add_event
 from dflcolab.workspace.workspace import Workspace
 
 
@@ -66,12 +66,11 @@ def restore_state(workspace: Workspace, name: str, choice: CheckpointChoice) -> 
         state = found.state()
         pretraining = bool(state["pretraining"])
         if found.folder != newest.folder:
-            _, events = records_of(model_dir, pretraining=pretraining)
             text = f"Back from iteration {newest.iteration:,} to {found.iteration:,}, as asked for."
             entry = {"iteration": newest.iteration, "kind": "restore", "text": text}
-            events.append({**entry, "back_to": found.iteration})
-            events.flush()
-            remembered = {**state.get(STATE_KEY, {}), "events": len(events.read())}
+            entry |= {"back_to": found.iteration}
+            count = add_event(model_dir, pretraining=pretraining, entry=entry)
+            remembered = {**state.get(STATE_KEY, {}), "events": count}
             write_again(model_dir, found, {STATE_KEY: remembered})
     return RestoreReport(
         name, found.iteration, newest.iteration, str(state["architecture"]), pretraining

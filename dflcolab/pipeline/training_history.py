@@ -109,6 +109,8 @@ def read_history(workspace: Workspace, name: str) -> ModelHistory:
         looks = [look for look in looks if look.iteration <= latest.iteration]
         losses = losses[: latest.iteration]
     previews = workspace.history_dir / name
+    # Those beyond are of a state that was gone back behind; training will write over them.
+    reached = max(latest.iteration, len(losses), *(look.iteration for look in looks[-1:]))
     return ModelHistory(
         name=name,
         folder=folder,
@@ -118,7 +120,13 @@ def read_history(workspace: Workspace, name: str) -> ModelHistory:
         looks=tuple(still_valid(looks, lambda look: look.iteration)),
         events=tuple(events),
         losses=losses,
-        previews=tuple(read_previews(previews / _PRETRAINING if pretraining else previews)),
+        previews=tuple(
+            (iteration, path)
+            for iteration, path in read_previews(
+                previews / _PRETRAINING if pretraining else previews
+            )
+            if iteration <= reached
+        ),
         problems=tuple(problems),
     )
 

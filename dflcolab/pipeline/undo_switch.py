@@ -12,7 +12,7 @@ from dflcolab.engine.chosen_checkpoint import write_again
 from dflcolab.engine.model_lock import training_alone
 from dflcolab.errors import ModelError
 from dflcolab.watch.schedule import ScheduleState
-from dflcolab.watch.state import STATE_KEY, records_of
+from dflcolab.watch.state import STATE_KEY, add_event
 from dflcolab.workspace.workspace import Workspace
 
 
@@ -71,13 +71,15 @@ def undo_switch(workspace: Workspace, name: str) -> UndoReport:
             )
         before.verify()
         schedule, switch, _ = ScheduleState.from_plain(watch["schedule"]).undone()
-        _, events = records_of(model_dir, pretraining=bool(now["pretraining"]))
         entry = {"iteration": now["iteration"], "kind": "undo", "text": switch.reason}
-        events.append({**entry, "back_to": before.iteration})
-        events.flush()
+        count = add_event(
+            model_dir,
+            pretraining=bool(now["pretraining"]),
+            entry={**entry, "back_to": before.iteration},
+        )
         remembered = {
             **before.state().get(STATE_KEY, {}),
-            "events": len(events.read()),
+            "events": count,
             "schedule": schedule.to_plain(),
             "before_switch": "",
         }

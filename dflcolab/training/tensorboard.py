@@ -92,7 +92,9 @@ class TensorBoardLog:
         facts = {k: v for k, v in entry.items() if k not in ("iteration", "kind", "text")}
         shown = f"{entry.get('text', '')}\n\n    {json.dumps(facts)}" if facts else entry["text"]
         writer = self._writer(pretraining=pretraining)
-        writer.text(int(entry["iteration"]), f"events/{entry['kind']}", str(shown))
+        # A roll-back stands where training goes on from: the mark that follows voids all beyond.
+        step = int(entry.get("back_to", entry["iteration"]))
+        writer.text(step, f"events/{entry['kind']}", str(shown))
 
     def close(self) -> None:
         """Bring everything to the disk and close the files."""

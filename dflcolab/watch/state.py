@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dflcolab.errors import FormatError
 from dflcolab.watch.looks import Look
@@ -20,6 +22,31 @@ def records_of(model_dir: Path, *, pretraining: bool) -> tuple[JsonLines, JsonLi
     """The files of a model's looks and events, of pretraining or of training."""
     end = "-pretraining.jsonl" if pretraining else ".jsonl"
     return JsonLines(model_dir / f"looks{end}"), JsonLines(model_dir / f"events{end}")
+
+
+def add_event(model_dir: Path, *, pretraining: bool, entry: Mapping[str, Any]) -> int:
+    """Add an event to a model that nobody trains now.
+
+    What a run that ended in the middle of a line left of it is cut off first.
+
+    Args:
+        model_dir: Of the model.
+        pretraining: It belongs to the pretraining.
+        entry: With `iteration`, `kind` and `text`.
+
+    Returns:
+        How many events there are then.
+
+    Raises:
+        FormatError: A line is damaged; nothing was added.
+        StorageError: The disk is full, read-only or gone.
+    """
+    _, events = records_of(model_dir, pretraining=pretraining)
+    count = len(events.read())
+    events.start_at(count)
+    events.append(entry)
+    events.flush()
+    return count + 1
 
 
 def read_looks(lines: JsonLines) -> list[Look]:

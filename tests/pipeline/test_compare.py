@@ -188,7 +188,7 @@ def test_faces_that_one_was_trained_on_are_left_out_and_a_small_model_is_judged_
     assert found.options["resolution"] == (64, 96)
     assert found.measures["dst/held_out/psnr"].a.value is not None
     _give(workspace, "c", shift=5)
-    with pytest.raises(ModelError, match=r"no held-out faces in common.*--seed"):
+    with pytest.raises(ModelError, match=r"no held-out faces in common.*--holdout-share"):
         _compare(workspace, "a", "c")
 
 

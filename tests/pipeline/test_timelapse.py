@@ -33,7 +33,7 @@ def _frames(path: Path) -> list[np.ndarray]:
 
 
 def test_previews_become_a_signed_video(workspace: Workspace):
-    give_past(workspace, "m", previews=range(100, 1300, 100))
+    give_past(workspace, "m", previews=range(100, 1300, 100), saves=(1200,))
     folder = workspace.history_dir / "m"
     (folder / "preview-000000300.jpg").write_bytes(picture(300, (200, 200)))  # an older grid
     (folder / "preview-000000500.jpg").write_bytes(b"\xff\xd8 cut off")

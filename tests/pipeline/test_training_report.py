@@ -177,7 +177,7 @@ def test_pretraining_and_training_are_apart(workspace: Workspace):
     assert [iteration for iteration, _ in read_history(workspace, "m").previews] == [10, 20]
     give_past(
         workspace, "m", looks=HEALTHY[:5], events=[start(0), event(250, "switch", "on")],
-        saves=(1250,), previews=(30,),
+        saves=(1250,), previews=(30, 1500),
     )  # fmt: skip
     history = read_history(workspace, "m")
     assert [look.iteration for look in history.looks] == [0, 250, 500, 750, 1000]

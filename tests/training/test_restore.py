@@ -30,6 +30,8 @@ def test_training_goes_on_from_the_restored_state_in_the_same_numbers(face_works
     _train(workspace, target_iter=6)
     losses, looks = (folder / "losses.bin").read_bytes(), (folder / "looks.jsonl").read_text()
 
+    with (folder / "events.jsonl").open("a") as stream:
+        stream.write('{"iteration": 6, "ki')  # the disk was full just then
     restored = model(workspace, ModelConfig(action="restore", checkpoint=3))
 
     assert restored.summary().startswith("m is back at iteration 3 (it was at 6)")

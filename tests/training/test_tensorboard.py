@@ -126,8 +126,12 @@ def test_a_roll_back_takes_back_what_came_after(tmp_path: Path):
         loop.session.iteration = iteration
         loop.recent = (float(iteration), 0.0)
         log(loop)
+        if iteration == 149:
+            log.event({"iteration": 149, "kind": "rollback", "text": "Back.", "back_to": 100})
     log.close()
 
+    told = [step for tag, step, _ in read(tmp_path / "board" / "training") if "rollback" in tag]
+    assert told == [100]
     steps = [step for tag, step, _ in read(tmp_path / "board" / "training") if tag == "loss/src"]
     assert steps == [1, 21, 41, 61, 81, 101, 121]
 
