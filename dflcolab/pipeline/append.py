@@ -132,7 +132,7 @@ def append(
         progress: Shows the work and carries the wish to stop.
 
     Raises:
-        WorkspaceError: A path is missing or holds nothing of use; the disk is too full.
+        WorkspaceError: A path is missing or holds nothing of use.
         MediaError: A video or photo is none.
         FormatError: A pack is damaged.
         FacesetError: The side is packed; other options than before; no face at all.

@@ -9,11 +9,10 @@ from pathlib import Path
 from dflcolab.errors import MediaError
 from dflcolab.extraction import append_log
 from dflcolab.faceset.append import plain_stem
-from dflcolab.files import remove_temporaries, sha256_of, storage_errors
+from dflcolab.files import check_space, remove_temporaries, sha256_of, storage_errors
 from dflcolab.media.frame_sequence import list_frames, read_image
 from dflcolab.pipeline.append_checks import Material
 from dflcolab.pipeline.append_labels import Labels
-from dflcolab.pipeline.init import check_space
 from dflcolab.progress import Progress
 from dflcolab.workspace.moving import copy_file
 from dflcolab.workspace.workspace import Side, Workspace
@@ -89,9 +88,8 @@ def copy_photos(
         progress: Shows the work and carries the wish to stop.
 
     Raises:
-        WorkspaceError: The disk is too full.
         Interrupted: Stopped as asked; what was copied stays.
-        StorageError: Disk full, read-only or gone; what was copied stays.
+        StorageError: Disk too full, read-only or gone; what was copied stays.
     """
     known = KnownPhotos(workspace, side)
     home = workspace.photos_dir(side)
@@ -100,7 +98,7 @@ def copy_photos(
     new = [path for path, twin in found.items() if twin is None]
     if not new:
         return CopiedPhotos(tuple(dict.fromkeys(there)), 0, len(found))
-    check_space(workspace.root, sum(path.stat().st_size for path in new), material.path)
+    check_space(workspace.root, sum(path.stat().st_size for path in new), str(material.path))
     label = _label(material, home, new, log_path, labels)
     folder = home / label
     with storage_errors(folder):

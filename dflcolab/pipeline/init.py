@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dflcolab.errors import WorkspaceError
-from dflcolab.files import list_files, natural_key, sha256_of, storage_errors
+from dflcolab.files import check_space, sha256_of, storage_errors
+from dflcolab.media.frame_sequence import FRAME_SUFFIXES, list_frames
 from dflcolab.media.probe import probe
 from dflcolab.pipeline.bring_in import bring_in, check_source
 from dflcolab.progress import Progress
@@ -25,8 +25,6 @@ from dflcolab.workspace.settings import (
     write_settings,
 )
 from dflcolab.workspace.workspace import VIDEO_SUFFIXES, Side, Workspace
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -159,9 +157,9 @@ def _checked(paths: Sequence[Path], side: Side) -> list[Path]:
         if not path.exists():
             raise WorkspaceError(f"There is no {path}; check the path of the {side.value} video.")
         if path.is_dir():
-            if not list_files(path, PICTURE_SUFFIXES):
+            if not list_frames(path):
                 raise WorkspaceError(
-                    f"The folder {path} holds no pictures ({', '.join(PICTURE_SUFFIXES)}); "
+                    f"The folder {path} holds no pictures ({', '.join(FRAME_SUFFIXES)}); "
                     "give a video or a folder of frames."
                 )
         else:
@@ -203,9 +201,8 @@ def bring_in_video(
         Names of the video in the workspace: in the first list if it is new, else in the second.
 
     Raises:
-        WorkspaceError: The disk is too full for it.
         Interrupted: The user asked to stop; nothing was added.
-        StorageError: The disk is read-only or gone.
+        StorageError: The disk is too full for it, read-only or gone.
     """
     size = path.stat().st_size
     same_size = [video for video in workspace.videos(side) if video.stat().st_size == size]
@@ -215,7 +212,7 @@ def bring_in_video(
             if video.samefile(path) or sha256_of(video) == digest:
                 return [], [video.name]
     target = workspace.root / _next_video_name(workspace, side, path)
-    check_space(workspace.root, size, path)
+    check_space(workspace.root, size, str(path))
     with progress.task(f"Copying {path.name}", total=size >> 20, unit="MB") as task:
         copied = 0
 
@@ -238,7 +235,7 @@ def _next_video_name(workspace: Workspace, side: Side, path: Path) -> str:
     suffix = path.suffix.lower() if path.suffix.lower() in VIDEO_SUFFIXES else ".mp4"
     taken = {video.stem for video in workspace.videos(side)}
     stem = f"data_{side.value}"
-    pictures = not taken and list_files(workspace.frames_dir(side), PICTURE_SUFFIXES)
+    pictures = not taken and list_frames(workspace.frames_dir(side))
     number = 2 if pictures else 1
     while (name := stem if number == 1 else f"{stem}_{number}") in taken:
         number += 1
@@ -253,10 +250,10 @@ def _add_pictures(
     Where another picture may have the name, the new one gets the folder's name in front.
     """
     target_dir = workspace.frames_dir(side)
-    pictures = sorted(list_files(folder, PICTURE_SUFFIXES), key=natural_key)
+    pictures = list_frames(folder)
     if target_dir.resolve() == folder.resolve():
         return [], [f"{target_dir.name}/ ({len(pictures)} pictures)"]
-    check_space(workspace.root, sum(path.stat().st_size for path in pictures), folder)
+    check_space(workspace.root, sum(path.stat().st_size for path in pictures), str(folder))
     has_videos = bool(workspace.videos(side))
 
     def names(path: Path) -> list[str]:
@@ -291,22 +288,6 @@ def _add_pictures(
 
 def _same_content(one: Path, other: Path) -> bool:
     return one.stat().st_size == other.stat().st_size and sha256_of(one) == sha256_of(other)
-
-
-def check_space(folder: Path, size: int, source: Path) -> None:
-    """Refuse before copying what cannot fit.
-
-    Raises:
-        WorkspaceError: There is too little room.
-    """
-    import shutil
-
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise WorkspaceError(
-            f"The disk is too full for {source} ({size >> 20} MB, {free >> 20} MB free in "
-            f"{os.fspath(folder)}); free some space and run again."
-        )
 
 
 def _shortened(names: Sequence[str]) -> str:

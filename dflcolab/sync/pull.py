@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from dflcolab.errors import StorageError, SyncError, UnsafeFileError
-from dflcolab.files import storage_errors
+from dflcolab.errors import SyncError, UnsafeFileError
+from dflcolab.files import check_space, storage_errors
 from dflcolab.progress import Progress
 from dflcolab.sync.damage import Damage
 from dflcolab.sync.fetch import fetch, missing_files, staged_path
@@ -200,12 +200,7 @@ class _Pull:
         n_bytes = sum(file.size for file in self.to_fetch)
         with storage_errors(self.root):
             self.staging.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(self.staging).free
-            if n_bytes > free:
-                raise StorageError(
-                    f"The disk of {self.root} has {free >> 20} MB free and {n_bytes >> 20} MB are "
-                    "needed; free some space and pull again."
-                )
+            check_space(self.root, n_bytes, f"the copy {self.manifest.name}")
             fetch(self.remote, self.to_fetch, self.staging, self.progress)
             self.progress.raise_if_stopped()
             self._make_ready()

@@ -11,12 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dflcolab.errors import StorageError, WorkspaceError
-from dflcolab.files import fsync_dir, storage_errors
+from dflcolab.files import check_space, fsync_dir, storage_errors
 from dflcolab.progress import Progress
 from dflcolab.transfer.archive_entries import Archive, Limits, open_archive, pieces
 
 _RESERVE = 256 << 20
 """Bytes that stay free on the disk: a full one stops everything else."""
+_BLOCK = 4096
+"""Bytes that a disk may take for a file beyond its own."""
 
 
 def unpack(
@@ -54,9 +56,9 @@ def unpack(
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise WorkspaceError(f"{target} exists already; give another folder for {path.name}.")
         target.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(target.parent).free
         with open_archive(path, limits, progress) as archive:
-            _check_space(archive, path, free)
+            size = sum(entry.size + _BLOCK for entry in archive.entries)
+            check_space(target.parent, size + _RESERVE, f"what {path} holds")
             if staging.exists():
                 shutil.rmtree(staging)
             staging.mkdir()
@@ -109,12 +111,3 @@ def _write(archive: Archive, staging: Path, shown: str, progress: Progress) -> l
                     os.utime(place, (entry.time, entry.time))
             found.append(Path(entry.path))
     return found
-
-
-def _check_space(archive: Archive, path: Path, free: int) -> None:
-    size = sum(entry.size + 4096 for entry in archive.entries)
-    if size + _RESERVE > free:
-        raise StorageError(
-            f"The disk is too full to unpack {path} ({size >> 20} MB, {free >> 20} MB free); free "
-            "some space and run again."
-        )

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dflcolab.errors import Interrupted, MediaError, WorkspaceError
+from dflcolab.errors import Interrupted, MediaError, StorageError, WorkspaceError
 from dflcolab.files import sha256_of
 from dflcolab.pipeline.init import init
 from dflcolab.progress import Progress
@@ -138,7 +138,7 @@ def test_a_stop_while_copying_leaves_no_half_video(tmp_path: Path, clips):
     assert not [path.name for path in (tmp_path / "w").iterdir() if "mp4" in path.name]
 
 
-@pytest.mark.bad_day("init-disk-full")
+@pytest.mark.bad_day("no-room")
 def test_a_video_that_cannot_fit_is_refused_before_copying(
     tmp_path: Path, clips, monkeypatch: pytest.MonkeyPatch
 ):
@@ -147,5 +147,5 @@ def test_a_video_that_cannot_fit_is_refused_before_copying(
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
 
-    with pytest.raises(WorkspaceError, match=r"disk is (too )?full"):
+    with pytest.raises(StorageError, match="disk is too full"):
         init(tmp_path / "w", InitConfig(src=(clips["src"],)))

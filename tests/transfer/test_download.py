@@ -227,7 +227,7 @@ def test_sizes_are_checked_before_and_during(get, server, tmp_path):
         get("tiny.bin", expected=Expected(smallest=100))
 
 
-@pytest.mark.bad_day("bring-in-disk-full", "download-disk-full")
+@pytest.mark.bad_day("no-room", "download-disk-full")
 def test_a_full_disk_is_seen_before_the_first_byte(get, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 1000))

@@ -137,7 +137,7 @@ def test_a_drive_without_room(
     refused(lambda: push(workspace, tmp_path / "shelf"))
 
 
-@bad_day("pull-disk-full")
+@bad_day("no-room")
 def test_a_machine_without_room(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
