@@ -117,18 +117,21 @@ class Evaluator:
         return _digest(self._groups[name] for name in _HELD_OUT if name in self._groups)
 
     def held_out(self, judge: Judge, *, at_once: int) -> dict[str, Sample]:
-        """Losses of the held-out faces as they are, named as by `look`; empty unless both sides have some.
+        """Losses of the held-out faces as they are, named as by `look`; empty without any.
 
         Args:
             judge: The model as it is now.
             at_once: Faces of a side that the model takes; one shape, so that it compiles once.
         """
-        if not all(name in self._groups for name in _HELD_OUT):
+        if not any(name in self._groups for name in _HELD_OUT):
             return {}
-        measured = self._measured(judge, _HELD_OUT, at_once)
+        # A side without held-out faces lends training faces, which say nothing here.
+        pair = (self._existing("src", "held_out"), self._existing("dst", "held_out"))
+        measured = zip(pair, self._measured(judge, pair, at_once), strict=True)
         return {
             f"{name}/loss": sample_of(values["loss"], self._groups[name].stretches)
-            for name, values in zip(_HELD_OUT, measured, strict=True)
+            for name, values in measured
+            if name in _HELD_OUT
         }
 
     def look(self, judge: Judge, paint: Painter, *, at_once: int, swap: bool) -> Evaluation:

@@ -298,7 +298,7 @@ class Session(ReturningSession):
         }
 
     def evaluate(self) -> dict[str, float] | None:
-        """Mean loss on the held-out faces of each side, unwarped.
+        """Mean loss on the held-out faces of each side that has some, unwarped.
 
         None where none are held out, or where a loss is no number.
         """
@@ -309,9 +309,11 @@ class Session(ReturningSession):
             else self._evaluator.held_out(self._step.evaluate, at_once=self.plan.micro_batch)
         )
         names = {side: f"{side}/held_out/loss" for side in self._sides}
-        if not all(name in measures for name in names.values()):
+        self._held_out_losses = {
+            side: measures[name] for side, name in names.items() if name in measures
+        }
+        if not self._held_out_losses:
             return None
-        self._held_out_losses = {side: measures[name] for side, name in names.items()}
         losses = {side: sample.mean for side, sample in self._held_out_losses.items()}
         return losses if np.isfinite(list(losses.values())).all() else None
 

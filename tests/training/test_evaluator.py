@@ -203,7 +203,10 @@ def test_a_side_without_held_out_faces_has_no_such_measures():
         "src/training", "src/training_warped", "dst/training", "dst/training_warped",
         "dst/held_out", "dst/held_out_warped",
     }  # fmt: skip
-    assert evaluator.held_out(_darker, at_once=2) == {}
+    alone = evaluator.held_out(_darker, at_once=2)
+    assert alone == {"dst/held_out/loss": measures["dst/held_out/loss"]}
+    sides["dst"] = SideFaces(sides["dst"].training, None)
+    assert Evaluator(OPTIONS, sides).held_out(_darker, at_once=2) == {}
 
 
 def test_a_face_without_a_mask_counts_where_no_mask_is_needed():
