@@ -15,13 +15,13 @@ from dflcolab.errors import FacesetError
 from dflcolab.extraction.alignment import encode_jpeg
 from dflcolab.extraction.debug_view import QUALITY, draw_face
 from dflcolab.extraction.extractor import n_cores
-from dflcolab.extraction.pipes import map_ordered
 from dflcolab.extraction.present_faces import PresentFaces
 from dflcolab.extraction.sources import Source, SourceFrame, chosen_frames
 from dflcolab.faces.alignment import rect_from_landmarks
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.files import list_files, write_bytes
 from dflcolab.formats.dfl_jpeg import Face
+from dflcolab.pipes import map_ordered
 from dflcolab.progress import Progress
 
 _PICTURES = (".jpg", ".jpeg", ".png")

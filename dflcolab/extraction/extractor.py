@@ -20,12 +20,12 @@ from pathlib import Path
 from dflcolab.detection.detector import FaceDetector
 from dflcolab.detection.mesh import FaceMesh
 from dflcolab.extraction.journal import Journal
-from dflcolab.extraction.pipes import map_ordered, prefetch
 from dflcolab.extraction.report import Stopwatch
 from dflcolab.extraction.sources import Source, SourceFrame
 from dflcolab.extraction.tracking import LOOK_EVERY, TrackedFrame, Tracker, TrackState
 from dflcolab.extraction.writing import FaceWriter, bring_to_disk
 from dflcolab.imaging.cuts import CutFinder
+from dflcolab.pipes import map_ordered, prefetch
 from dflcolab.progress import Progress, Task
 
 BATCH_FRAMES = 64

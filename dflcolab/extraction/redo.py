@@ -17,10 +17,10 @@ from dflcolab.errors import FacesetError
 from dflcolab.extraction.debug_pictures import places_of, stems_of_pictures
 from dflcolab.extraction.extractor import n_cores
 from dflcolab.extraction.journal import Journal, SourceLog
-from dflcolab.extraction.pipes import map_ordered
 from dflcolab.extraction.present_faces import PresentFaces
 from dflcolab.extraction.sources import Source, SourceFrame, chosen_frames
 from dflcolab.extraction.writing import FaceWriter, PlacedFace
+from dflcolab.pipes import map_ordered
 from dflcolab.progress import Progress
 from dflcolab.workspace.trash import BY_LOOKING_AGAIN, Removal, Trash
 

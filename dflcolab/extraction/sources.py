@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 from dflcolab.arrays import Image
 from dflcolab.errors import MediaError
-from dflcolab.extraction.pipes import map_ordered
 from dflcolab.media.frame_sequence import read_image
 from dflcolab.media.video_reader import VideoReader
+from dflcolab.pipes import map_ordered
 
 _HASHED_BYTES = 1 << 20
 _NUMBER = re.compile(r"[0-9]{1,15}")

@@ -27,8 +27,8 @@ from dflcolab.merging.motion import STILL, Motion, motions
 from dflcolab.merging.networks import Question
 from dflcolab.merging.options import CompositeOptions
 from dflcolab.merging.output import Deliver, MergedFrame, MergeOutput, PictureOutput
-from dflcolab.merging.prefetch import prefetched
 from dflcolab.merging.steady_faces import PredictedFrame, reach, steady_faces
+from dflcolab.pipes import prefetch
 from dflcolab.progress import Progress, Task
 
 
@@ -241,7 +241,7 @@ class _Merge:
         walk = job.frames.walk(start, stop, self._is_decoded, deep=job.deep)
         waiting: list[DstFrame] = []
         n_faces = 0
-        with closing(prefetched(walk, depth=2 * job.threads)) as frames:
+        with closing(prefetch(walk, 2 * job.threads, name="frames")) as frames:
             for frame in frames:
                 waiting.append(frame)
                 n_faces += len(job.faces.of(frame.stem))

@@ -11,7 +11,6 @@ from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.extraction import append_log
 from dflcolab.extraction.append_log import Appended
 from dflcolab.extraction.extractor import n_cores
-from dflcolab.extraction.pipes import map_ordered
 from dflcolab.extraction.present_faces import FaceFormat
 from dflcolab.extraction.writing import bring_to_disk
 from dflcolab.faceset.append import (
@@ -27,6 +26,7 @@ from dflcolab.faceset.convert import convert_face
 from dflcolab.files import write_bytes
 from dflcolab.formats.dfl_jpeg import embed, face_from_bytes
 from dflcolab.pipeline.append_labels import Labels
+from dflcolab.pipes import map_ordered
 from dflcolab.progress import Progress
 
 _BATCH = 64

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dflcolab.extraction.pipes import map_ordered, prefetch
+from dflcolab.pipes import map_ordered, prefetch
 
 
 def test_order_is_kept_through_both_kinds_of_stage():
