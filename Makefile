@@ -13,10 +13,10 @@ demo: $(READY)
 
 # All but a few that take minutes and whose like the others hold too; `make test-all` has them.
 test: $(READY) $(COLAB_READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-all: $(READY) $(COLAB_READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not notebook"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -110,6 +111,12 @@ def face_workspace(_faces_once: Path, tmp_path: Path) -> Path:
 def trained_workspace(_trained_once: Path, tmp_path: Path) -> Path:
     """`face_workspace` with a model `tiny` trained for a few iterations."""
     return _copies(_trained_once, tmp_path)()
+
+
+def pytest_collection_finish():
+    """What is loaded by now stays: whoever collects rubbish later need not search a million objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
