@@ -25,6 +25,7 @@ from dflcolab.pipeline.mask_guess import GuessReport, guess_labels
 from dflcolab.pipeline.mask_labels import LabelsReport, labels
 from dflcolab.pipeline.mask_next import NextReport, next_labels
 from dflcolab.progress import Progress
+from dflcolab.sync.words import counted
 from dflcolab.workspace.workspace import Side, Workspace
 from dflcolab.xseg.config import MaskConfig
 
@@ -71,7 +72,7 @@ class MaskReport:
         """The report in a few lines."""
         lines = [
             (
-                f"{self.faces} faces of {self.side}: {self.with_xseg_mask} with an XSeg mask, "
+                f"{counted(self.faces, 'face')} of {self.side}: {self.with_xseg_mask} with an XSeg mask, "
                 f"{self.with_polygons} with drawn outlines, {self.hull_only} with the hull only."
             )
         ]

@@ -38,7 +38,7 @@ class ResizeReport:
         undone: True if the former faces were brought back.
         restored: After `--undo`: faces of the set that have their former picture again.
         removed: After `--undo`: faces that were removed since the resize, and stay removed.
-        since_then: After `--undo`: face files that came since, and stay as they are.
+        since_then: After `--undo`: face files that came since, or that the resize had left alone.
         problems: Files that stayed as they were, and why.
     """
 
@@ -93,8 +93,8 @@ class ResizeReport:
             )
         if self.since_then:
             lines.append(
-                f"Unchanged in the set: {counted(self.since_then, 'face')} that came since the "
-                "resize."
+                f"Unchanged in the set: {counted(self.since_then, 'face')} that came since the resize, "
+                "or that it had left as they were."
             )
         return lines
 

@@ -131,11 +131,18 @@ def test_near_copies_are_proposed_wherever_they_lie(face, tmp_path: Path):
     assert found[0].reason == "nearly the same as 00000_0.jpg"
 
 
-def test_faces_of_one_frame_are_no_duplicates(face, tmp_path: Path):
+def test_faces_of_one_frame_are_no_duplicates_but_files_of_one_face_are(face, tmp_path: Path):
     image, record = face
-    paths = write_faces(tmp_path / "a", [image] * 3, record, ["00001.png"] * 3)
+    assert record.source_landmarks is not None
+    beside = record.replace(source_landmarks=record.source_landmarks + np.float32([200, 0]))
+    paths = [
+        *write_faces(tmp_path / "a", [image] * 2, record, ["00001.png"] * 2),
+        *write_faces(tmp_path / "b", [image], beside, ["00001.png"]),
+    ]
 
-    assert propose_duplicates(looks_of(paths), 0.01) == []
+    found = propose_duplicates(looks_of(paths), 0.01)
+
+    assert [proposal.path for proposal in found] == paths[1:2]
 
 
 def test_an_open_mouth_is_no_copy_of_a_shut_one(face, tmp_path: Path):
