@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dflcolab.config import to_plain
-from dflcolab.engine.checkpoint import Checkpoint
+from dflcolab.engine.checkpoint import SCORED_BY, Checkpoint, best_of, list_checkpoints
 from dflcolab.errors import ModelError
 from dflcolab.models.kinds import swap_options_of
 from dflcolab.progress import Progress, Wish
@@ -96,6 +96,7 @@ class Watch(RecordedWatch):
         self._every = settings.look_every
         self._state = first_state(to_plain(session.options), session.iteration)
         self._before_switch = ""
+        self._former_best = ""
         self._steady_since = 0
         self._at = session.iteration
         self._began_at = session.iteration
@@ -122,6 +123,7 @@ class Watch(RecordedWatch):
         session = self._session
         self._began_at = session.iteration
         self._take_up(facts)
+        self._keep_former_best()
         self._settle_phase(checkpoint, by_hand=by_hand)
         self._tell()
         # A save at the iteration of a look was made before what follows from that look.
@@ -131,6 +133,22 @@ class Watch(RecordedWatch):
             switch = self._due()
             if switch is not None and checkpoint is not None:
                 self._switch(switch, checkpoint)
+
+    def _keep_former_best(self) -> None:
+        """Keep the best state by a score that means something else now, and tell of it."""
+        session = self._session
+        if session.restored.get(SCORED_BY, session.scored_by) == session.scored_by:
+            return
+        checkpoints = list_checkpoints(session.model_dir)
+        best = best_of(checkpoints, like=session.restored)
+        if best is None:
+            return
+        self._former_best = best
+        iteration = next(c.iteration for c in checkpoints if c.folder.name == best)
+        self._progress.message(
+            "The held-out faces or the options of the loss are others than before, so the search for "
+            f"the best state begins anew; that until now stays as well: --checkpoint {iteration}."
+        )
 
     def _settle_phase(self, checkpoint: Checkpoint | None, *, by_hand: bool) -> None:
         """Bring the schedule's state in line with the options, which the user may have changed."""
@@ -196,8 +214,12 @@ class Watch(RecordedWatch):
             self._save_and_switch(switch, loop)
 
     def in_use(self) -> Collection[str]:
-        """Names of checkpoint folders that must stay: the one to which a switch can be undone."""
-        return (self._before_switch,) if self._before_switch else ()
+        """Names of checkpoint folders that must stay.
+
+        The one to which a switch can be undone, and the best one by the score before that meant
+        something else.
+        """
+        return [name for name in (self._before_switch, self._former_best) if name]
 
     def rolled_back(self, session: Session) -> None:
         """Forget the looks that the session has gone back behind; events stay."""
@@ -337,6 +359,7 @@ class Watch(RecordedWatch):
         known = int(plain.get("look_every", 0)) if here else 0
         self._every = self._settings.look_every or known or self._every
         self._before_switch = str(plain.get("before_switch", ""))
+        self._former_best = str(plain.get("former_best", "")) or self._former_best
         self._steady_since = int(plain.get("steady_since", 0))
         options = state.get("options") or to_plain(self._session.options)
         self._state = (
@@ -352,6 +375,7 @@ class Watch(RecordedWatch):
             "look_every": self._every,
             "schedule": self._state.to_plain(),
             "before_switch": self._before_switch,
+            "former_best": self._former_best,
             "steady_since": self._steady_since,
             NAMES_KEY: self._session.stretch_names,
         }

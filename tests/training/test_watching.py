@@ -12,6 +12,7 @@ import pytest
 
 from dflcolab.config import from_mapping
 from dflcolab.engine.checkpoint import latest_checkpoint, list_checkpoints
+from dflcolab.engine.chosen_checkpoint import best_checkpoint
 from dflcolab.errors import ConfigError, FormatError, ModelError
 from dflcolab.pipeline.model import model
 from dflcolab.pipeline.train import train
@@ -192,11 +193,16 @@ def test_it_ends_training_when_asked_to(workspace: Workspace, monkeypatch: pytes
     # The same command again does not train a bit more each time.
     again = _train(workspace, target_iter=40, stop_on=wish, schedule="manual")
     assert (again.iteration, again.stopped_because) == (8, wish)
-    # Whoever acts on the verdict does train: with other options, and with other faces.
-    options = {"target_iter": 40, "stop_on": wish, "schedule": "manual"}
-    assert _train(workspace, set=["learning_rate=1e-4"], **options).iteration == 12
+    # Whoever acts on the verdict does train: with other faces, and with other options.
+    options = {"target_iter": 40, "stop_on": wish, "schedule": "manual", "keep": 1}
     min(workspace.aligned_dir(Side.SRC).glob("*.jpg")).unlink()
-    assert _train(workspace, **options).iteration == 16
+    assert _train(workspace, **options).iteration == 12
+    best = best_checkpoint(workspace.model_dir("m"))
+    assert _train(workspace, set=["eyes_mouth_prio=yes"], **options).iteration == 16
+    # Its score means something else now; the best state by the one before stays.
+    assert best is not None
+    kept = [c.iteration for c in list_checkpoints(workspace.model_dir("m"))]
+    assert kept == [best.iteration, 16]
     assert _train(workspace, target_iter=18, schedule="manual").iteration == 18
 
 
