@@ -93,11 +93,6 @@ def person_centre(embeddings: Sequence[FloatArray] | FloatArray) -> FloatArray:
     return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
 
 
-def warm_up() -> None:
-    """Load the network now rather than with the first face."""
-    _model()(np.zeros((1, INPUT_SIZE, INPUT_SIZE, 3), np.float32))
-
-
 @functools.cache
 def _model() -> LiteModel:
     return LiteModel(EMBEDDING)

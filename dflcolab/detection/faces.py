@@ -79,32 +79,23 @@ def longer_side(box: FloatArray) -> float:
     return float(max(box[2] - box[0], box[3] - box[1]))
 
 
-def detect_faces(
-    image: Image,
-    *,
-    min_face: float = 0.0,
-    max_faces: int = 0,
-    rotations: bool = False,
-    small_faces: bool = False,
-) -> list[FoundFace]:
+def detect_faces(image: Image, *, min_face: float = 0.0, max_faces: int = 0) -> list[FoundFace]:
     """All faces of one picture with their 68 landmarks.
 
     Args:
         image: `[H, W, 3]` BGR.
         min_face: Smallest longer side of a face's box in pixels.
         max_faces: Keep that many of the largest; 0 keeps all.
-        rotations: Also look at the picture turned by quarter turns.
-        small_faces: Also look for faces under 3 % of the picture.
 
     Returns:
         Faces, largest first.
     """
-    detector, mesh = _shared(rotations, small_faces)
+    detector, mesh = _shared()
     found = find_faces(image, detector.detect(image), mesh, min_face=min_face)
     return found[:max_faces] if max_faces else found
 
 
 @functools.cache
-def _shared(rotations: bool, small_faces: bool) -> tuple[FaceDetector, FaceMesh]:
+def _shared() -> tuple[FaceDetector, FaceMesh]:
     mesh = FaceMesh()
-    return FaceDetector(mesh, rotations=rotations, small_faces=small_faces), mesh
+    return FaceDetector(mesh), mesh

@@ -23,15 +23,12 @@ from dflcolab.files import storage_errors
 _TYPES = {"float32": "F32", "float16": "F16", "float64": "F64", "int64": "I64", "int32": "I32"}
 
 
-def write_tensors(
-    path: Path, arrays: Mapping[str, Array], *, metadata: Mapping[str, str] | None = None
-) -> tuple[int, str]:
+def write_tensors(path: Path, arrays: Mapping[str, Array]) -> tuple[int, str]:
     """Write arrays to a new file and force it to the disk.
 
     Args:
         path: New file; its name should be temporary or in a folder that does not count yet.
         arrays: Name to numeric array.
-        metadata: Texts kept in the header.
 
     Returns:
         Size in bytes and hex SHA-256.
@@ -39,7 +36,7 @@ def write_tensors(
     Raises:
         StorageError: Disk full, read-only or gone.
     """
-    header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    header: dict[str, object] = {}
     offset = 0
     for name, array in arrays.items():
         header[name] = {

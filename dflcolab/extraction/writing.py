@@ -105,29 +105,10 @@ class FaceWriter:
         self.write_debug(frame, placed)
         return paths
 
-    def write_faces(self, frame: SourceFrame, landmarks: Sequence[Landmarks]) -> list[Path]:
-        """Write faces of a frame whose landmarks are given, beside those that it has already.
-
-        For landmarks set by hand, where no network found the face. Nothing is overwritten; to put
-        them in place of other faces see `redo.replace_faces`.
-
-        Args:
-            frame: The frame.
-            landmarks: `[68, 2]` each, frame pixels.
-
-        Returns:
-            The face files, safe on the disk.
-
-        Raises:
-            FacesetError: Landmarks lie on one point or are not finite.
-            StorageError: Disk full, read-only or gone.
-        """
-        placed = [PlacedFace.by_hand(points) for points in landmarks]
-        contents = [self.encoded(frame, face) for face in placed]
-        return self.add(frame, contents)
-
     def add(self, frame: SourceFrame, contents: Sequence[bytes]) -> list[Path]:
         """Write encoded faces under names that are free, and bring them to the disk.
+
+        Nothing is overwritten; to put them in place of other faces see `redo.replace_faces`.
 
         Raises:
             StorageError: Disk full, read-only or gone.

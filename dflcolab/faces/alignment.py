@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from dflcolab.arrays import Landmarks, Transform
+from dflcolab.arrays import Transform
 from dflcolab.errors import FacesetError
 from dflcolab.faces.face_type import FaceType
 from dflcolab.faces.geometry import TEMPLATE_INDICES, table
@@ -181,8 +181,3 @@ def rect_from_landmarks(landmarks: npt.ArrayLike) -> tuple[float, float, float, 
         [(0.0, 0.0), (255.0, 255.0)], matrix, invert=True
     ).tolist()
     return left, top, right, bottom
-
-
-def crop_corners(matrix: npt.ArrayLike, size: int) -> Landmarks:
-    """The crop's corners in the frame: top left, top right, bottom right, bottom left. `[4, 2]`."""
-    return transform_points([(0, 0), (size, 0), (size, size), (0, size)], matrix, invert=True)

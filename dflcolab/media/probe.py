@@ -59,7 +59,7 @@ class VideoInfo:
         time_base: Seconds per tick of the presentation times.
         start_s: Presentation time of the first frame in seconds.
         duration_s: Length of the video stream in seconds (of the file if the stream states none).
-        n_frames_estimate: From the header; `frame_times` counts.
+        n_frames_estimate: From the header; `timeline.read_timeline` counts.
         color: Range, primaries, transfer curve and matrix.
         hdr: HDR's static metadata; None if there is none.
         interlaced: The first frame consists of two fields.

@@ -59,11 +59,6 @@ class Timeline:
         return lengths[0] < usual - slack or lengths[-1] > usual + slack
 
 
-def frame_times(path: Path) -> tuple[Fraction, ...]:
-    """Presentation time of every frame (see `read_timeline`)."""
-    return read_timeline(path).times
-
-
 def read_timeline(path: Path, *, decode: bool = False) -> Timeline:
     """Times of all frames of a video.
 

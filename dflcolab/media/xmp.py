@@ -41,8 +41,3 @@ def with_source_type(data: bytes) -> bytes:
         segment = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
         return data[:end] + segment + data[end:]
     return data
-
-
-def says_synthetic(data: bytes) -> bool:
-    """Whether a picture carries the note (looked for in its first 64 kB, as text)."""
-    return SOURCE_TYPE.encode() in data[:65536]

@@ -28,7 +28,7 @@ def any_report(
         progress: Shown to the user.
 
     Raises:
-        DFLColabError: As the three say.
+        DFLColabError: As those four say.
     """
     if config.provenance is not None:
         from dflcolab.pipeline.provenance_report import provenance_report

@@ -55,7 +55,7 @@ def faceset_path(source: str, progress: Progress, cache: Path | None = None) -> 
     return _faces_in(_unpacked(found, link, progress), link)
 
 
-def model_folder(source: str, progress: Progress, cache: Path | None = None) -> Path:
+def model_folder(source: str, progress: Progress) -> Path:
     """Where a model's files lie that are given as a folder or as a link to an archive or a folder.
 
     Without a hash behind the link it is said what came, and how to make sure of it: weights of somebody
@@ -69,7 +69,7 @@ def model_folder(source: str, progress: Progress, cache: Path | None = None) -> 
     if Path(source).exists() or not is_link(source):
         return Path(source)
     link = parse_link(source)
-    found = _fetched(link, _ARCHIVE, progress, cache)
+    found = _fetched(link, _ARCHIVE, progress, None)
     if not link.sha256:
         progress.message(_unpinned(found, link))
     return found.path if found.path.is_dir() else _unpacked(found, link, progress)

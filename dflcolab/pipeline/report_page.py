@@ -68,11 +68,9 @@ def render_report(
     title: str,
     stages: Sequence[StageRow] = (),
     losses: npt.NDArray[np.floating] | None = None,
-    iterations: npt.NDArray[np.integer] | None = None,
     pictures: Sequence[tuple[str, Image]] = (),
     notes: Sequence[str] = (),
     facts: Mapping[str, str] | None = None,
-    lead: str | None = None,
 ) -> None:
     """Write the page (atomic). Parts that are empty are left out.
 
@@ -81,11 +79,9 @@ def render_report(
         title: Heading.
         stages: Stages in order, with their times.
         losses: `[N, 2]`, src and dst by iteration; NaN where unknown.
-        iterations: Number of the iteration of each row of `losses`; None counts from 1.
         pictures: Captions and BGR pictures, the most telling first; large ones are scaled down.
         notes: Sentences on rights and provenance.
         facts: Short facts by name: model, batch, faces …
-        lead: Line under the heading; None states the date.
 
     Raises:
         StorageError: Disk full or read-only.
@@ -96,10 +92,10 @@ def render_report(
         path,
         "report.html",
         title=title,
-        lead=lead or f"Made on {dt.date.today():%d %B %Y}.",
+        lead=f"Made on {dt.date.today():%d %B %Y}.",
         facts=dict(facts or {}),
         pictures=[_embedded(caption, image) for caption, image in pictures],
-        chart=None if losses is None else loss_chart(losses, iterations),
+        chart=None if losses is None else loss_chart(losses),
         stages=[_shown(stage, longest) for stage in stages],
         total_time=_duration(total),
         notes=list(notes),

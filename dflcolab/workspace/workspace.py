@@ -201,10 +201,6 @@ class Workspace:
         """`result.mp4`."""
         return self.root / f"result{suffix}"
 
-    def result_mask_path(self, suffix: str = ".mp4") -> Path:
-        """`result_mask.mp4`."""
-        return self.root / f"result_mask{suffix}"
-
     @property
     def history_dir(self) -> Path:
         """`history/`: runs, reports and previews."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -45,10 +47,15 @@ def writer(tmp_path) -> FaceWriter:
     )
 
 
+def by_hand(writer: FaceWriter, frame: SourceFrame, *faces: np.ndarray) -> list[Path]:
+    placed = [PlacedFace.by_hand(points) for points in faces]
+    return writer.add(frame, [writer.encoded(frame, face) for face in placed])
+
+
 def test_faces_are_written_from_landmarks_alone(frame, writer):
     points = frontal_face()
 
-    first, second = writer.write_faces(frame, [points, points + 20])
+    first, second = by_hand(writer, frame, points, points + 20)
 
     assert [path.name for path in (first, second)] == ["00007_0.jpg", "00007_1.jpg"]
     record = read_face(first).record
@@ -64,10 +71,10 @@ def test_faces_are_written_from_landmarks_alone(frame, writer):
 
 
 def test_faces_by_hand_stand_beside_those_that_are_there(frame, writer):
-    (path,) = writer.write_faces(frame, [frontal_face()])
+    (path,) = by_hand(writer, frame, frontal_face())
     before = path.read_bytes()
 
-    (other,) = writer.write_faces(frame, [frontal_face() + 5])
+    (other,) = by_hand(writer, frame, frontal_face() + 5)
 
     assert other.name == "00007_1.jpg"
     assert path.read_bytes() == before
@@ -75,13 +82,13 @@ def test_faces_by_hand_stand_beside_those_that_are_there(frame, writer):
 
 def test_landmarks_on_one_point_are_refused_and_nothing_is_written(frame, writer, tmp_path):
     with pytest.raises(FacesetError, match="one point"):
-        writer.write_faces(frame, [frontal_face(), np.zeros((68, 2), np.float32)])
+        by_hand(writer, frame, frontal_face(), np.zeros((68, 2), np.float32))
 
     assert not list((tmp_path / "aligned").iterdir())
 
 
 def test_faces_take_the_place_of_others_which_go_to_the_trash(frame, writer, tmp_path):
-    old = writer.write_faces(frame, [frontal_face(), frontal_face() + 40])
+    old = by_hand(writer, frame, frontal_face(), frontal_face() + 40)
     kept = old[1].read_bytes()
     trash = Trash(tmp_path / "aligned", tmp_path / "aligned_trash")
     faces = [PlacedFace.by_hand(frontal_face() + shift) for shift in (3, 40)]

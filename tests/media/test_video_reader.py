@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dflcolab.media.clock import Clock
-from dflcolab.media.timeline import frame_times, read_timeline
+from dflcolab.media.timeline import read_timeline
 from dflcolab.media.video_reader import VideoReader
 from tests.media.clips import make_video, number_of, set_display_matrix
 
@@ -34,7 +34,7 @@ def test_times_of_a_variable_rate_are_exact(tmp_path):
     indices, times, numbers = read(path)
     assert times == [Fraction(tick, 12800) for tick in UNEVEN]
     assert indices == numbers == list(range(len(UNEVEN)))
-    assert list(frame_times(path)) == times
+    assert list(read_timeline(path).times) == times
 
 
 def test_a_late_start_of_the_pictures_is_kept(tmp_path):
@@ -43,7 +43,7 @@ def test_a_late_start_of_the_pictures_is_kept(tmp_path):
                       muxer={"movie_timescale": "48000"})  # fmt: skip
     _, times, _ = read(path)
     assert times[0] == Fraction(1, 4)
-    assert list(frame_times(path)) == times
+    assert list(read_timeline(path).times) == times
 
 
 def test_a_negative_start_is_kept(tmp_path):
@@ -128,7 +128,7 @@ def test_a_truncated_video_gives_what_decodes_and_says_so(tmp_path):
     assert [frame.time for frame in frames] == times[: len(frames)]
     assert [number_of(frame.image) for frame in frames[:-2]] == list(range(len(frames) - 2))
     assert any("ends early" in problem for problem in reader.problems)
-    assert len(frame_times(path)) == len(frames)
+    assert len(read_timeline(path).times) == len(frames)
 
 
 def test_a_damaged_video_gives_the_same_frames_each_time(tmp_path):

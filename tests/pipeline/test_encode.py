@@ -135,7 +135,7 @@ def test_masks_become_a_video_of_the_same_frames(workspace):
                 workspace.merged_mask_dir / f"{k + 1:05d}.png", numbered_frame(200 + k)[..., 2]
             )
     report = encode(workspace, EncodeConfig())
-    path = workspace.result_mask_path()
+    path = workspace.root / "result_mask.mp4"
     assert read_timeline(path) == read_timeline(workspace.result_path())
     masks = [frame.image for frame in VideoReader(path).frames()]
     assert number_of(masks[4]) == 204
