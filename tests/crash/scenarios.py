@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 
 import dflcolab.detection.embedding  # noqa: F401 - here once, not in every child
-
 from dflcolab.errors import DFLColabError
 from dflcolab.faceset.config import CleanConfig, PackConfig, SortConfig, SortKind
 from dflcolab.faceset.exchange import shadow_of
