@@ -76,6 +76,9 @@ def picture_of(page: Page) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "jupyter", ["colab", pytest.param("lab", marks=pytest.mark.long)], indirect=True
+)
 def test_an_option_changes_the_picture_and_is_saved(jupyter, tuned: Path, tmp_path: Path):
     root = tmp_path / "workspace"
     shutil.copytree(tuned, root)

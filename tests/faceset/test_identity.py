@@ -57,6 +57,7 @@ def test_frames_in_which_nobody_is_recognised_stay_with_their_track(shipped: Poo
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_exactly_the_foreign_faces_of_29_people_are_found():
     pool = gather(per_clip=50, per_photo=1, shared=shared_faces())
     assert len(pool.shots) == 29

@@ -52,7 +52,9 @@ def _checkpoint(workspace: Workspace, name: str):
     return found
 
 
-@pytest.mark.parametrize("arch", ["saehd", "amp", pytest.param("quick96", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "arch", ["amp", *(pytest.param(arch, marks=pytest.mark.long) for arch in ("saehd", "quick96"))]
+)
 def test_stopped_and_resumed_equals_uninterrupted(workspace: Workspace, arch: str):
     # Quick96 takes batch 3 again at iteration 4: the stop lies between them.
     stops = (3, 5) if arch == "quick96" else (4, 9)
@@ -110,7 +112,7 @@ def test_discriminators_join_a_trained_model_and_start_anew_for_other_patches(
     assert int(optimizer["D_code_opt/iters:0"]) == 3
 
 
-@pytest.mark.parametrize("arch", ["saehd", "amp"])
+@pytest.mark.parametrize("arch", ["saehd", pytest.param("amp", marks=pytest.mark.long)])
 def test_after_pretraining_the_inters_start_anew_and_the_rest_stays(
     workspace: Workspace, arch: str
 ):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.long
 def test_a_measured_batch_is_said_and_kept(face_workspace: Path, cli):
     words = ("train", "--workspace", face_workspace, "--model", "m", "--preset", "tiny")
     first = cli.report(*words, "--batch", "auto", "--accumulate", "1", "--target-iter", "2")

@@ -53,7 +53,13 @@ def _whole(case: str):
 
 
 @pytest.mark.parametrize(
-    ("parts", "case"), [(2, "plain"), (4, "plain"), (2, "mean gradient"), (4, "discriminators")]
+    ("parts", "case"),
+    [
+        pytest.param(2, "plain", marks=pytest.mark.long),
+        (4, "plain"),
+        (2, "mean gradient"),
+        (4, "discriminators"),
+    ],
 )
 def test_a_batch_in_parts_gives_the_losses_and_gradients_of_the_whole(parts: int, case: str):
     whole, whole_slots = _whole(case)

@@ -126,6 +126,7 @@ def test_training_with_color_transfer_differs_and_goes_on_where_it_was(face_work
     assert whole[0, 0] != pytest.approx(plain[0, 0], rel=1e-3)
 
 
+@pytest.mark.long
 def test_color_transfer_can_be_switched_on_and_off_between_runs(face_workspace: Path):
     _train(face_workspace, "m", 2)
     _train(face_workspace, "m", 4, "ct_mode=sot")

@@ -86,6 +86,7 @@ print((resident().rss - before) / 20_000)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_resident_size_is_flat_after_warm_up(face_workspace: Path):
     script = f"""
 from benchmarks.bench_leak import watched_training

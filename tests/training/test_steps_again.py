@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from dflcolab.config import from_mapping
 from dflcolab.pipeline.train import train
@@ -14,6 +15,7 @@ from dflcolab.workspace.workspace import Workspace
 from tests.troubleshooting.said import HeardProgress
 
 
+@pytest.mark.long
 def test_a_training_with_a_used_step_ends_in_the_same_numbers(
     face_workspace: Path, request, monkeypatch
 ):

@@ -107,6 +107,7 @@ def test_without_a_wish_looks_are_spaced_by_what_they_cost(workspace: Workspace)
     assert str(every).strip("0") in ("1", "2", "5")
 
 
+@pytest.mark.long
 def test_interrupted_and_resumed_sees_says_and_switches_the_same(workspace: Workspace, plateau):
     options = {"phase_iterations": 8, "save_every": 3, "look_every": 1}
     _train(workspace, "whole", target_iter=14, **options)
@@ -150,6 +151,7 @@ def test_a_switch_changes_the_options_and_can_be_undone(workspace: Workspace, pl
     assert "undo" in kinds
 
 
+@pytest.mark.long
 def test_gan_begins_only_if_it_is_asked_for(workspace: Workspace, plateau):
     options = {"phase_iterations": 8, "look_every": 1, "set": ["gan_patch_size=8", "gan_dims=8"]}
     assert _train(workspace, target_iter=12, phase="no_warp", **options).phase == "no_warp"
