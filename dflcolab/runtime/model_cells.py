@@ -163,6 +163,7 @@ class ModelCells(SessionState):
                     "train_minutes = 0 it trains until you stop it or the held-out faces get worse."
                 )
             self._show_training_report(choice.name)
+            self._offer_way_back(choice.name)
 
     @cell
     def tune(self, *, model_name: str, checkpoint: str = "latest") -> None:
@@ -300,6 +301,18 @@ class ModelCells(SessionState):
             progress=self.progress,
         )
         show_page(found.html)
+
+    def _offer_way_back(self, name: str) -> None:
+        """A button where an earlier state is the better one; it works when the cell has ended."""
+        if not self._draws_widgets():
+            return
+        from IPython.display import display
+
+        from dflcolab.widgets.way_back import way_back
+
+        offer = way_back(self.workspace, name)
+        if offer is not None:
+            display(offer)
 
 
 def duration(minutes: float) -> str | None:

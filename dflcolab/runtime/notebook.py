@@ -9,7 +9,6 @@ Values of the form can be set from outside, for automatic runs: the environment 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from collections.abc import Mapping
@@ -414,7 +413,7 @@ class Session(ModelCells):
     def _show_workspace(self) -> None:
         """The workspace panel, or its text where there are no widgets."""
         desk = WorkspaceDesk(lambda: self.workspace, lambda: self._storage, self._pick)
-        if self.where.widgets_generation is None or not importlib.util.find_spec("ipywidgets"):
+        if not self._draws_widgets():
             show_text(desk.look(self.progress).text())
             return
         from IPython.display import display

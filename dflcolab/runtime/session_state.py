@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -211,6 +212,12 @@ class SessionState:
         end = await run_job(self.workspace, verb, config, where=self.where)
         with stop_button(self.progress):
             show_end(end)
+
+    def _draws_widgets(self) -> bool:
+        """Whether this page can show them."""
+        return self.where.widgets_generation is not None and bool(
+            importlib.util.find_spec("ipywidgets")
+        )
 
     def _copying(self) -> AbstractContextManager[object]:
         """Around what copies: the drive stays meanwhile."""
