@@ -15,15 +15,22 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 892.0, 12.0, 302.0
 _POINTS = 400
 _SMOOTHED = 0.04
 _NAMES = ("src", "dst")
+_ALONE = ("masks",)
 
 Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One loss: points of the thin and the thick line, and the smoothed value at the end."""
+    """One loss: points of the thin and the thick line, and the smoothed value at the end.
+
+    Attributes:
+        name: In the legend.
+        css: Its color: `src` or `dst`.
+    """
 
     name: str
+    css: str
     raw: str
     smooth: str
     last: str
@@ -49,7 +56,8 @@ def loss_chart(
     """Lay the losses out for drawing.
 
     Args:
-        losses: `[N, 2]`: src and dst of each iteration; NaN where unknown.
+        losses: `[N, 2]`: src and dst of each iteration, or that of masks and nothing; NaN where
+            unknown.
         iterations: Number of the iteration of each row; None counts from 1.
 
     Returns:
@@ -61,6 +69,9 @@ def loss_chart(
         if iterations is None
         else np.asarray(iterations, np.float64)
     )
+    names = _NAMES
+    if not np.isfinite(values[:, 1]).any():
+        values, names = values[:, :1], _ALONE
     known = np.isfinite(values).all(axis=1)
     values, numbers = values[known], numbers[known]
     if len(values) < 2:
@@ -87,8 +98,8 @@ def loss_chart(
         )
 
     curves = [
-        Curve(name, line(thin[:, i]), line(smooth[:, i]), f"{smooth[-1, i]:.3f}")
-        for i, name in enumerate(_NAMES)
+        Curve(name, _NAMES[i], line(thin[:, i]), line(smooth[:, i]), f"{smooth[-1, i]:.3f}")
+        for i, name in enumerate(names)
     ]
     x_marks = round_marks(float(numbers[0]), float(numbers[-1]), 5)
     return LossChart(

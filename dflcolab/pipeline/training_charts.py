@@ -16,6 +16,8 @@ from dflcolab.watch.looks import Look
 
 _POINTS = 160
 _LEAST_SPAN = 0.02
+_DIGIT = 8.0
+"""Width of a digit of a mark, in the drawing's own units."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class DrawnCurve:
 
 @dataclass(frozen=True)
 class DrawnMark:
-    """Something that happened: an upright line with a number on top."""
+    """Something that happened: an upright line with a number on top, 0 where there is no room for it."""
 
     x: float
     number: int
@@ -165,13 +167,25 @@ def draw(
         hint,
         frame,
         [_drawn(curve, x, y) for curve in shown],
-        [DrawnMark(x(at), number, kind) for at, number, kind in marks],
+        _marks(x, marks),
         [
             Tick(x(mark), short(mark), anchor(x(mark), frame.left, frame.right))
             for mark in round_marks(first, last, about)
         ],
         [Tick(y(mark), f"{mark:g}") for mark in y_marks],
     )
+
+
+def _marks(x: Callable[[float], float], marks: Sequence[tuple[int, int, str]]) -> list[DrawnMark]:
+    """Lines of all marks, and as many numbers as can be read beside each other."""
+    drawn: list[DrawnMark] = []
+    free_from = -math.inf
+    for at, mark_number, kind in sorted(marks):
+        room = x(at) >= free_from
+        if room:
+            free_from = x(at) + _DIGIT * (len(str(mark_number)) + 1)
+        drawn.append(DrawnMark(x(at), mark_number if room else 0, kind))
+    return drawn
 
 
 def short(iteration: float) -> str:

@@ -66,7 +66,8 @@ class TrainingReport:
         latest: The latest checkpoint.
         best: The one with the lowest held-out loss, if that is known.
         measures: Of the last look, by "<side>/<group>/<measure>".
-        losses: Mean training losses of the last 100 iterations, `src` and `dst`; None without any.
+        losses: Mean training losses of the last 100 iterations, of `src` and `dst`, or of `masks`; None
+            without any.
         run: What the last run was begun with; empty if it was not noted.
         events: What happened: switches, roll-backs, changes of the judgement …
         options: The model's, under DeepFaceLab's names.
@@ -122,10 +123,11 @@ class TrainingReport:
 def training_report(history: ModelHistory) -> TrainingReport:
     """Judge a training by what it left behind."""
     state = history.latest.state
-    known = history.losses[-_RECENT:]
-    known = known[np.isfinite(known).all(axis=1)]
     looks = history.looks
     architecture = str(state.get("architecture", ""))
+    sides = MASK_SIDES if architecture == "xseg" else SIDES
+    known = history.losses[-_RECENT:, : len(sides)]
+    known = known[np.isfinite(known).all(axis=1)]
     unknown: Mapping[str, Any] = {}
     return TrainingReport(
         model=history.name,
@@ -137,13 +139,13 @@ def training_report(history: ModelHistory) -> TrainingReport:
         verdicts=judge(
             looks,
             stretch_names=state.get(STATE_KEY, {}).get(NAMES_KEY),
-            sides=MASK_SIDES if architecture == "xseg" else SIDES,
+            sides=sides,
         ),
         latest=_saved(history.latest),
         best=None if history.best is None else _saved(history.best),
         measures=measured(looks[-1]) if looks else {},
         losses=(
-            {"src": float(known[:, 0].mean()), "dst": float(known[:, 1].mean())}
+            {side: float(mean) for side, mean in zip(sides, known.mean(axis=0), strict=True)}
             if len(known)
             else None
         ),

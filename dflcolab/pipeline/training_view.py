@@ -34,6 +34,7 @@ PHASES = {
     "gan": "GAN",
     "manual": "options set by hand",
     "pretraining": "pretraining",
+    "masks": "masks",
 }
 """What the phases of the schedule are called."""
 
@@ -47,6 +48,21 @@ SWAP_MEASURES = (
     ("steadiness", "Steadiness", "1: as steady as the footage; a half: twice as restless", False),
 )  # fmt: skip
 """Of swapped faces: name, title, what more of it means, and whether ratios tell."""
+
+_SWAP_PREVIEW = (
+    "Columns: src, src as the model paints it, dst, dst as the model paints it, and dst with the face "
+    "of src; the lowest rows are neighboring dst frames, with the face of src below."
+)
+_MASK_PREVIEW = (
+    "Columns: the face under the drawn mask, the learned mask, the face under the learned mask; faces "
+    "that are learned from first, then held-out ones, then such without labels."
+)
+
+MASK_MEASURES = (
+    ("iou", "Overlap of the masks", "1 is all", False),
+    ("boundary_f", "Edges", "share within 2.7 of 256 pixels; 1 is all", False),
+)
+"""Of labels held out of mask training."""
 
 FACE_MEASURES = (
     ("dssim", "10 DSSIM", "less is better", True),
@@ -108,6 +124,7 @@ class ShownTraining:
     losses: LossChart | None
     events: Sequence[ShownEvent]
     previews: Sequence[ShownPreview]
+    preview_words: str
     options: Mapping[str, str]
     run: Mapping[str, str]
     problems: Sequence[str]
@@ -122,12 +139,15 @@ def shown_training(report: TrainingReport, history: ModelHistory) -> ShownTraini
         if shown.number
     ]
     looks, end = history.looks, report.iteration
+    masks = report.architecture == "xseg"
+    # Labels are drawn in the color of src.
+    sides = {"masks": "src"} if masks else {"src": "src", "dst": "dst"}
     wide = (
         draw(
             f"{side}: faces it learns from, and faces kept from it",
             [
-                curve_of(looks, f"{side}/training/loss", "training faces", f"{side} seen"),
-                curve_of(looks, f"{side}/held_out/loss", "held-out faces", f"{side} kept"),
+                curve_of(looks, f"{side}/training/loss", "training faces", f"{css} seen"),
+                curve_of(looks, f"{side}/held_out/loss", "held-out faces", f"{css} kept"),
             ],
             frame=WIDE,
             hint="Loss without warp; less is better.",
@@ -135,7 +155,7 @@ def shown_training(report: TrainingReport, history: ModelHistory) -> ShownTraini
             log=True,
             until=end,
         )
-        for side in ("src", "dst")
+        for side, css in sides.items()
     )
     swap = (
         draw(
@@ -152,15 +172,15 @@ def shown_training(report: TrainingReport, history: ModelHistory) -> ShownTraini
         draw(
             title,
             [
-                curve_of(looks, f"{side}/held_out/{name}", side, f"{side} kept")
-                for side in ("src", "dst")
+                curve_of(looks, f"{side}/held_out/{name}", side, f"{css} kept")
+                for side, css in sides.items()
             ],
             frame=SMALL,
             hint=hint,
             log=log,
             until=end,
         )
-        for name, title, hint, log in FACE_MEASURES
+        for name, title, hint, log in (MASK_MEASURES if masks else FACE_MEASURES)
     )
     return ShownTraining(
         name=report.model,
@@ -179,6 +199,7 @@ def shown_training(report: TrainingReport, history: ModelHistory) -> ShownTraini
         losses=loss_chart(history.losses),
         events=events,
         previews=_previews(history),
+        preview_words=_MASK_PREVIEW if masks else _SWAP_PREVIEW,
         options={name: text_of(value) for name, value in report.options.items()},
         run=_run(report.run),
         problems=report.problems,

@@ -43,13 +43,13 @@ class Curves:
             draw(
                 f"Loss of {side} without warp",
                 [
-                    curve_of(looks, f"{side}/training/loss", "training faces", f"{side} seen"),
-                    curve_of(looks, f"{side}/held_out/loss", "held-out faces", f"{side} kept"),
+                    curve_of(looks, f"{side}/training/loss", "training faces", f"{css} seen"),
+                    curve_of(looks, f"{side}/held_out/loss", "held-out faces", f"{css} kept"),
                 ],
                 frame=SMALL,
                 log=True,
             )
-            for side in ("src", "dst")
+            for side, css in (("src", "src"), ("dst", "dst"), ("masks", "src"))
         ]
         return filled(
             "monitor.html",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dflcolab.engine.loss_history import LossHistory
 from dflcolab.errors import ModelError
 from dflcolab.faceset.report_config import ReportConfig
 from dflcolab.pipeline.any_report import any_report
@@ -184,6 +187,41 @@ def test_pretraining_and_training_are_apart(workspace: Workspace):
     assert [e["kind"] for e in history.events] == ["start", "switch"]
     assert [iteration for iteration, _ in history.previews] == [30]
     assert len(history.losses) == 1250
+
+
+def test_masks_have_their_curves_too(workspace: Workspace):
+    names = {"src/training/loss": "loss", "src/held_out/loss": "loss", "src/held_out/psnr": "iou"}
+    looks = [
+        dataclasses.replace(look, phase="masks", measures={
+            f"masks/{name.split('/')[1]}/{measure}": look.measures[name]
+            for name, measure in names.items()
+        })
+        for look in HEALTHY
+    ]  # fmt: skip
+    folder = give_past(workspace, "xseg", looks=looks, saves=(6001,), more={"architecture": "xseg"})
+    history = LossHistory(folder / "losses.bin")
+    history.start_at(0)
+    history.append(np.full((1000, 1), 0.25))
+    history.flush()
+
+    found = _report(workspace)
+
+    assert found.trainings[0].losses == {"masks": 0.25}
+    page = _Page(found.html)
+    assert len(page.all("polyline", "curve src kept")) == 2  # the loss and the overlap
+    assert len(page.all("polyline", "raw src")) == 1
+    for text in ("masks: faces it learns from", "masks: 0.25", "the face under the learned mask"):
+        assert text in page.text
+
+
+def test_numbers_of_marks_have_room():
+    curve = curve_of(HEALTHY, "src/held_out/loss", "src", "src")
+    chart = draw("", [curve], frame=WIDE, marks=[(n * 60, n, "verdict") for n in range(1, 101)])
+    assert chart is not None
+    assert len(chart.marks) == 100
+    shown = [mark for mark in chart.marks if mark.number]
+    assert 20 < len(shown) < 50
+    assert all(b.x - a.x >= 16 for a, b in itertools.pairwise(shown))
 
 
 def test_damaged_histories_are_named_and_the_rest_is_shown(workspace: Workspace):
