@@ -51,9 +51,11 @@ BOOKS = (
         "pretrain",
         Text("dflcolab： pretrain a model", "dflcolab：モデルの事前学習"),
         Text(
-            "Gives a new model a start on a faceset of many people, once; take a copy of the workspace's model for every project after that. "
+            "Gives a new model a start on a faceset of many people, once. To begin a project with it, choose `export_model_as` = `DeepFaceLab` in "
+            "the last cell; the notebook “train on from a DeepFaceLab model” takes the folder that is named there, as `dfl_folder`. "
             "Without a faceset it uses the faces of the workspace (as it stands: of two sample clips).",
-            "多くの人物の顔素材で、新しいモデルを事前学習します。一度作れば、いろいろな作品の出発点として使えます。"
+            "多くの人物の顔素材で、新しいモデルを事前学習します。一度作れば、いろいろな作品の出発点として使えます。作品で使うときは、最後のセルで `export_model_as` を `DeepFaceLab` にして"
+            "書き出し、表示されたフォルダーを、ノートブック「DeepFaceLab のモデルの続きを学習」の `dfl_folder` に指定してください。"
             "顔素材を指定しない場合は、ワークスペースの顔（そのまま実行した場合はサンプル動画の顔）を使います。",
         ),
         (
