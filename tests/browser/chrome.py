@@ -11,7 +11,15 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
@@ -65,16 +73,23 @@ def running_browser() -> Iterator[Browser]:
                 browser.close()
 
 
+def new_context(browser: Browser) -> BrowserContext:
+    """A user's browser without any memory of pages."""
+    return browser.new_context(viewport=VIEWPORT)  # pyright: ignore[reportArgumentType]
+
+
 @contextmanager
-def watched_page(browser: Browser, pictures: Mapping[str, str] = NO_PICTURES) -> Iterator[Page]:
+def watched_page(
+    browser: Browser | BrowserContext, pictures: Mapping[str, str] = NO_PICTURES
+) -> Iterator[Page]:
     """A page of its own; what went wrong in it fails the test at the end of the block.
 
     Args:
-        browser: The browser.
+        browser: The browser; or a context of it, whose pages keep what they have loaded for one another.
         pictures: Addresses elsewhere that the page may ask for, and the SVG that it gets instead.
     """
-    context = browser.new_context(viewport=VIEWPORT)  # pyright: ignore[reportArgumentType]
-    page = context.new_page()
+    own = new_context(browser) if isinstance(browser, Browser) else None
+    page = (own or browser).new_page()
     page.set_default_timeout(PATIENCE_MS)
     wrong: list[str] = []
     page.on("console", lambda message: wrong.extend(_said(message)))
@@ -90,7 +105,7 @@ def watched_page(browser: Browser, pictures: Mapping[str, str] = NO_PICTURES) ->
         raise
     finally:
         with _in_time():
-            context.close()
+            page.close() if own is None else own.close()
     assert not wrong, "\n".join(wrong)
 
 

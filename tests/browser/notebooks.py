@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Page
 
-from tests.browser.chrome import NO_PICTURES, watched_page
+from tests.browser.chrome import NO_PICTURES, new_context, watched_page
 from tests.browser.stacks import Server
 
 _RUN_MS = 300_000
@@ -131,7 +131,8 @@ class Jupyter:
 
     def __init__(self, browser: Browser, server: Server) -> None:
         self.classic = server.stack.classic
-        self._browser = browser
+        # One for all notebooks: to load Jupyter's own scripts takes longer than many a test.
+        self._context = new_context(browser)
         self._server = server
 
     @contextmanager
@@ -166,7 +167,7 @@ class Jupyter:
             path: Its file.
             pictures: See `watched_page`.
         """
-        with watched_page(self._browser, pictures) as page:
+        with watched_page(self._context, pictures) as page:
             opened = OpenNotebook(page, self._server, path)
             try:
                 yield opened
