@@ -3,8 +3,8 @@
 
 A hidden folder beside it gets a hard link to every file, under its new name. Then the two folders
 change places (Linux: `renameat2` with `RENAME_EXCHANGE`), which is one act: whoever looks sees the
-old names or the new ones. What is left are the links under the old names, which go. No file is
-copied, moved or opened.
+old names or the new ones. What is left are the links under the old names, which go, and sub-folders,
+which move over. No file is copied, moved or opened.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def rename_by_exchange(folder: Path, changes: Mapping[str, str]) -> bool:
         changes: Old name to new name; the new names differ from each other and from all that stay.
 
     Returns:
-        False if this disk or system cannot do it (no hard links, no exchange, a folder in the
-        folder); then nothing was changed.
+        False if this disk or system cannot do it (no hard links, no exchange, a sub-folder that
+        cannot move); then nothing was changed.
 
     Raises:
         StorageError: The folder beside could not be removed again.
@@ -62,12 +62,12 @@ def rename_by_exchange(folder: Path, changes: Mapping[str, str]) -> bool:
         return False
     with storage_errors(folder):
         for _ in range(_ATTEMPTS):
-            files = _files(real)
-            if files is None:
+            files, folders = _files(real), _folders(real)
+            if files is None or not all(_can_move(sub) for sub in folders):
                 return False
             try:
                 _link_all(real, shadow, files, changes)
-                unchanged = _files(real) == files
+                unchanged = (_files(real), _folders(real)) == (files, folders)
                 if unchanged:
                     hold_too(real, shadow)
                     exchange(real, shadow)
@@ -86,8 +86,8 @@ def rename_by_exchange(folder: Path, changes: Mapping[str, str]) -> bool:
 def recover_exchange(folder: Path) -> bool:
     """Remove what a run left that was killed before or after the exchange.
 
-    A file goes only if the faceset's folder holds it too: another name of the same file, or the
-    same content. Any other is kept, in a folder that people see, with a warning.
+    Sub-folders move back. A file goes only if the faceset's folder holds it too: another name of the
+    same file, or the same content. Any other is kept, in a folder that people see, with a warning.
 
     Returns:
         True if there was something.
@@ -101,6 +101,7 @@ def recover_exchange(folder: Path) -> bool:
     with storage_errors(folder), alone_in(folder):
         if not shadow.is_dir():  # another process has removed it meanwhile
             return False
+        _take_folders(shadow, folder)
         known = set((_files(folder, deep=True) or {}).values())
         has_twin = _twin_finder(folder)
         with os.scandir(shadow) as entries:
@@ -156,22 +157,42 @@ def _exchange_function() -> Callable[[Path, Path], None] | None:
 
 
 def _files(folder: Path, *, deep: bool = False) -> dict[str, Identity] | None:
-    """Names and identities of all files; None if there is a folder among them (unless `deep`)."""
+    """Names and identities of all files, `deep` those in sub-folders too; None without a folder."""
     found: dict[str, Identity] = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 status = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(status.st_mode):
-                    if not deep:
-                        return None
+                if not stat.S_ISDIR(status.st_mode):
+                    found[entry.name] = status.st_dev, status.st_ino
+                elif deep:
                     inner = _files(Path(entry.path), deep=True) or {}
                     found.update((f"{entry.name}/{name}", which) for name, which in inner.items())
-                else:
-                    found[entry.name] = status.st_dev, status.st_ino
     except FileNotFoundError:
         return None
     return found
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Its sub-folders, by name; links to folders are files here."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry) for entry in entries if entry.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return []
+
+
+def _can_move(folder: Path) -> bool:
+    """Whether a folder can come under another one: no disk of its own, and ours to write in."""
+    return not folder.is_mount() and os.access(folder, os.W_OK)
+
+
+def _take_folders(old: Path, live: Path) -> None:
+    """Move the sub-folders of the old folder to the one in its place; what cannot move stays."""
+    for folder in _folders(old):
+        with suppress(OSError):
+            if not os.path.lexists(live / folder.name):
+                folder.rename(live / folder.name)
 
 
 def _link_all(
@@ -215,6 +236,7 @@ def _remove_old(old: Path, live: Path, linked: Mapping[str, Identity]) -> None:
     """
     known = set(linked.values())
     try:
+        _take_folders(old, live)
         for name, which in (_files(old, deep=True) or {}).items():
             if which in known:
                 (old / name).unlink()

@@ -173,11 +173,9 @@ def make_workspace(root: Path, faces: Path | None = None) -> Workspace:
     return Workspace.open(root)
 
 
-def _subfolder(workspace: Workspace) -> None:
-    """A folder in the folder cannot be linked, so renaming goes the way of the journal."""
-    folder = _aligned(workspace) / "notes"
-    folder.mkdir()
-    (folder / "why.txt").write_text("keep me")
+def _no_exchange(workspace: Workspace) -> None:
+    """A file has the hidden folder's name, so renaming goes the way of the journal."""
+    shadow_of(_aligned(workspace)).write_text("in the way")
 
 
 def _dark(workspace: Workspace) -> None:
@@ -256,7 +254,9 @@ SCENARIOS: tuple[Scenario, ...] = (
         for kind in (SortKind.HUE, SortKind.FACE_YAW, SortKind.HIST, SortKind.RECOVER_NAMES)
     ),
     *(
-        Scenario(f"sort {kind.value}, journal", ("sort", "--by", kind.value), _by(kind), _subfolder)
+        Scenario(
+            f"sort {kind.value}, journal", ("sort", "--by", kind.value), _by(kind), _no_exchange
+        )
         for kind in (SortKind.BRIGHTNESS, SortKind.FACE_PITCH)
     ),
     Scenario(

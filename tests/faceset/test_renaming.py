@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -95,14 +96,35 @@ def test_a_folder_reached_through_a_link_stays_behind_that_link(folder: Path, tm
     assert beside(folder) == ["aligned"]
 
 
-def test_a_folder_in_the_folder_takes_the_way_by_the_journal(folder: Path, journal_written):
-    (folder / "person").mkdir()
-    (folder / "person" / "a.jpg").write_text("a")
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_folder_in_the_folder_moves_over(folder: Path, journal_written, monkeypatch, killed):
+    (folder / "person" / "inner").mkdir(parents=True)
+    (folder / "person" / "inner" / "a.jpg").write_text("a")
 
-    rename_all(folder, NAMES)
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if killed:
+            patch.setattr(exchange, "_take_folders", kill)
+        with pytest.raises(KeyboardInterrupt) if killed else contextlib.nullcontext():
+            rename_all(folder, NAMES)
+    assert texts(folder) == AFTER
+    recover(folder)
 
     assert texts(folder) == AFTER
-    assert (folder / "person" / "a.jpg").read_text() == "a"
+    assert (folder / "person" / "inner" / "a.jpg").read_text() == "a"
+    assert not journal_written
+    assert beside(folder) == ["aligned"]
+
+
+def test_a_folder_that_cannot_move_takes_the_way_by_the_journal(
+    folder: Path, journal_written, monkeypatch
+):
+    (folder / "person").mkdir()
+    monkeypatch.setattr(exchange, "_can_move", lambda _: False)
+    rename_all(folder, NAMES)
+    assert texts(folder) == AFTER
     assert journal_written
     assert beside(folder) == ["aligned"]
 
