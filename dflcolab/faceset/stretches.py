@@ -1,9 +1,10 @@
 # pyright: strict
 """Frames by video and number, and the stretches of neighbouring frames that are kept out of training.
 
-A frame's number is the one at the end of its name; what stands before it, with the folder, names the
-video. Photographs count by the same rule: `IMG_0012.jpg` and `IMG_0013.jpg` may be of one burst and
-are taken for neighbours; a name without a number is a video of one frame.
+A frame's number is the one at the end of its name, also in brackets, as Windows numbers files; what
+stands before it, with the folder, names the video. Photographs count by the same rule: `IMG_0012.jpg`
+and `IMG_0013.jpg` may be of one burst and are taken for neighbours; a name without a number is a
+video of one frame.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-_NUMBERED = re.compile(r"^(.*?)(\d{1,15})$", re.DOTALL)
+_NUMBERED = re.compile(r"^(.*?)(\d{1,15})\)?$", re.DOTALL)
 
 END = 10**15
 """Beyond every number of a frame."""

@@ -116,7 +116,8 @@ class TrainConfig(Config):
     Options that are set by hand (lr_dropout, random_warp, gan_power) also leave the schedule to you."""
 
     phase: Literal["warp", "lr_dropout", "no_warp", "gan"] | None = option(None, advanced=True)
-    """Enter this phase of the schedule now."""
+    """Enter this phase of the schedule now. The same command again enters it again: leave it out
+    when you go on with a training that has left it."""
 
     phase_iterations: int = option(10_000, low=1, advanced=True)
     """Shortest length of a phase of the schedule, in iterations."""

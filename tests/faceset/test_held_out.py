@@ -309,6 +309,7 @@ def test_blocks_are_long_enough_and_keep_frames_whole(numbers, length):
         ("anna/00012.png", "anna/", 12),
         ("00012_0.jpg", "/00012_", 0),
         ("/holiday-IMG_0012.jpg", "/holiday-IMG_", 12),
+        ("/frame (12).png", "/frame (", 12),
         ("/portrait.jpg", "/portrait.jpg", 0),
         ("portrait.jpg", "/portrait.jpg", 0),
         ("/1234567890123456.png", "/1234567890123456.png", 0),
