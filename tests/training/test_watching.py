@@ -182,7 +182,7 @@ def test_a_phase_by_hand_is_an_event_and_one_that_a_model_has_not_is_refused(wor
         _train(workspace, "q", arch="quick96", preset=None, target_iter=4, phase="no_warp")
 
 
-@pytest.mark.bad_day("watch-ends")
+@pytest.mark.bad_day("watch-ends", "best-anew")
 def test_it_ends_training_when_asked_to(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     _say(monkeypatch, Call.OVERFIT_SRC, first=8)
     wish = "overfit"
