@@ -177,8 +177,10 @@ def unpack(
                 with storage_errors(target):
                     target.parent.mkdir(exist_ok=True)
                 data = reader.jpeg(index)
-                if not (target.exists() and target.read_bytes() == data):
+                if not target.exists():
                     write_bytes(target, data, durable=False)
+                elif target.read_bytes() != data:  # a disk to which A.jpg and a.jpg are one name
+                    raise _in_the_way(target, reader)
                 task.advance()
         n_faces = len(reader)
     with storage_errors(folder):
@@ -213,6 +215,11 @@ def _check_room(folder: Path, reader: PakReader, side: str) -> None:
 
     That is a face with the name of another one or of another file, or with one that no face has.
     """
+    elsewhere = (
+        "use it packed, or take its faces into a new workspace, where they get names of their own: "
+        f"`dflcolab init -w NEW`, then `dflcolab append -w NEW --side {side} --from "
+        f"{shlex.quote(str(reader.path))}`"
+    )
     seen: set[str] = set()
     for index, entry in enumerate(reader.entries):
         if not entry.name.lower().endswith(FACE_SUFFIXES):
@@ -223,22 +230,23 @@ def _check_room(folder: Path, reader: PakReader, side: str) -> None:
         if any(len(os.fsencode(part)) > LONGEST_NAME for part in entry.path.split("/")):
             raise FacesetError(
                 f"{reader.path} holds a face whose name is too long for a file here ({entry.name[:40]} "
-                "…); use it packed, or take its faces into a new workspace, where they get names of "
-                f"their own: `dflcolab init -w NEW`, then `dflcolab append -w NEW --side {side} --from "
-                f"{shlex.quote(str(reader.path))}`."
+                f"…); {elsewhere}."
             )
         if entry.path in seen:
             raise FacesetError(
-                f"{reader.path} holds {entry.path} twice, so one would be lost; use it packed, "
-                "or another copy of it."
+                f"{reader.path} holds {entry.path} twice, so one would be lost; {elsewhere}."
             )
         seen.add(entry.path)
         present = folder / entry.path
         if present.exists() and present.read_bytes() != reader.jpeg(index):
-            raise FacesetError(
-                f"{present} differs from the face of that name in {reader.path.name}; "
-                "move it out of the folder, then unpack again."
-            )
+            raise _in_the_way(present, reader)
+
+
+def _in_the_way(present: Path, reader: PakReader) -> FacesetError:
+    return FacesetError(
+        f"{present} differs from the face of that name in {reader.path.name}; "
+        "move it out of the folder, then unpack again."
+    )
 
 
 def _remove(folder: Path, paths: Sequence[Path]) -> None:
