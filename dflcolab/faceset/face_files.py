@@ -6,15 +6,22 @@ from __future__ import annotations
 import io
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from dflcolab.arrays import Image
-from dflcolab.errors import FacesetError, FormatError, UnsafeFileError, WorkspaceError
+from dflcolab.errors import (
+    FacesetError,
+    FormatError,
+    StorageError,
+    UnsafeFileError,
+    WorkspaceError,
+)
 from dflcolab.faces.face_record import FaceRecord
 from dflcolab.faceset.person_folders import person_folders
 from dflcolab.faceset.renaming import recover
@@ -125,15 +132,31 @@ def loose_faces(workspace: Workspace, side: Side) -> list[Path]:
 
 def read_face_file(path: Path) -> FaceFile:
     """Read one file; a damaged one comes back with its `problem`."""
-    with storage_errors(path):
+    with _may_be_read(path), storage_errors(path):
         data = path.read_bytes()
     return _face_file(path, data, io.BytesIO(data))
 
 
 def read_face_head(path: Path) -> FaceFile:
     """As `read_face_file`, but only the head with the face data is read: `data` stays empty."""
-    with storage_errors(path), path.open("rb", buffering=_HEAD) as stream:
+    with (
+        _may_be_read(path),
+        storage_errors(path),
+        path.open("rb", buffering=_HEAD) as stream,
+    ):
         return _face_file(path, b"", stream)
+
+
+@contextmanager
+def _may_be_read(path: Path) -> Generator[None]:
+    try:
+        yield
+    except StorageError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise StorageError(
+                f"{path} may not be read; change its permissions, or move it out of the folder."
+            ) from error
+        raise
 
 
 def _face_file(path: Path, data: bytes, stream: BinaryIO) -> FaceFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import shutil
 import struct
@@ -17,7 +18,7 @@ from dflcolab.errors import DFLColabError
 from dflcolab.extraction.config import AppendConfig, ExtractConfig
 from dflcolab.extraction.journal import read_options
 from dflcolab.faceset.config import UnpackConfig
-from dflcolab.faceset.face_files import FaceFile, loose_faces, read_face_file
+from dflcolab.faceset.face_files import FaceFile, loose_faces, read_face_file, read_face_head
 from dflcolab.faceset.face_source import open_faces
 from dflcolab.faceset.faceset import load_faceset, load_many
 from dflcolab.faceset.folder_lock import alone_in, using
@@ -165,6 +166,18 @@ def test_a_faceset_of_ordinary_pictures(aligned: Path):
 @bad_day("face-empty-file")
 def test_a_face_of_no_bytes(tmp_path: Path):
     refused(FaceFile(tmp_path / "a.jpg", b"", None).decode)
+
+
+@bad_day("face-not-allowed")
+def test_a_face_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def deny(path: Path, *_: object, **__: object) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    face = face_file(tmp_path, "a.jpg")
+    for name in ("read_bytes", "open"):
+        monkeypatch.setattr(Path, name, deny)
+    refused(lambda: read_face_file(face))
+    refused(lambda: read_face_head(face))
 
 
 @bad_day("face-plain-picture")
