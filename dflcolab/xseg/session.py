@@ -201,8 +201,12 @@ class MaskSession(ReturningSession):
 
     @functools.cached_property
     def comparable(self) -> str:
-        """Differs between looks whose losses are not to be compared: those at other faces or masks."""
+        """Differs between looks whose losses are not to be compared: those at other faces or masks.
+
+        So do those after training on other faces, which a look need not be at.
+        """
         digest = hashlib.sha256(self.scored_by.encode())
+        digest.update("\n".join(self._material.training.names).encode(errors="surrogateescape"))
         digest.update(self._looked_at.tobytes())
         return digest.hexdigest()[:16]
 
