@@ -68,7 +68,7 @@ def failures_as_sentences(*, look: str = _ON_THE_COMMAND_LINE) -> Iterator[None]
         raise StorageError(f"{error.filename or error} is missing; check the path.") from error
     except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
         raise StorageError(
-            f"{error.filename or error} does not fit: a file stands where a folder is needed, or a "
+            f"{error.filename2 or error.filename or error} does not fit: a file stands where a folder is needed, or a "
             "folder where a file is; rename it, or choose another path."
         ) from error
     except OSError as error:

@@ -82,7 +82,10 @@ class Checkpoint:
             raise CheckpointError(
                 f"{path} is missing or damaged; use another checkpoint."
             ) from error
-        if not isinstance(state, dict) or state.get("format_version", 0) > FORMAT_VERSION:
+        version = state.get("format_version") if isinstance(state, dict) else None
+        if not isinstance(version, int):
+            raise CheckpointError(f"{path} is missing or damaged; use another checkpoint.")
+        if version > FORMAT_VERSION:
             raise CheckpointError(f"{path} was written by a newer dflcolab; upgrade this one.")
         return state
 

@@ -80,6 +80,8 @@ def user_identity(path: Path) -> Identity:
     try:
         data = path.read_bytes()
         blocks = re.findall(rb"-----BEGIN ([A-Z ]+)-----(.*?)-----END \1-----", data, re.DOTALL)
+        if b"CERTIFICATE" not in dict(blocks):
+            raise ValueError("it holds no certificate")
         (key_kind, key_body), *others = sorted(blocks, key=lambda block: b"KEY" not in block[0])
         pems = [_block(kind, body) for kind, body in others if kind == b"CERTIFICATE"]
         key = serialization.load_pem_private_key(_block(key_kind, key_body), password=None)

@@ -25,6 +25,9 @@ from dflcolab.sync.streams import Stream
 from dflcolab.sync.travelling import SourceChangedError
 
 _REUSE_S = 12 * 3600.0  # half of what an object that no list names is given before it goes
+_Piece = tuple[str, int, int, int, int]
+"""Hash and size of a file; where a piece of it begins, there and in the object; its size."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -114,14 +117,13 @@ class Uploads:
         """
         objects: dict[str, Stored] = {}
         pieces: dict[tuple[str, int], dict[int, Span]] = {}
-        for row in self._rows():
-            stored = Stored(*row["object"])
+        for stored, files in self._rows():
             if stored.path in damaged or not self._remote.holds(stored):
                 continue
             if not _is_young(self._remote, stored.path):
                 continue
             objects[stored.path] = stored
-            for digest, file_size, start, offset, size in row["files"]:
+            for digest, file_size, start, offset, size in files:
                 found = pieces.setdefault((digest, file_size), {})
                 found[start] = Span(stored.path, offset, size)
         spans: dict[str, tuple[Span, ...]] = {}
@@ -137,21 +139,23 @@ class Uploads:
         """Forget them: a generation names them now, or they are not to be trusted."""
         self._path.unlink(missing_ok=True)
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
+    def _rows(self) -> Iterator[tuple[Stored, list[_Piece]]]:
+        """The objects of this remote; a line that is cut off or damaged counts for nothing."""
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines()
+            lines = self._path.read_bytes().splitlines()
         except OSError:
             return
         for line in lines:
             try:
-                row: object = json.loads(line)
-            except ValueError:
-                continue  # the program was killed while it wrote this line
-            if (
-                isinstance(row, dict)
-                and cast(dict[str, Any], row).get("remote") == self._remote.name
-            ):
-                yield cast(dict[str, Any], row)
+                row: Any = json.loads(line)
+                if row["remote"] != self._remote.name:
+                    continue
+                path, size, sha256 = row["object"]
+                stored = Stored(str(path), int(size), str(sha256))
+                files = [(str(digest), *map(int, numbers)) for digest, *numbers in row["files"]]
+            except (ValueError, KeyError, TypeError):
+                continue
+            yield stored, [piece for piece in files if len(piece) == 5]
 
 
 def write_stream(

@@ -109,10 +109,11 @@ def test_a_model_that_was_never_saved_is_none(tmp_path: Path):
 
 def test_a_state_that_cannot_be_read_is_passed_over_and_never_taken_for_a_new_model(tmp_path: Path):
     states = [write_checkpoint(tmp_path, _contents(n)).folder / "state.json" for n in (10, 20)]
-    states[1].write_text("{")
-    found = newest_state(tmp_path)
-    assert found is not None
-    assert found["iteration"] == 10
+    for damaged in ("{", "{}", "[]"):
+        states[1].write_text(damaged)
+        found = newest_state(tmp_path)
+        assert found is not None
+        assert found["iteration"] == 10
 
     states[0].write_text("{")
     with pytest.raises(CheckpointError):

@@ -570,6 +570,8 @@ def test_a_push_goes_on_where_it_was_cut_off_though_files_changed(
         push(workspace, remote, pack_bytes=10_000)
     filesystem.left = None
     written = {path for path in files_of(Path(remote.root)) if path.startswith("packs/")}
+    noted = workspace.root / HIDDEN / "uploads.jsonl"
+    noted.write_bytes(b'\xff\xfe\n[]\n{"remote": 1}\n' + noted.read_bytes())  # a bad disk
     (workspace.root / "data_dst" / "aligned" / "0.jpg").unlink()  # all packs are cut otherwise now
     (workspace.root / "data_dst" / "aligned" / "00.jpg").write_bytes(os.urandom(3000))
 
