@@ -120,7 +120,7 @@ class MaskConfig(Config):
 
     preview_every: int = option(500, low=0)
     """train: iterations between two preview pictures in the model's history folder, and two looks
-    of the watch at the held-out faces; 0 = at saves only."""
+    of the watch at the held-out faces; 0 = previews at saves only, and no looks."""
 
     stop_on: Literal["never", "plateau", "overfit"] = "never"
     """train: when the watch ends training by itself. overfit: the masks of held-out faces get worse
@@ -138,3 +138,8 @@ class MaskConfig(Config):
         super().__post_init__()
         if self.side is None and self.action != "train":
             raise ConfigError(f"mask {self.action} works on one side; add --side src or dst.")
+        if self.action == "train" and self.stop_on != "never" and not self.preview_every:
+            raise ConfigError(
+                f"stop_on = {self.stop_on} needs looks of the watch, and with preview_every = 0 there are "
+                "none; give for example preview_every = 500 as well."
+            )

@@ -28,6 +28,8 @@ def test_options_mean_what_they_mean_to_mask_train():
     for strange in ({"preset": "tiny"}, {"batch": "auto"}, {"phase": "gan"}):
         with pytest.raises(ConfigError, match=next(iter(strange))):
             mask_config_of(TrainConfig(model="m", arch="xseg", **strange))
+    with pytest.raises(ConfigError, match="with preview_every = 0 there are none"):
+        mask_config_of(TrainConfig(model="m", arch="xseg", stop_on="overfit", preview_every=0))
     with pytest.raises(ConfigError, match="mask train --pretrain"):
         PretrainConfig(model="m", arch="xseg")
 
