@@ -13,7 +13,7 @@ import numpy as np
 
 from dflcolab.config import to_plain
 from dflcolab.engine.checkpoint import Checkpoint, list_checkpoints
-from dflcolab.engine.loss_history import read_losses
+from dflcolab.engine.loss_history import losses_name, read_losses
 from dflcolab.engine.precision import prepare_device
 from dflcolab.errors import FacesetError, ModelError
 from dflcolab.faces.face_record import FaceRecord
@@ -461,7 +461,7 @@ def _prepared(
 
 
 def _described(opened: _Opened) -> ComparedModel:
-    before = read_losses(opened.history.folder / "losses-pretraining.bin")
+    before = read_losses(opened.history.folder / losses_name(pretraining=True))
     return ComparedModel(
         label=opened.label,
         checkpoint=opened.checkpoint.folder,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dflcolab.engine.checkpoint import Checkpoint, best_of, list_checkpoints
-from dflcolab.engine.loss_history import read_losses
+from dflcolab.engine.loss_history import losses_name, read_losses
 from dflcolab.errors import CheckpointError, FormatError, ModelError
 from dflcolab.watch.looks import Look
 from dflcolab.watch.records import JsonLines
@@ -103,7 +103,7 @@ def read_history(workspace: Workspace, name: str) -> ModelHistory:
             f"{len(lines) - len(looks)} lines of {look_lines.path} are no looks and were left out."
         )
     events = _lines(event_lines, problems)
-    losses = read_losses(folder / ("losses-pretraining.bin" if pretraining else "losses.bin"))
+    losses = read_losses(folder / losses_name(pretraining=pretraining))
     if events and events[-1].get("kind") in _GOES_BACK:
         # Training has not gone on since, and takes the rest away when it does.
         looks = [look for look in looks if look.iteration <= latest.iteration]

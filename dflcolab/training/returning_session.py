@@ -74,6 +74,10 @@ class ReturningSession(SavedSession):
             checkpoint: Of this model.
             note: Gets a sentence where a part of the model starts anew.
             seed_stream: Random numbers that differ from the checkpoint's; None: those that it had.
+
+        Raises:
+            ModelError: Its weights do not fit the model.
+            CheckpointError: Its optimizer does not fit the model.
         """
 
     @abc.abstractmethod

@@ -120,17 +120,6 @@ class Session(ReturningSession):
         note: Callable[[str], None] = silent,
         seed_stream: int | None = None,
     ) -> None:
-        """Go on exactly where a verified checkpoint ended.
-
-        Args:
-            checkpoint: Of this model.
-            note: Gets a sentence where a discriminator starts anew.
-            seed_stream: Random numbers that differ from the checkpoint's; None: those that it had.
-
-        Raises:
-            ModelError: Its weights do not fit the model.
-            CheckpointError: Its optimizer does not fit the model.
-        """
         state = checkpoint.state()
         self._use_stream(state.get("seed_stream", 0) if seed_stream is None else seed_stream)
         self._take(self._loaded(checkpoint, note))

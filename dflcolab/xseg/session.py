@@ -114,17 +114,7 @@ class MaskSession(ReturningSession):
         note: Callable[[str], None] = silent,
         seed_stream: int | None = None,
     ) -> None:
-        """Go on exactly where a verified checkpoint ended.
-
-        Args:
-            checkpoint: Of this network.
-            note: Gets nothing: no part of the network ever starts anew.
-            seed_stream: Random numbers that differ from the checkpoint's; None: those that it had.
-
-        Raises:
-            ModelError: Its weights do not fit the network.
-            CheckpointError: Its optimizer does not fit the network.
-        """
+        # No part of the network ever starts anew, so there is nothing to note.
         stored = checkpoint.state()
         self._use_stream(stored.get("seed_stream", 0) if seed_stream is None else seed_stream)
         position = stored.get("sampler", {}).get("masks", {}).get("position", 0)
