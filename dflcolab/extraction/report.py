@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from dflcolab.sync.words import counted
+from dflcolab.words import counted
 from dflcolab.workspace.trash import BY_LOOKING_AGAIN
 from dflcolab.workspace.workspace import Side
 

@@ -40,7 +40,7 @@ from dflcolab.pipeline.extract_steps import (
 )
 from dflcolab.pipeline.init import bring_in_video
 from dflcolab.progress import Progress
-from dflcolab.sync.words import counted
+from dflcolab.words import counted
 from dflcolab.workspace.workspace import Side, Workspace
 
 _SHOWN_PROBLEMS = 10

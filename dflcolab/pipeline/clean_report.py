@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from dataclasses import dataclass
 
-from dflcolab.sync.words import counted
+from dflcolab.words import counted
 
 _ROWS = 10
 _PEOPLE = 5

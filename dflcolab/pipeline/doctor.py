@@ -15,7 +15,7 @@ from dflcolab.runtime.advice import runtime_advice
 from dflcolab.runtime.description import Runtime, find_runtime
 from dflcolab.runtime.newest import PACKAGE_INDEX, NewestVersion
 from dflcolab.runtime.rules import platform_rules
-from dflcolab.sync.words import as_size
+from dflcolab.words import as_size
 from dflcolab.workspace.config import DoctorConfig
 
 _MODULES = {

@@ -23,8 +23,8 @@ from dflcolab.media.probe import VideoInfo, probe
 from dflcolab.runtime.description import Runtime
 from dflcolab.runtime.drive import MOUNT_POINT
 from dflcolab.runtime.rules import has_chosen, how_to_choose
-from dflcolab.sync.words import as_size, counted
 from dflcolab.training.config import TrainConfig
+from dflcolab.words import as_size, counted
 from dflcolab.workspace.workspace import Side, Workspace
 
 _TOO_MANY_FILES = 1000

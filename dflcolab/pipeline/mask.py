@@ -25,7 +25,7 @@ from dflcolab.pipeline.mask_guess import GuessReport, guess_labels
 from dflcolab.pipeline.mask_labels import LabelsReport, labels
 from dflcolab.pipeline.mask_next import NextReport, next_labels
 from dflcolab.progress import Progress
-from dflcolab.sync.words import counted
+from dflcolab.words import counted
 from dflcolab.workspace.workspace import Side, Workspace
 from dflcolab.xseg.config import MaskConfig
 

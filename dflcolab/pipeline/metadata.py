@@ -30,7 +30,7 @@ from dflcolab.formats.metadata_backup import (
 )
 from dflcolab.pipeline.mask_backup import keep_polygons
 from dflcolab.progress import Progress
-from dflcolab.sync.words import counted
+from dflcolab.words import counted
 from dflcolab.workspace.moving import copy_file, free_name, move_file
 from dflcolab.workspace.workspace import Workspace
 

@@ -24,7 +24,7 @@ from dflcolab.files import LONGEST_NAME, fsync_dir, storage_errors, write_bytes
 from dflcolab.formats.faceset_pak import PAK_NAME, PakItem, PakReader, verify_pak, write_pak
 from dflcolab.formats.pak_append import append_to_pak
 from dflcolab.progress import Progress
-from dflcolab.sync.words import counted
+from dflcolab.words import counted
 from dflcolab.workspace.workspace import Workspace
 
 

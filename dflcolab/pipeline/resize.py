@@ -15,7 +15,7 @@ from dflcolab.faceset.resize import resize_faces
 from dflcolab.faceset.resize_undo import undo_resize
 from dflcolab.faceset.tools_config import ResizeConfig
 from dflcolab.progress import Progress
-from dflcolab.sync.words import counted
+from dflcolab.words import counted
 from dflcolab.workspace.trash import Trash
 from dflcolab.workspace.workspace import Workspace
 

@@ -18,7 +18,7 @@ from dflcolab.faceset.sort_result import NO_SHARPNESS
 from dflcolab.faceset.vector_cache import FILE_NAME, VectorCache
 from dflcolab.faceset.whole_picture import PART_IS_MISSING
 from dflcolab.progress import Progress
-from dflcolab.sync.words import counted
+from dflcolab.words import counted
 from dflcolab.workspace.trash import Removal, Trash
 from dflcolab.workspace.workspace import Workspace
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dflcolab.runtime.show import show_text
 from dflcolab.runtime.where import Place, Where
-from dflcolab.sync.words import as_size
+from dflcolab.words import as_size
 
 MAX_DOWNLOAD_BYTES = 100_000_000
 """Colab's download and JupyterLab's link pass the whole file through the browser's memory."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from dflcolab.arrays import Image
 from dflcolab.errors import DFLColabError
-from dflcolab.sync.words import as_size
+from dflcolab.words import as_size
 
 MAX_PICTURE_BYTES = 150_000
 MAX_VIDEO_BYTES = 8_000_000

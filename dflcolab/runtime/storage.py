@@ -20,8 +20,8 @@ from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention
 from dflcolab.sync.shelf import StoredWorkspace, newest_readable, stored_workspaces
 from dflcolab.sync.verify import VerifyReport
-from dflcolab.sync.words import as_size, counted
 from dflcolab.sync.writing import shows_late
+from dflcolab.words import as_size, counted
 from dflcolab.workspace.workspace import Workspace
 
 _FOLDER = "dflcolab"

@@ -15,8 +15,8 @@ from dflcolab.pipeline.model import ModelList, model
 from dflcolab.progress import Progress
 from dflcolab.runtime.job import Job
 from dflcolab.runtime.storage import Storage
-from dflcolab.sync.words import as_size, counted
 from dflcolab.training.config import ModelConfig
+from dflcolab.words import as_size, counted
 from dflcolab.workspace.workspace import Side, Workspace
 
 NO_STORAGE = "No storage is connected: everything is on this machine only."

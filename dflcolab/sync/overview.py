@@ -19,8 +19,8 @@ from dflcolab.sync.manifest import GenerationName, Manifest, ModelFacts
 from dflcolab.sync.memory import Base
 from dflcolab.sync.proof import Proof, meaning
 from dflcolab.sync.remote import MANY_ENTRIES, Remote
-from dflcolab.sync.words import counted, megabytes
 from dflcolab.sync.writing import shows_late
+from dflcolab.words import counted, megabytes
 
 OBJECT_FOLDERS = ("packs", "objects", "files")
 

@@ -38,8 +38,8 @@ from dflcolab.sync.proof import Proof
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.retention import Retention, kept_generations
 from dflcolab.sync.waiting import Waiting
-from dflcolab.sync.words import counted, megabytes
 from dflcolab.sync.writing import acquire, shows_late
+from dflcolab.words import counted, megabytes
 
 GRACE_S = 24 * 3600.0
 """Age below which an object, or a list that cannot be read, may still be in the making."""

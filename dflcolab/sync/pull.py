@@ -24,7 +24,7 @@ from dflcolab.sync.manifest import FileEntry, GenerationName, Manifest
 from dflcolab.sync.memory import Base, Hashes, Memory
 from dflcolab.sync.remote import DamagedError, Remote
 from dflcolab.sync.travelling import LocalFile, files_below
-from dflcolab.sync.words import counted, megabytes
+from dflcolab.words import counted, megabytes
 from dflcolab.workspace.moving import free_name
 from dflcolab.workspace.placing import HIDDEN, Move, finish_placing, place_all
 

@@ -34,8 +34,8 @@ from dflcolab.sync.remote import Remote
 from dflcolab.sync.streams import PACK_BYTES, Stream
 from dflcolab.sync.travelling import LocalFile, SourceChangedError, travelling_files
 from dflcolab.sync.upload import Meter, Uploads, in_parallel, write_stream
-from dflcolab.sync.words import counted, megabytes
 from dflcolab.sync.writing import acquire
+from dflcolab.words import counted, megabytes
 from dflcolab.workspace.workspace import Workspace
 
 _ATTEMPTS = 5

@@ -12,7 +12,7 @@ from dflcolab.errors import DFLColabError, FormatError
 from dflcolab.sync.generations import FOLDER, list_generations, read_manifest
 from dflcolab.sync.manifest import GenerationName, Manifest, ModelFacts
 from dflcolab.sync.remote import Remote
-from dflcolab.sync.words import counted, megabytes
+from dflcolab.words import counted, megabytes
 
 
 @dataclass(frozen=True)

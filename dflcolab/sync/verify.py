@@ -16,7 +16,7 @@ from dflcolab.sync.memory import Memory
 from dflcolab.sync.proof import Proof, is_drive, meaning
 from dflcolab.sync.remote import Remote
 from dflcolab.sync.upload import Meter, Uploads, in_parallel
-from dflcolab.sync.words import counted, megabytes
+from dflcolab.words import counted, megabytes
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dflcolab.errors import DFLColabError, FacesetError
 from dflcolab.widgets.landmark_editor_desk import VIEWS, LandmarkDesk
 from dflcolab.widgets.page_progress import PageProgress
 from dflcolab.widgets.page_requests import Content, Send, done_as_asked, request_of
+from dflcolab.words import counted
 
 
 class Answers:
@@ -51,11 +52,11 @@ class Answers:
     def _between(self, asked: Content) -> str:
         progress = PageProgress(lambda text: self._send({"do": "progress", "text": text}, []))
         n = self._desk.fill_between(asked.get("name"), progress=progress)
-        return f"Set between the two: {_faces(n)}; look through them."
+        return f"Set between the two: {counted(n, 'face')}; look through them."
 
     def _undo(self, asked: Content) -> str:
         n = self._desk.undo()
-        return f"Taken back: {_faces(n)}." if n else "There is nothing to undo."
+        return f"Taken back: {counted(n, 'face')}." if n else "There is nothing to undo."
 
     def _show(self, asked: Content, text: str) -> None:
         desk = self._desk
@@ -90,7 +91,3 @@ class Answers:
             },
             [shown.jpeg],
         )
-
-
-def _faces(n: int) -> str:
-    return "1 face" if n == 1 else f"{n} faces"
