@@ -258,7 +258,7 @@ def _take(workspace: Workspace, config: MaskConfig, *, progress: Progress) -> La
         taken=taken,
         left_alone=left_alone,
         backup=backup,
-        problems=(*problems, *report.problems),
+        problems=tuple(dict.fromkeys([*problems, *report.problems])),
     )
 
 
