@@ -135,7 +135,8 @@ def append(
         WorkspaceError: A path is missing or holds nothing of use.
         MediaError: A video or photo is none.
         FormatError: A pack is damaged.
-        FacesetError: The side is packed; other options than before; no face at all.
+        FacesetError: The side is packed or lies in people's folders; other options than before; no
+            face at all.
         Interrupted: Stopped as asked; all before is safe, run again to go on.
         StorageError: Disk full, read-only or gone.
     """

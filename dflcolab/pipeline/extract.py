@@ -63,8 +63,8 @@ def extract(
 
     Raises:
         WorkspaceError: The side has neither videos nor frames.
-        FacesetError: No face at all; other options than before; a pack is in the way; no debug
-            pictures to tell by which frames shall be looked at again.
+        FacesetError: No face at all; other options than before; a pack or people's folders are in the
+            way; no debug pictures to tell by which frames shall be looked at again.
         MediaError: A video is none.
         Interrupted: Stopped as asked; all before is safe.
         StorageError: Disk full, read-only or gone.
