@@ -16,6 +16,7 @@ from dflcolab.files import (
     exclusive,
     list_files,
     natural_key,
+    read_facts,
     remove_temporaries,
     replacing,
     sha256_of,
@@ -138,6 +139,16 @@ def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path: Path):
     remove_temporaries(tmp_path / "missing")
 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_facts_that_cannot_be_read_are_none(tmp_path: Path):
+    path = tmp_path / "facts.json"
+    path.write_text('{"a": 1}')
+    assert read_facts(path) == {"a": 1}
+    for damaged in (b"\xff", b"[1]", b"{", b"[" * 200_000):
+        path.write_bytes(damaged)
+        assert read_facts(path) == {}
+    assert read_facts(tmp_path) == read_facts(tmp_path / "nothing") == {}
 
 
 def test_a_name_that_is_no_text_can_be_written_about(tmp_path: Path):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from dflcolab.errors import DFLColabError, FormatError, StorageError, WorkspaceError
-from dflcolab.files import check_space, exclusive, list_files, sha256_of, write_text
+from dflcolab.files import check_space, exclusive, list_files, read_facts, sha256_of, write_text
 from dflcolab.formats.dfl_jpeg import read_record
 from dflcolab.formats.faceset_pak import PAK_NAME, PakReader
 from dflcolab.pipeline.fetch import fetched_workspace
@@ -139,10 +139,7 @@ def check_source(source: str) -> None:
 
 def _remembered(workspace: Workspace) -> dict[str, str]:
     """Sources that came in, with the time."""
-    try:
-        return dict(json.loads(_memory(workspace).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
+    return read_facts(_memory(workspace))
 
 
 def _known_as(source: str) -> str:

@@ -22,7 +22,7 @@ from dflcolab.engine.loss_history import losses_name, read_losses
 from dflcolab.errors import Interrupted
 from dflcolab.extraction.config import ExtractConfig
 from dflcolab.faceset.config import SortConfig, SortKind
-from dflcolab.files import write_bytes, write_text
+from dflcolab.files import read_facts, write_bytes, write_text
 from dflcolab.media.config import EncodeConfig
 from dflcolab.media.frame_sequence import read_image
 from dflcolab.media.provenance import read_provenance
@@ -111,9 +111,7 @@ class _Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.stages: dict[str, dict[str, Any]] = (
-            json.loads(path.read_text()) if path.exists() else {}
-        )
+        self.stages: dict[str, dict[str, Any]] = read_facts(path)
 
     def done(self, name: str) -> bool:
         return bool(self.stages.get(name, {}).get("done"))

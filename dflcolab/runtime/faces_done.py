@@ -12,9 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import dflcolab
 from dflcolab.faceset.face_files import FACE_SUFFIXES
-from dflcolab.files import list_files, write_text
-from dflcolab.sync.facts import read_facts
+from dflcolab.files import list_files, read_facts, write_text
 from dflcolab.workspace.trash import Trash
 from dflcolab.workspace.workspace import Side, Workspace
 
@@ -60,7 +60,7 @@ class FacesDone:
         self._note(f"clean {side.value}", {})
 
     def is_reported(self) -> bool:
-        """True if the report on the faces was made of those that are there."""
+        """True if the report was made of the faces and packs that are there, by this version."""
         return self._known("report") == self._listed()
 
     def note_reported(self) -> None:
@@ -68,9 +68,12 @@ class FacesDone:
         self._note("report", self._listed())
 
     def _listed(self) -> dict[str, Any]:
-        """The faces of both sides, in short."""
-        both = {side.value: self._faces(side) for side in Side}
-        return {"faces": hashlib.sha256(json.dumps(both).encode()).hexdigest()}
+        """What the report looks at, in short."""
+        root, folders = self._workspace.root, map(self._workspace.aligned_dir, Side)
+        files = [path for folder in folders for path in folder.rglob("*.*") if path.is_file()]
+        listed = sorted((one.relative_to(root).as_posix(), one.stat().st_size) for one in files)
+        text = json.dumps([dflcolab.__version__, listed])
+        return {"of": hashlib.sha256(text.encode()).hexdigest()}
 
     def _n_ever(self, side: Side) -> int:
         """Faces of a side and of its trash, less those that stand twice since they were corrected."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dflcolab.errors import StorageError
-from dflcolab.files import storage_errors, write_bytes, write_text
+from dflcolab.files import read_facts, storage_errors, write_bytes, write_text
 from dflcolab.progress import Wish
 
 STOP = "stop"
@@ -71,7 +71,7 @@ class JobFiles:
 
     def request(self) -> dict[str, Any]:
         """What the job is to do; `{}` if there is none."""
-        return _read_json(self._request)
+        return read_facts(self._request)
 
     def note_process(self, pid: int, created: float) -> None:
         """Remember which process does it.
@@ -84,7 +84,7 @@ class JobFiles:
 
     def process(self) -> tuple[int, float] | None:
         """Number and time of the process that did it last; None if that is not known."""
-        found = _read_json(self._process)
+        found = read_facts(self._process)
         try:
             return int(found["pid"]), float(found["created"])
         except (KeyError, TypeError, ValueError):
@@ -117,13 +117,6 @@ class JobFiles:
                 return stream.read().decode(errors="replace").strip()
         except OSError:
             return ""
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
 
 
 class EventLog:

@@ -10,8 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dflcolab.files import write_text
-from dflcolab.sync.facts import read_facts
+from dflcolab.files import read_facts, write_text
 from dflcolab.workspace.workspace import Workspace
 
 _SHORTEST_S = 5.0

@@ -33,8 +33,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dflcolab.errors import StorageError, SyncError
-from dflcolab.files import write_text
-from dflcolab.sync.facts import read_facts
+from dflcolab.files import read_facts, write_text
 from dflcolab.sync.holder import Holder
 from dflcolab.sync.remote import Remote
 

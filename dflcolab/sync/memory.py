@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dflcolab.errors import SyncError
-from dflcolab.files import exclusive, write_text
-from dflcolab.sync.facts import read_facts
+from dflcolab.files import exclusive, read_facts, write_text
 from dflcolab.sync.manifest import FileEntry, Manifest
 from dflcolab.sync.travelling import LocalFile
 from dflcolab.workspace.placing import HIDDEN, lock_path

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
-from dflcolab.sync.facts import read_facts
+from dflcolab.files import read_facts
 from dflcolab.sync.memory import Memory
 from dflcolab.sync.remote import Remote
 

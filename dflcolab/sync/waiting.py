@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dflcolab.errors import StorageError
-from dflcolab.files import write_text
-from dflcolab.sync.facts import read_facts
+from dflcolab.files import read_facts, write_text
 
 
 class Waiting:
