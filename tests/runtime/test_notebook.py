@@ -28,6 +28,7 @@ from dflcolab.pipeline.pack import pack
 from dflcolab.runtime import notebook as notebook_module
 from dflcolab.runtime import rules, session_state, show, storage
 from dflcolab.runtime.drive import FolderDrive
+from dflcolab.runtime.faces_done import FacesDone
 from dflcolab.runtime.job import JobEnd
 from dflcolab.runtime.model_export import place_on_storage
 from dflcolab.runtime.notebook import Session
@@ -749,6 +750,19 @@ def test_run_all_does_not_sort_and_clean_again_what_nothing_has_come_to(
     session.clean(**{**CLEANING, "dst_person": "auto"})
     assert [path.name for path in sorted(trash.home.iterdir())][-1] == "00003.jpg"
     assert [config.side for config in cleaned[4:]] == list(Side)
+
+
+def test_the_report_is_made_anew_when_faces_or_packs_are_others(session: Session):
+    faces_in(session)
+    done = FacesDone(session.workspace)
+    assert not done.is_reported()
+    done.note_reported()
+    assert done.is_reported()
+    pack(session.workspace, PackConfig(side=Side.SRC))
+    assert not done.is_reported()
+    done.note_reported()
+    (session.workspace.aligned_dir(Side.SRC) / "faceset.pak").write_bytes(b"another pack")
+    assert not done.is_reported()
 
 
 def test_a_person_s_number_means_the_same_person_when_the_others_have_gone(
