@@ -180,7 +180,11 @@ def _polygon(item: object) -> Polygon:
     code = int(_numbers(kind, (), "an outline's type"))
     if code not in (0, 1):
         raise FormatError("an outline neither includes nor excludes")
-    return Polygon(code == 1, points(drawn, None, "an outline"))
+    if isinstance(drawn, np.ndarray):
+        array = cast(npt.NDArray[Any], drawn)
+        # Contours come from OpenCV as [N, 1, 2].
+        drawn = array[:, 0] if array.shape[1:] == (1, 2) else array
+    return Polygon(code == 1, points(cast(object, drawn), None, "an outline"))
 
 
 def polygons_to(polygons: Sequence[Polygon]) -> dict[str, Any]:

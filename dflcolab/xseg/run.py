@@ -173,6 +173,11 @@ def _run(
     done = 0 if checkpoint is None or leaves else checkpoint.iteration
     precision = choose_precision(config.precision)
     if checkpoint and not leaves and target is not None and done >= target:
+        if done > target:  # a network from elsewhere, more likely than not
+            note(
+                f"{config.model} is at iteration {done} already, beyond --target-iter {target}; with a "
+                "higher one it is trained on."
+            )
         return _report(config, options, places, checkpoint, notes, began, precision, None, done)
     for text in overruled:
         note(text)

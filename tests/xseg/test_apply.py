@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -177,6 +178,8 @@ def test_a_network_is_fetched_by_its_address_and_hash(
         label(face_paths(workspace)[0])
         report = train_masks(workspace, training("b", f"{link}#sha256={digest}"))
         assert (report.resumed_from, report.iteration) == (7, 8)
+        far = dataclasses.replace(training("b", link), target_iter=5)
+        assert "beyond --target-iter 5" in train_masks(workspace, far).summary()
 
         heard = Listener()
         apply_masks(workspace, config(model="c", from_=link), progress=heard)

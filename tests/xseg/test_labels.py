@@ -21,6 +21,7 @@ from dflcolab.faceset.coco_labels import coco_text, read_coco
 from dflcolab.faceset.config import PackConfig
 from dflcolab.faceset.labels import FaceLabel
 from dflcolab.formats.dfl_jpeg import read_face, read_record
+from dflcolab.formats.dfl_metadata import polygons_from
 from dflcolab.pipeline.mask import MaskReport, mask
 from dflcolab.pipeline.mask_labels import labels
 from dflcolab.pipeline.pack import pack
@@ -274,6 +275,22 @@ def test_what_other_programs_write_beside_polygons_is_told(tmp_path: Path):
         file.write_text(text)
         with pytest.raises(FormatError, match=reason):
             read_coco(file)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        np.array(RING, np.int64).reshape(-1, 2),
+        np.array(RING, np.float16).reshape(-1, 2),
+        np.array(RING, np.int32).reshape(-1, 1, 2),  # a contour of OpenCV's
+        [tuple(pair) for pair in np.reshape(RING, (-1, 2)).tolist()],
+    ],
+)
+def test_outlines_that_other_programs_put_into_face_files_are_read(points: object):
+    (outline,) = polygons_from({"polys": [{"type": np.int64(1), "pts": points}]})
+    assert outline.include
+    assert outline.points.dtype == np.float32
+    assert outline.points.reshape(-1).tolist() == RING
 
 
 def test_faces_that_cannot_take_outlines_leave_the_others_theirs(
