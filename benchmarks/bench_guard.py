@@ -81,9 +81,9 @@ def frame_scores(clip: Path) -> npt.NDArray[np.float64]:
     """The score of every frame of a clip."""
 
     def images() -> Iterator[Image]:
-        with VideoReader(clip) as reader:
-            for frame in reader.frames():
-                yield frame.image
+        reader = VideoReader(clip)
+        for frame in reader.frames():
+            yield frame.image
 
     return np.array(list(scores_of(images())))
 

@@ -59,7 +59,6 @@ _YAW_CELLS, _PITCH_CELLS = 7, 5
 _THIRDS = 3
 
 Poses = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 from dflcolab.arrays import DeepImage, Image
 from dflcolab.media.color import FromVideo
@@ -59,17 +58,6 @@ class VideoReader:
         self.path = path
         self.info: VideoInfo = probe(path)
         self.problems: list[str] = []
-
-    def __enter__(self) -> VideoReader:
-        return self
-
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Nothing is held open between walks."""
 
     def frames(
         self,

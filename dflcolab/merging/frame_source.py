@@ -161,18 +161,18 @@ class VideoFrames:
     ) -> Iterator[DstFrame]:
         before = 0
         for path, prefix in self.videos:
-            with VideoReader(path) as reader:
-                n_read = 0
+            reader = VideoReader(path)
+            n_read = 0
 
-                def is_wanted(index: int, prefix: str = prefix, before: int = before) -> bool:
-                    nonlocal n_read
-                    n_read = max(n_read, index + 1)
-                    return before + index >= start and wanted(frame_name(prefix, index))
+            def is_wanted(index: int, prefix: str = prefix, before: int = before) -> bool:
+                nonlocal n_read
+                n_read = max(n_read, index + 1)
+                return before + index >= start and wanted(frame_name(prefix, index))
 
-                end = None if stop is None else max(stop - before, 0)
-                for frame in reader.frames(0, end, wanted=is_wanted, deep=deep):
-                    yield DstFrame(frame_name(prefix, frame.index), frame.image, frame.deep)
-                self.problems.extend(reader.problems)
+            end = None if stop is None else max(stop - before, 0)
+            for frame in reader.frames(0, end, wanted=is_wanted, deep=deep):
+                yield DstFrame(frame_name(prefix, frame.index), frame.image, frame.deep)
+            self.problems.extend(reader.problems)
             before += n_read
             if stop is not None and before >= stop:
                 return

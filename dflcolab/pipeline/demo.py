@@ -300,12 +300,12 @@ def _pictures(workspace: Workspace, preview: Path) -> list[tuple[str, Image]]:
     merged = sorted(workspace.merged_dir.glob("*.png"))
     wanted = {int(k) for k in np.linspace(0, len(merged) - 1, 5)}
     found: list[tuple[str, Image]] = []
-    with VideoReader(workspace.videos(Side.DST)[0]) as reader:
-        for frame in reader.frames():
-            if frame.index in wanted:
-                after = read_image(workspace.merged_dir / f"{frame.index + 1:05d}.png")
-                found.append((f"Frame {frame.index + 1}: before and after",
-                              np.hstack([frame.image, after])))  # fmt: skip
+    reader = VideoReader(workspace.videos(Side.DST)[0])
+    for frame in reader.frames():
+        if frame.index in wanted:
+            after = read_image(workspace.merged_dir / f"{frame.index + 1:05d}.png")
+            found.append((f"Frame {frame.index + 1}: before and after",
+                          np.hstack([frame.image, after])))  # fmt: skip
     caption = (
         "Each row: src, src as the model paints it, dst, dst as the model paints it, and dst with "
         "the face of src; at the top faces that it was trained on, then held-out ones that it never "

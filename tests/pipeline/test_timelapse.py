@@ -28,8 +28,8 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def _frames(path: Path) -> list[np.ndarray]:
-    with VideoReader(path) as reader:
-        return [frame.image for frame in reader.frames()]
+    reader = VideoReader(path)
+    return [frame.image for frame in reader.frames()]
 
 
 def test_previews_become_a_signed_video(workspace: Workspace):
@@ -53,8 +53,8 @@ def test_previews_become_a_signed_video(workspace: Workspace):
     wanted[2] = 24  # a square preview leaves more border than picture
     # H.264 at its usual quality changes even fields by a few levels of 255.
     assert np.abs(np.array(levels) - wanted).max() <= 6
-    with VideoReader(found.path) as reader:
-        assert float(reader.info.duration_s) == pytest.approx(found.seconds, abs=0.3)
+    reader = VideoReader(found.path)
+    assert float(reader.info.duration_s) == pytest.approx(found.seconds, abs=0.3)
     note = read_provenance(found.path)
     assert note is not None
     assert (note.state, note.source_type) == ("valid", SOURCE_TYPE)
