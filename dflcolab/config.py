@@ -44,9 +44,7 @@ def option(
     *,
     low: float | None = None,
     high: float | None = None,
-    choices: Sequence[object] | None = None,
     advanced: bool = False,
-    on_command_line: bool = True,
 ) -> T:
     """A field with a default and the limits that its value must keep.
 
@@ -54,17 +52,9 @@ def option(
         default: Value when the user says nothing.
         low: Smallest allowed number.
         high: Largest allowed number.
-        choices: Allowed values where the type alone does not say them.
         advanced: Forms show the field only on request.
-        on_command_line: False for fields that are set by name (`--set key=value`) or by code only.
     """
-    metadata = {
-        "low": low,
-        "high": high,
-        "choices": None if choices is None else tuple(choices),
-        "advanced": advanced,
-        "on_command_line": on_command_line,
-    }
+    metadata = {"low": low, "high": high, "advanced": advanced}
     return cast(T, dataclasses.field(default=default, metadata=metadata))
 
 
@@ -97,7 +87,6 @@ class OptionInfo:
     high: float | None
     choices: tuple[object, ...] | None
     advanced: bool
-    on_command_line: bool
 
 
 @functools.cache
@@ -108,7 +97,6 @@ def describe(config_class: type[Config]) -> tuple[OptionInfo, ...]:
     found: list[OptionInfo] = []
     for field in dataclasses.fields(config_class):
         kind = hints[field.name]
-        choices = field.metadata.get("choices") or _choices_of(kind)
         found.append(
             OptionInfo(
                 name=field.name,
@@ -119,9 +107,8 @@ def describe(config_class: type[Config]) -> tuple[OptionInfo, ...]:
                 help=docs.get(field.name, ""),
                 low=field.metadata.get("low"),
                 high=field.metadata.get("high"),
-                choices=choices,
+                choices=_choices_of(kind),
                 advanced=bool(field.metadata.get("advanced", False)),
-                on_command_line=bool(field.metadata.get("on_command_line", True)),
             )
         )
     return tuple(found)
@@ -156,8 +143,6 @@ def add_arguments(parser: argparse.ArgumentParser, config_class: type[Config]) -
     underscore behind a name that Python keeps for itself (`from_`) goes.
     """
     for info in describe(config_class):
-        if not info.on_command_line:
-            continue
         if info.name == "action":
             choices = [str(choice) for choice in info.choices or ()]
             parser.add_argument("action", choices=choices, help=info.help)
@@ -350,11 +335,6 @@ def _checked(field: dataclasses.Field[Any], kind: Any, value: Any) -> Any:
     value = _converted(field.name, kind, value)
     if value is None:
         return None
-    choices = field.metadata.get("choices")
-    if choices is not None and value not in choices:
-        raise ConfigError(
-            f"{field.name} = {value!r} is not known; choose one of {', '.join(map(str, choices))}."
-        )
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         _check_range(field.name, value, field.metadata.get("low"), field.metadata.get("high"))
     return value

@@ -64,9 +64,7 @@ def page() -> str:
 
 
 def _section(title: str, text: str, config: type[Config], *, dashes: bool) -> str:
-    rows = [
-        _row(info, dashes=dashes) for info in describe(config) if info.on_command_line or not dashes
-    ]
+    rows = [_row(info, dashes=dashes) for info in describe(config)]
     lines = [f"## {title}", "", text, ""]
     if rows:
         lines += [
