@@ -262,6 +262,9 @@ def main() -> None:
     parser.add_argument("--real-case", default="36 faces", help="one of watch_real.CASES")
     parser.add_argument("--real-seed", type=int, default=0)
     parser.add_argument("--real-every", type=int, default=25, help="iterations between looks")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="gets the looks of the real training"
+    )
     arguments = parser.parse_args()
     print_machine()
     with tempfile.TemporaryDirectory() as folder:
@@ -273,12 +276,14 @@ def main() -> None:
         if not arguments.no_real:
             from benchmarks.watch_real import CASES, real_tables
 
+            name = f"{arguments.real_case}, seed {arguments.real_seed}.jsonl"
             tables = real_tables(
                 Path(folder),
                 CASES[arguments.real_case],
                 iterations=arguments.real_iterations,
                 every=arguments.real_every,
                 seed=arguments.real_seed,
+                kept=arguments.keep and arguments.keep / name,
             )
             for table in tables:
                 table.print()

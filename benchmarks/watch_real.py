@@ -29,6 +29,7 @@ from dflcolab.training.session import Session
 from dflcolab.training.side_faces import SideFaces
 from dflcolab.watch.intervals import Interval, change_between, interval_of
 from dflcolab.watch.looks import Look, Sample
+from dflcolab.watch.records import JsonLines, UnwrittenLines
 from dflcolab.watch.verdicts import judge, stops
 
 _RESOLUTION = 64
@@ -124,7 +125,13 @@ class State:
 
 
 def real_tables(
-    root: Path, case: Case, *, iterations: int, every: int = 25, seed: int = 0
+    root: Path,
+    case: Case,
+    *,
+    iterations: int,
+    every: int = 25,
+    seed: int = 0,
+    kept: Path | None = None,
 ) -> list[Table]:
     """Train, judge, compare.
 
@@ -134,7 +141,10 @@ def real_tables(
         iterations: Where the run ends, whatever the watch says.
         every: Iterations between looks.
         seed: Decides on who gets which faces and on the weights.
+        kept: Gets the looks, as a model's `looks.jsonl` holds them; None: they are not kept.
     """
+    lines = UnwrittenLines(root) if kept is None else JsonLines(kept)
+    lines.start_at(0)
     watched, third = dealt(case, seed)
     session = Session(root / "model", case.options(), *watched, seed=seed, precision="float32")
     if case.pretraining:
@@ -152,6 +162,8 @@ def real_tables(
         if (iteration - begun) % every:
             continue
         looks.append(Look(iteration, "no_warp", "real", session.look(swap=False).measures))
+        lines.append(looks[-1].to_plain())
+        lines.flush()
         score = _score(looks[-1])
         stop = stopped_at is None and bool(stops(judge(looks), "overfit"))
         stopped_at = iteration if stop else stopped_at

@@ -26,12 +26,14 @@ class Curve:
 
     Attributes:
         values: Mean of each stretch at each look, `[looks, stretches]`.
-        counts: Faces of each stretch, `[stretches]`.
+        counts: Weight of each stretch, `[stretches]`: its faces, or its share of those of its side.
+        n_stretches: How many there are of each side.
         series: Mean over the faces at each look, `[looks]`.
     """
 
     values: Values
     counts: Values
+    n_stretches: tuple[int, ...]
     series: Values
 
     @classmethod
@@ -39,7 +41,7 @@ class Curve:
         """The measure of that name; the looks are at the same faces."""
         values = np.array([look.measures[name].means for look in looks], np.float64)
         counts = np.array(looks[-1].measures[name].counts, np.float64)
-        return cls(values, counts, values @ (counts / counts.sum()))
+        return cls(values, counts, (len(counts),), values @ (counts / counts.sum()))
 
     def change(
         self,
@@ -69,10 +71,10 @@ class Curve:
             series, other = series - relative, float(relative[last].mean()) - 1
 
         def change(weights: Values) -> Values:
-            shares = weights * self.counts
+            shares = self._shares(weights)
             return shares @ (after - before) / (shares @ before) - other
 
-        found = bootstrapped(change, len(self.counts), level=level)
+        found = bootstrapped(change, self.n_stretches, level=level)
         of_first, of_last = (
             wander(series[: last.stop]) / math.sqrt(window.stop - window.start)
             for window in (first, last)
@@ -85,6 +87,13 @@ class Curve:
             - of_first * lowest_of(chances),
             found.value + math.hypot(found.high - found.value, spread),
         )
+
+    def _shares(self, weights: Values) -> Values:
+        """What each stretch is of the mean, `[N, stretches]`; every side counts the same in each row."""
+        begins = np.cumsum([0, *self.n_stretches[:-1]])
+        shares = weights * self.counts
+        sums = np.add.reduceat(shares, begins, axis=1)
+        return shares / np.repeat(sums, self.n_stretches, axis=1)
 
 
 def lowest_of(chances: float) -> float:
@@ -109,7 +118,8 @@ def together(curves: Sequence[Curve]) -> Curve:
     """The mean of several curves over the same looks, each with the same weight."""
     counts = np.concatenate([curve.counts / curve.counts.sum() for curve in curves])
     values = np.concatenate([curve.values for curve in curves], axis=1)
-    return Curve(values, counts, values @ (counts / counts.sum()))
+    n_stretches = tuple(len(curve.counts) for curve in curves)
+    return Curve(values, counts, n_stretches, values @ (counts / counts.sum()))
 
 
 def windows(series: Values, width: int) -> Values:

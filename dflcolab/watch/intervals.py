@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,7 @@ def interval_of(sample: Sample, *, level: float = LEVEL, seed: int = 0) -> Inter
     def mean(weights: Values) -> Values:
         return (weights * counts) @ means / ((weights * counts) @ np.ones(len(means)))
 
-    return bootstrapped(mean, len(means), level=level, seed=seed)
+    return bootstrapped(mean, [len(means)], level=level, seed=seed)
 
 
 def change_between(
@@ -89,30 +89,41 @@ def change_between(
         below = shares @ first if relative else shares @ np.ones(len(counts))
         return shares @ (second - first) / below
 
-    return bootstrapped(change, len(counts), level=level, seed=seed)
+    return bootstrapped(change, [len(counts)], level=level, seed=seed)
 
 
 def bootstrapped(
-    statistic: Callable[[Values], Values], n_stretches: int, *, level: float = LEVEL, seed: int = 0
+    statistic: Callable[[Values], Values],
+    n_stretches: Sequence[int],
+    *,
+    level: float = LEVEL,
+    seed: int = 0,
 ) -> Interval:
     """A statistic of stretches with its interval.
 
+    Each side's stretches are drawn apart: src and dst are not drawn from many sides, so that they
+    move unlike each other is no uncertainty.
+
     Args:
         statistic: From how often each stretch counts, `[N, stretches]`, to N values.
-        n_stretches: How many there are.
+        n_stretches: How many there are of each side, in the order of the columns.
         level: Share of such intervals that should hold the truth, between 0 and 1.
         seed: Of the drawing.
     """
-    value = float(statistic(np.ones((1, n_stretches)))[0])
-    if n_stretches < 2:
+    value = float(statistic(np.ones((1, sum(n_stretches))))[0])
+    if min(n_stretches) < 2:
         return Interval(value, math.nan, math.nan)
-    low, high = np.quantile(
-        statistic(_draws(n_stretches, seed)), [(1 - level) / 2, (1 + level) / 2]
-    )
-    wider = widening(n_stretches, level)
-    return Interval(
-        value, value - wider * (value - float(low)), value + wider * (float(high) - value)
-    )
+    below = above = 0.0
+    begin = 0
+    for count in n_stretches:
+        weights = np.ones((_DRAWS, sum(n_stretches)))
+        weights[:, begin : begin + count] = _draws(count, seed)
+        low, high = np.quantile(statistic(weights), [(1 - level) / 2, (1 + level) / 2])
+        wider = widening(count, level)
+        below = math.hypot(below, wider * (value - float(low)))
+        above = math.hypot(above, wider * (float(high) - value))
+        begin += count
+    return Interval(value, value - below, value + above)
 
 
 @functools.lru_cache(64)

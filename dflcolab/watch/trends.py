@@ -160,24 +160,31 @@ class Trends:
         """The score hardly falls any more, by all of the last looks."""
         return all(gain.is_small for gain in self.gains)
 
+    @property
+    def past_best(self) -> bool:
+        """The score of all sides together lies above its best, by all of the last looks."""
+        for end in self._last_ends():
+            first, last = _best_and_last(self.score.series[:end])
+            if self.score.series[last].mean() <= self.score.series[first].mean():
+                return False
+        return True
+
     def _last_ends(self) -> range:
         return range(len(self.looks) - CONFIRMED_BY + 1, len(self.looks) + 1)
 
     def _rise(self, side: str, end: int) -> Rise:
         held_out, training = self.held_out[side], self.training[side]
         series = held_out.series[:end]
-        noise = wander(series)
-        width = _quiet_width(series, end // _WIDEST_SHARE)
-        means = windows(series[: end - width], width)
-        start = int(np.argmin(means))
-        first, last = slice(start, start + width), slice(end - width, end)
-        chances = len(means) / width
+        first, last = _best_and_last(series)
+        width = end - last.start
+        chances = (end - 2 * width + 1) / width
+        best = float(series[first].mean())
         return Rise(
-            start + width // 2,
+            first.start + width // 2,
             held_out.change(first, last, chances=chances),
             training.change(first, last),
             held_out.change(first, last, against=training, chances=chances),
-            noise / math.sqrt(width) / float(means[start]) * (math.sqrt(2) + lowest_of(chances)),
+            wander(series) / math.sqrt(width) / best * (math.sqrt(2) + lowest_of(chances)),
         )
 
     def _gain(self, end: int) -> Gain:
@@ -186,6 +193,14 @@ class Trends:
         width = max(quiet, math.ceil(looks / _PATIENCE_SHARE / 2))
         first = slice(end - 2 * width, end - width)
         return Gain(first.start, width, self.score.change(first, slice(end - width, end)))
+
+
+def _best_and_last(series: Values) -> tuple[slice, slice]:
+    """The lowest window of looks, and the last one, which it does not overlap."""
+    end = len(series)
+    width = _quiet_width(series, end // _WIDEST_SHARE)
+    start = int(np.argmin(windows(series[: end - width], width)))
+    return slice(start, start + width), slice(end - width, end)
 
 
 def _quiet_width(series: Values, widest: int) -> int:

@@ -65,7 +65,8 @@ class Verdict:
         since: Iteration of the look that the present ones are compared with.
         best_iteration: Iteration of the look with the lowest held-out score; 0 without any.
         gaining: The held-out score of the judged sides together still falls reliably; or one side
-            alone gets worse, and that the other still carries the score down is not ruled out.
+            alone gets worse, and the score is not above its best yet, or that the other side
+            carries it further down is not ruled out.
     """
 
     call: Call
@@ -209,8 +210,8 @@ def _main(trends: Trends, names: Mapping[str, Sequence[str]]) -> Verdict:
             call, advice = _overfit_call(worse), _overfit_advice(trends, worse, names)
         evidence = " ".join(_rise_text(trends, side) for side in worse)
         # Where one side alone gets worse, the other may carry the score further down.
-        one_sided = len(worse) < len(trends.sides) and not trends.plateau
-        gaining = gain.reliable or one_sided
+        carried = len(worse) < len(trends.sides) and not (trends.plateau and trends.past_best)
+        gaining = gain.reliable or carried
         if gaining:
             evidence += f" {_gain_text(trends)}"
         since = min(trends.looks[trends.rises[side][-1].best].iteration for side in worse)
