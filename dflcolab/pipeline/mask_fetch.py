@@ -9,7 +9,7 @@ from dflcolab.errors import ConfigError
 from dflcolab.faceset.face_source import open_faces
 from dflcolab.files import storage_errors, write_bytes
 from dflcolab.progress import Progress
-from dflcolab.workspace.workspace import Workspace
+from dflcolab.workspace.workspace import Side, Workspace
 from dflcolab.xseg.config import MaskConfig
 
 
@@ -45,7 +45,7 @@ def fetch_labelled(
     A labelled faceset can be kept for other projects, and named to `mask train --faceset`.
 
     Raises:
-        ConfigError: The folder is the one with the faces.
+        ConfigError: The folder is the one with the faces of this or the other side.
         FacesetError: There are no faces.
         StorageError: The disk is full or read-only.
         Interrupted: The user asked to stop; run it again to go on.
@@ -54,8 +54,8 @@ def fetch_labelled(
     assert config.side is not None
     source = workspace.aligned_dir(config.side)
     folder = config.out or source.with_name(f"{source.name}_xseg")
-    if folder.resolve() == source.resolve():
-        raise ConfigError(f"{folder} holds the faces themselves; name another folder with --out.")
+    if folder.resolve() in {workspace.aligned_dir(side).resolve() for side in Side}:
+        raise ConfigError(f"{folder} holds faces themselves; name another folder with --out.")
     copied = 0
     problems: list[str] = []
     with (

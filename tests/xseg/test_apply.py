@@ -236,8 +236,9 @@ def test_labelled_faces_are_copied_aside(workspace: Workspace):
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
         p.name: p.read_bytes() for p in (first, second)
     }
-    with pytest.raises(ConfigError, match="--out"):
-        fetch_labelled(workspace, config("fetch", out=first.parent))
+    for faces in (first.parent, workspace.aligned_dir(Side.DST)):
+        with pytest.raises(ConfigError, match="--out"):
+            fetch_labelled(workspace, config("fetch", out=faces))
 
 
 # --- quality --------------------------------------------------------------------------------------
