@@ -162,10 +162,11 @@ class Trends:
 
     @property
     def past_best(self) -> bool:
-        """The score of all sides together lies above its best, by all of the last looks."""
+        """The score lies above its best by more than looks wander, by all of the last looks."""
         for end in self._last_ends():
-            first, last = _best_and_last(self.score.series[:end])
-            if self.score.series[last].mean() <= self.score.series[first].mean():
+            series = self.score.series[:end]
+            first, last = _best_and_last(series)
+            if series[last].mean() <= series[first].mean() + _chance(series, first, last):
                 return False
         return True
 
@@ -176,15 +177,13 @@ class Trends:
         held_out, training = self.held_out[side], self.training[side]
         series = held_out.series[:end]
         first, last = _best_and_last(series)
-        width = end - last.start
-        chances = (end - 2 * width + 1) / width
-        best = float(series[first].mean())
+        chances = _chances(end, last)
         return Rise(
-            first.start + width // 2,
+            (first.start + first.stop) // 2,
             held_out.change(first, last, chances=chances),
             training.change(first, last),
             held_out.change(first, last, against=training, chances=chances),
-            wander(series) / math.sqrt(width) / best * (math.sqrt(2) + lowest_of(chances)),
+            _chance(series, first, last) / float(series[first].mean()),
         )
 
     def _gain(self, end: int) -> Gain:
@@ -201,6 +200,18 @@ def _best_and_last(series: Values) -> tuple[slice, slice]:
     width = _quiet_width(series, end // _WIDEST_SHARE)
     start = int(np.argmin(windows(series[: end - width], width)))
     return slice(start, start + width), slice(end - width, end)
+
+
+def _chances(end: int, last: slice) -> float:
+    """Among how many windows that do not overlap the lowest one was chosen."""
+    width = end - last.start
+    return (end - 2 * width + 1) / width
+
+
+def _chance(series: Values, first: slice, last: slice) -> float:
+    """How far the last window may lie above the lowest one by the wandering of looks alone."""
+    of_mean = wander(series) / math.sqrt(first.stop - first.start)
+    return of_mean * (math.sqrt(2) + lowest_of(_chances(len(series), last)))
 
 
 def _quiet_width(series: Values, widest: int) -> int:

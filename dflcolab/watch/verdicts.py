@@ -65,8 +65,8 @@ class Verdict:
         since: Iteration of the look that the present ones are compared with.
         best_iteration: Iteration of the look with the lowest held-out score; 0 without any.
         gaining: The held-out score of the judged sides together still falls reliably; or one side
-            alone gets worse, and the score is not above its best yet, or that the other side
-            carries it further down is not ruled out.
+            alone gets worse, and the score is not surely above its best yet.
+        level: The held-out score hardly falls any more, as on a plateau.
     """
 
     call: Call
@@ -75,6 +75,7 @@ class Verdict:
     since: int = 0
     best_iteration: int = 0
     gaining: bool = False
+    level: bool = False
 
 
 def judge(
@@ -130,11 +131,12 @@ def judge(
 def stops(verdicts: Sequence[Verdict], stop_on: Literal["plateau", "overfit", "never"]) -> str:
     """Why training should stop by these verdicts; empty if it should not.
 
-    Over-fitting of one side stops only when the score of both sides has ceased to fall, so that
-    training ends near its best. `plateau` stops at that as well.
+    Over-fitting of one side stops only when the score of both sides has become worse too.
+    `plateau` stops as soon as that hardly falls any more.
     """
     for verdict in verdicts:
-        overfit = verdict.call.is_overfit and not verdict.gaining
+        past = not verdict.gaining or (verdict.level and stop_on == "plateau")
+        overfit = verdict.call.is_overfit and past
         plateau = verdict.call is Call.PLATEAU and stop_on == "plateau"
         if stop_on != "never" and (overfit or plateau):
             return f"{verdict.call}: {verdict.evidence}"
@@ -210,12 +212,12 @@ def _main(trends: Trends, names: Mapping[str, Sequence[str]]) -> Verdict:
             call, advice = _overfit_call(worse), _overfit_advice(trends, worse, names)
         evidence = " ".join(_rise_text(trends, side) for side in worse)
         # Where one side alone gets worse, the other may carry the score further down.
-        carried = len(worse) < len(trends.sides) and not (trends.plateau and trends.past_best)
+        carried = len(worse) < len(trends.sides) and not trends.past_best
         gaining = gain.reliable or carried
         if gaining:
             evidence += f" {_gain_text(trends)}"
         since = min(trends.looks[trends.rises[side][-1].best].iteration for side in worse)
-        return Verdict(call, evidence, advice, since, best, gaining)
+        return Verdict(call, evidence, advice, since, best, gaining, trends.plateau)
     since = trends.looks[gain.first].iteration
     if trends.plateau:
         advice = _PLATEAU.get(trends.looks[-1].phase, _PLATEAU_ELSE)
