@@ -496,7 +496,7 @@ def test_a_full_disk_here_is_told_before_anything_is_fetched(
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
 
-    with pytest.raises(StorageError, match="free some space and pull again"):
+    with pytest.raises(StorageError, match="free some space and run again"):
         pull(tmp_path / "shelf", tmp_path / "back")
     (workspace.root / "result.mp4").write_bytes(os.urandom(5000))
     with pytest.raises(SyncError, match="empty its bin"):
