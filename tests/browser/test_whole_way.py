@@ -244,8 +244,10 @@ def train(user: NotebookUser, root: Path) -> None:
     assert n_bytes == before[0]
     assert n_elements < 2 * before[1]  # two more charts come as soon as there is something to draw
     user.book.interrupt()
+    expect(below).to_contain_text(
+        re.compile(r"Stopped at iteration \d+ and saved"), use_inner_text=True
+    )
     user.book.wait_until_idle()
-    assert re.search(r"Stopped at iteration \d+ and saved", below.inner_text())
     assert newest_save(root) >= so_far + MORE_ITERATIONS
 
 
