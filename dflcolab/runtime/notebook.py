@@ -192,7 +192,8 @@ class Session(ModelCells):
             )
             show_report(extract(self.workspace, config, progress=self.progress))
             show_faces(self.workspace, side)
-            self._copy()
+            if side is Side.SRC:
+                self._copy()  # before the other side, which may take long
         self._copy()
 
     @cell
